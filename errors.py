@@ -1,0 +1,67 @@
+"""The two families of error.
+
+    FaceValueError
+    ├── VisitorError        what a visitor can cause; `words` turns its key into a sentence
+    │   ├── PhotoError      a file we cannot read, or a face we cannot use
+    │   ├── Stopped         the visitor tapped Stop
+    │   └── TooMuch         the machine ran out of memory, even one portrait at a time
+    └── OperatorError       what an operator can cause; its text is the sentence
+        ├── PresetError     a preset file is wrong: names file, key, value, rule
+        ├── ChoiceError     an unknown look, set or option, or one that the set cannot honour
+        └── NotDownloaded   a model set's files are not on this machine
+
+A visitor's error says what happened and what to do next. An operator's error names the file, the
+key, the value and what is allowed. Neither ever carries a path of the machine or foreign text.
+"""
+
+
+class FaceValueError(Exception):
+    """Any failure that a person can cause and mend."""
+
+
+class VisitorError(FaceValueError):
+    """What a visitor can cause: a key of `presets/words` and the values its sentence needs."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+
+class PhotoError(VisitorError):
+    """A file that we cannot read, or a face that we cannot use."""
+
+
+class Stopped(VisitorError):
+    """The visitor stopped the making; the selfies are still there."""
+
+    def __init__(self) -> None:
+        super().__init__("making.stopped")
+
+
+class TooMuch(VisitorError):
+    """Out of memory even with one portrait at a time."""
+
+    def __init__(self) -> None:
+        super().__init__("making.memory")
+
+
+class OperatorError(FaceValueError):
+    """What an operator can cause. The text is the sentence."""
+
+
+class PresetError(OperatorError):
+    """A preset file is wrong."""
+
+
+class ChoiceError(OperatorError):
+    """An unknown look, set or option, or a combination that a model set cannot honour."""
+
+
+class NotDownloaded(OperatorError):
+    """A model set's files are not on this machine."""
+
+    def __init__(self, repo: str, model_set: str) -> None:
+        super().__init__(f"not downloaded: {repo}. Fetch it with: python -m pipelines fetch {model_set}")
+        self.repo = repo
+        self.model_set = model_set

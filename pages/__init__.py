@@ -1,0 +1,1 @@
+"""What people see. Thin: lay out, wire, hold no logic."""

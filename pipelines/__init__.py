@@ -1,0 +1,1 @@
+"""The chain: selfies and a look go in, portraits come out. No web, no database."""

@@ -1,0 +1,58 @@
+"""What an operator sets, from the environment: `FACE_VALUE_<NAME>`.
+
+Each field is documented in the README's table; a test compares the two.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from errors import OperatorError
+
+
+class Settings(BaseSettings):
+    """The contract's settings and their defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="FACE_VALUE_", extra="ignore", frozen=True)
+
+    data: Annotated[Path, Field(description="Folder of the database and of sittings")] = Path("data")
+    database: Annotated[
+        str | None, Field(description="SQLAlchemy URL of the votes; default SQLite inside the data folder")
+    ] = None
+    models: Annotated[str, Field(description="Name of a model set, or `auto`: the best that is here and fits")] = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], Field(description="Where models run; `auto` takes the GPU if there is one")
+    ] = "auto"
+    recognition: Annotated[
+        Literal["on", "off"], Field(description="`off` where a face descriptor may not be computed")
+    ] = "on"
+    bind: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 7860
+    public_url: Annotated[str | None, Field(description="Address that phones can reach")] = None
+    host_key: Annotated[
+        SecretStr | None, Field(description="Key of the host page; made at first start if none is set")
+    ] = None
+    retention_minutes: Annotated[
+        int, Field(ge=1, le=1440, description="Minutes until a visitor's pictures are deleted")
+    ] = 30
+    show_hours: Annotated[
+        int, Field(ge=1, le=168, description="Hours that an approved portrait may be shown")
+    ] = 12
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL that holds."""
+        return self.database or f"sqlite:///{self.data / 'votes.sqlite3'}"
+
+
+def read_settings() -> Settings:
+    """Settings from the environment. Raises `OperatorError` naming variable, value and rule."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FACE_VALUE_" + "_".join(str(part) for part in first["loc"]).upper()
+        shown = "(hidden)" if "KEY" in name else repr(first["input"])
+        raise OperatorError(f"{name} = {shown}. {first['msg']}.") from error

@@ -1,0 +1,1 @@
+"""How the bundled mini set was trained. Imports the pipelines, never the reverse."""

@@ -1,0 +1,1 @@
+"""The room: rounds, guesses, tallies. No Gradio, no torch, no pictures."""
