@@ -1,0 +1,198 @@
+"""What a portrait should look like: `presets/looks/*.toml` and `presets/expressions/*.toml`.
+
+A look is one file; its name is the file's name. The classes below document the keys: TOML tables are
+nested classes, shares are 0..1, colours are sRGB as "#rrggbb", angles are degrees. Unknown keys are
+refused. No look knows a canvas: lengths are shares of it, or pupil distances of the sitter.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from errors import ChoiceError, PresetError
+
+PRESETS = Path(__file__).parents[1] / "presets"
+LOOKS = PRESETS / "looks"
+EXPRESSIONS = PRESETS / "expressions"
+
+# strict: TOML's true is not 1.0, and 3.0 is not a count
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Colours = Annotated[tuple[Colour, ...], Field(min_length=1, max_length=8)]
+Sentence = Annotated[str, Field(min_length=1, max_length=300, pattern=r"\S")]
+
+
+class Preset(BaseModel):
+    """Habits of every preset: frozen, no unknown keys, no infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Framing(Preset):
+    """Where the head stands on the canvas."""
+
+    head_height: Annotated[
+        float, Field(strict=True, ge=0.3, le=0.75, description="Crown to chin, share of the canvas height")
+    ]
+    eye_line: Annotated[
+        float,
+        Field(strict=True, ge=0.2, le=0.6, description="Pupils, share of the canvas height from the top"),
+    ]
+
+
+class Light(Preset):
+    """The lamps. They change how bright a place is, never its hue."""
+
+    key: Annotated[
+        float,
+        Field(
+            strict=True, ge=-90, le=90, description="Where the key lamp stands: degrees to the camera's left"
+        ),
+    ]
+    fill: Annotated[Share, Field(description="Light on the side away from the key, share of the key light")]
+    rim: Annotated[
+        Share, Field(description="Lamp behind the sitter: light on the outline, share of white")
+    ] = 0.0
+    wrap: Annotated[Share, Field(description="Backdrop light that bleeds round the outline, share of it")] = (
+        0.35
+    )
+
+
+class Mottle(Preset):
+    """Clouds of other colours on the backdrop: painted canvas, foliage."""
+
+    colours: Annotated[Colours, Field(description="Colours of the clouds, one layer each")]
+    size: Annotated[
+        float, Field(strict=True, ge=0.01, le=1, description="Width of a cloud, share of the canvas width")
+    ]
+    strength: Annotated[Share, Field(description="How much a cloud covers")]
+
+
+class Panes(Preset):
+    """Bright upright stripes out of focus: windows behind the sitter."""
+
+    colours: Annotated[Colours, Field(description="Colours of the panes, from left to right, repeated")]
+    count: Annotated[int, Field(strict=True, ge=1, le=12, description="How many panes over the width")]
+    gap: Annotated[float, Field(strict=True, ge=0, le=0.9, description="Share of a pane that is its post")]
+    blur: Annotated[
+        float,
+        Field(strict=True, ge=0.005, le=0.2, description="Sigma of the blur, share of the canvas width"),
+    ]
+    strength: Annotated[Share, Field(description="How much the panes cover")]
+
+
+class Discs(Preset):
+    """Points of light out of focus."""
+
+    colours: Annotated[Colours, Field(description="Colours of the discs, drawn at random")]
+    count: Annotated[int, Field(strict=True, ge=1, le=200, description="How many discs on the canvas")]
+    size: Annotated[
+        float, Field(strict=True, ge=0.01, le=0.3, description="Diameter of the largest, share of the width")
+    ]
+    strength: Annotated[Share, Field(description="How much the brightest disc covers")]
+    lowest: Annotated[Share, Field(description="No disc below this share of the height")] = 1.0
+
+
+class Backdrop(Preset):
+    """What stands behind the sitter: a gradient, then the layers that are named, in this order."""
+
+    centre: Annotated[Colour, Field(description="Behind the sitter's head")]
+    edge: Annotated[Colour, Field(description="At the canvas corners")]
+    upright: Annotated[
+        bool, Field(strict=True, description="Gradient from the top (centre) down (edge), not round the head")
+    ] = False
+    mottle: Mottle | None = None
+    panes: Panes | None = None
+    discs: Discs | None = None
+    shadow: Annotated[Share, Field(description="Darkness of the sitter's soft shadow on the backdrop")] = 0.0
+    glow: Annotated[Share, Field(description="Lamp on the backdrop behind the sitter, share of white")] = 0.0
+
+
+class Look(Preset):
+    """One way to photograph a person."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", description="The file's name without .toml")]
+    title: Annotated[Sentence, Field(description="What people read")]
+    prompt: Annotated[Sentence, Field(description="What the model reads")]
+    negative_prompt: Annotated[str, Field(max_length=300, description="What the model should avoid")] = ""
+    backdrop: Backdrop
+    light: Light
+    framing: Framing
+    identity: Annotated[Share, Field(description="IP-Adapter scale: how much of the face comes from photos")]
+    pose: Annotated[float, Field(strict=True, ge=0, le=1.5, description="ControlNet conditioning scale")]
+
+    def lit(self, key: float | None = None, fill: float | None = None) -> "Look":
+        """The same look under other light. Raises `ChoiceError` when a value is out of range."""
+        light = self.light.model_dump()
+        light.update({name: value for name, value in (("key", key), ("fill", fill)) if value is not None})
+        try:
+            return self.model_copy(update={"light": Light.model_validate(light)})
+        except ValidationError as error:
+            raise ChoiceError(f"{_complaint(error, 'light')}") from error
+
+
+class Expression(Preset):
+    """One way to look into the lens."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", description="The file's name without .toml")]
+    title: Annotated[Sentence, Field(description="What people read")]
+    prompt: Annotated[Sentence, Field(description="What the model reads after the look's prompt")]
+    negative_prompt: Annotated[str, Field(max_length=300, description="What the model should avoid")] = ""
+
+
+P = TypeVar("P", bound=Preset)
+
+
+def read_look(path: Path) -> Look:
+    """One look. Raises `PresetError` naming file, key, value and rule."""
+    return read_preset(path, Look)
+
+
+def read_looks(folder: Path = LOOKS) -> dict[str, Look]:
+    """All looks of a folder by name, sorted. Raises `PresetError`."""
+    return read_presets(folder, Look)
+
+
+def read_expression(path: Path) -> Expression:
+    """One expression. Raises `PresetError` naming file, key, value and rule."""
+    return read_preset(path, Expression)
+
+
+def read_expressions(folder: Path = EXPRESSIONS) -> dict[str, Expression]:
+    """All expressions of a folder by name, sorted. Raises `PresetError`."""
+    return read_presets(folder, Expression)
+
+
+def read_presets(folder: Path, kind: type[P]) -> dict[str, P]:
+    """Every `*.toml` of a folder by file name. Raises `PresetError`, also when there is none."""
+    presets = {path.stem: read_preset(path, kind) for path in sorted(folder.glob("*.toml"))}
+    if not presets:
+        raise PresetError(f"{folder.name}: no preset here. Put at least one .toml file into it.")
+    return presets
+
+
+def read_preset(path: Path, kind: type[P]) -> P:
+    """One preset of any kind, named after its file. Raises `PresetError` naming file, key, value, rule."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PresetError(f"{path.name} cannot be read. Check that it is there and may be read.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PresetError(f"{path.name}: {error}.") from error
+    if "name" in table:
+        raise PresetError(f"{path.name}: name = {table['name']!r}. The file's name is the preset's name.")
+    try:
+        return kind.model_validate({**table, "name": path.stem})
+    except ValidationError as error:
+        raise PresetError(f"{path.name}: {_complaint(error)}") from error
+
+
+def _complaint(error: ValidationError, *above: str) -> str:
+    """The first thing that is wrong: `light.fill = 1.4. Input should be less than or equal to 1.`."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in (*above, *first["loc"]))
+    if first["type"] == "missing":
+        return f"{key} is missing. {first['msg']}."
+    return f"{key} = {first['input']!r}. {first['msg'].rstrip('.')}."
