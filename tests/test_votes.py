@@ -1,0 +1,226 @@
+"""The store of votes: what was acknowledged stays, once, and says what it was about."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from errors import OperatorError, VisitorError
+from votes.schema import Count, Guess, Item, Kind, Round, RoundId, VoterId
+from votes.store import Store
+
+ROOT = Path(__file__).parent.parent
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+PLATE = Item("picture-1", Kind.PHOTOGRAPH, "grey", "mini", "plate", "relaxed", rehearsal=True)
+PORTRAIT = Item("picture-2", Kind.GENERATED, "grey", "mini", "plate", "relaxed", rehearsal=True)
+
+
+def guess(asked: Round, voter: str = "ada", answer: Kind = Kind.GENERATED, exposed: bool = True) -> Guess:
+    return Guess(asked.id, VoterId(voter), answer, exposed, seconds=2.5, at=NOON)
+
+
+def test_a_guess_comes_back_as_it_was_given() -> None:
+    with Store("sqlite://") as store:
+        given_ = guess(store.ask(PLATE))
+        assert store.record(given_) == given_
+        assert store.guesses() == (given_,)
+
+
+def test_a_round_says_what_is_true_of_its_picture() -> None:
+    with Store("sqlite://") as store:
+        asked = store.ask(PORTRAIT)
+        assert store.find(asked.id) == asked
+        assert store.find(asked.id).item == PORTRAIT
+
+
+def test_round_ids_do_not_tell_the_truth_nor_the_order() -> None:
+    with Store("sqlite://") as store:
+        ids = [store.ask(item).id for item in (PLATE, PORTRAIT) * 8]
+    assert len(set(ids)) == 16
+    assert {len(one) for one in ids} == {22}
+    assert ids != sorted(ids)
+
+
+def test_the_first_answer_of_a_voter_stands() -> None:
+    with Store("sqlite://") as store:
+        asked = store.ask(PLATE)
+        first = store.record(guess(asked, answer=Kind.PHOTOGRAPH))
+        assert store.record(guess(asked, answer=Kind.GENERATED)) == first
+        assert store.guesses() == (first,)
+
+
+def test_two_voters_and_two_rounds_are_counted_apart() -> None:
+    with Store("sqlite://") as store:
+        one, other = store.ask(PLATE), store.ask(PLATE)
+        store.record(guess(one, "ada", Kind.PHOTOGRAPH))
+        store.record(guess(one, "bob", Kind.GENERATED))
+        store.record(guess(other, "ada", Kind.GENERATED))
+        assert store.count(one.id) == Count(photograph=1, generated=1)
+        assert store.count(other.id) == Count(generated=1)
+        assert store.count(other.id).answers == 1
+
+
+def test_who_saw_the_making_is_counted_apart() -> None:
+    with Store("sqlite://") as store:
+        asked = store.ask(PLATE)
+        store.record(guess(asked, "sitter", exposed=True))
+        store.record(guess(asked, "stranger", Kind.PHOTOGRAPH, exposed=False))
+        assert store.count(asked.id, exposed=True) == Count(generated=1)
+        assert store.count(asked.id, exposed=False) == Count(photograph=1)
+
+
+def test_an_answer_to_no_round_is_refused_by_a_sentence() -> None:
+    with Store("sqlite://") as store:
+        nowhere = Round(RoundId("nowhere"), PLATE, NOON)
+        with pytest.raises(VisitorError) as refused:
+            store.record(guess(nowhere))
+        assert refused.value.key == "vote.gone"
+        assert store.guesses() == ()
+
+
+def test_one_id_cannot_mean_two_pictures() -> None:
+    with Store("sqlite://") as store:
+        store.ask(PLATE)
+        with pytest.raises(ValueError, match="One id, two items"):
+            store.ask(Item(PLATE.id, Kind.GENERATED, "grey", "mini", "plate"))
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_impossible_seconds_are_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        Guess(RoundId("r"), VoterId("v"), Kind.GENERATED, True, seconds, NOON)
+
+
+def test_a_time_without_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        Guess(RoundId("r"), VoterId("v"), Kind.GENERATED, True, 1.0, NOON.replace(tzinfo=None))
+
+
+ids = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=64)
+times = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))]))
+
+
+@given(
+    voter=ids,
+    answer=st.sampled_from(Kind),
+    exposed=st.booleans(),
+    seconds=st.floats(0, 1e6),
+    at=times.filter(lambda time: 1 < time.year < 9999),
+)
+def test_any_guess_survives_the_way_to_the_database_and_back(
+    voter: str, answer: Kind, exposed: bool, seconds: float, at: datetime
+) -> None:
+    with Store("sqlite://") as store:
+        given_ = Guess(store.ask(PLATE).id, VoterId(voter), answer, exposed, seconds, at)
+        store.record(given_)
+        (kept,) = store.guesses()
+        assert kept == given_
+        assert kept.at.utcoffset() == timedelta(0)
+
+
+def test_answers_outlive_the_program(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/deep/votes.sqlite3"
+    with Store(url) as store:
+        asked = store.ask(PLATE)
+        store.record(guess(asked))
+    with Store(url) as store:
+        assert store.guesses() == (guess(asked),)
+        assert store.ok()
+
+
+def test_forty_voters_at_once_leave_one_answer_each(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path}/votes.sqlite3") as store, ThreadPoolExecutor(8) as pool:
+        asked = store.ask(PLATE)
+        taps = [guess(asked, f"voter-{n % 40}", list(Kind)[n % 3 % 2]) for n in range(120)]
+        answers = list(pool.map(store.record, taps))
+        kept = {one.voter: one for one in store.guesses()}
+        assert len(store.guesses()) == len(kept) == 40
+        assert all(kept[one.voter] == one for one in answers)
+
+
+VOTE_UNTIL_KILLED = """
+import sys
+from datetime import UTC, datetime
+from votes.schema import Guess, Item, Kind, VoterId
+from votes.store import Store
+
+store = Store(sys.argv[1])
+asked = store.ask(Item("picture", Kind.GENERATED, "grey", "mini", "plate"))
+for n in range(1_000_000):
+    store.record(Guess(asked.id, VoterId(f"voter-{n}"), Kind.GENERATED, True, 1.0, datetime.now(UTC)))
+    print(f"voter-{n}", flush=True)
+"""
+
+
+def test_an_acknowledged_guess_survives_kill_9(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/votes.sqlite3"
+    with subprocess.Popen(
+        [sys.executable, "-c", VOTE_UNTIL_KILLED, url], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as voting:
+        assert voting.stdout is not None
+        acknowledged = [voting.stdout.readline().strip() for _ in range(20)]
+        os.kill(voting.pid, signal.SIGKILL)
+        acknowledged += voting.stdout.read().split()
+    with Store(url) as store:
+        kept = [one.voter for one in store.guesses()]
+    assert acknowledged[0] == "voter-0"
+    assert set(acknowledged) <= set(kept)
+    assert len(kept) == len(set(kept))
+    assert len(kept) <= len(acknowledged) + 1  # the last one may have been kept without being told
+
+
+def test_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "votes.sqlite3"
+    Store(f"sqlite:///{file}").close()
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE schema SET version = 0")
+    connection.close()
+    with pytest.raises(OperatorError, match=r"^votes\.sqlite3: schema version = 0\. .* reads version 1"):
+        Store(f"sqlite:///{file}")
+
+
+def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "songs.sqlite3"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE songs (title TEXT)")
+    connection.close()
+    with pytest.raises(OperatorError, match=r"^songs\.sqlite3: .* not one of ours"):
+        Store(f"sqlite:///{file}")
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("songs",)]
+    connection.close()
+
+
+def test_a_file_that_is_no_database_is_refused_without_its_path(tmp_path: Path) -> None:
+    (tmp_path / "votes.sqlite3").write_bytes(b"not a database" * 100)
+    with pytest.raises(OperatorError) as refused:
+        Store(f"sqlite:///{tmp_path}/votes.sqlite3")
+    assert str(tmp_path) not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "votes.sqlite3",
+        "nosuch://here",
+        "postgresql+psycopg2://here/votes",
+        "sqlite:////proc/nowhere/votes.sqlite3",
+    ],
+)
+def test_a_url_that_leads_nowhere_is_refused_by_a_sentence(url: str) -> None:
+    with pytest.raises(OperatorError, match=r"\.$"):
+        Store(url)
+
+
+def test_the_file_is_written_ahead(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path}/votes.sqlite3") as store:
+        store.ask(PLATE)
+        assert (tmp_path / "votes.sqlite3-wal").exists()

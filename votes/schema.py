@@ -1,0 +1,136 @@
+"""What the room's answers are made of: value types, and the tables that keep them.
+
+A question is a `Round` about one `Item`; a `Guess` is one voter's answer to it. What is true of the
+picture (truth, look, model set, start) stands once, in the item; a guess points to its round. Times
+are UTC, seconds are seconds. No picture and no name is kept, only ids without meaning.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NewType
+
+import sqlalchemy as sql
+from sqlalchemy.engine import Dialect
+
+# Stored in every database and compared at start. Raise it with any change to the tables.
+VERSION = 1
+
+RoundId = NewType("RoundId", str)  # unguessable: it is shown to browsers
+VoterId = NewType("VoterId", str)  # in the booth the visit, on a phone its cookie
+
+
+class Kind(StrEnum):
+    """The two truths, and so the two answers."""
+
+    PHOTOGRAPH = "photograph"
+    GENERATED = "generated"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture that may be asked about, and what is true of it.
+
+    A photograph carries the model set and start of the portraits that it stands beside: it is their
+    control, and answers about different sets are never pooled.
+    """
+
+    id: str
+    truth: Kind
+    look: str
+    model_set: str
+    start: str  # "noise" or "plate"
+    expression: str | None = None
+    rehearsal: bool = False
+
+
+@dataclass(frozen=True)
+class Round:
+    """One question to one or many voters."""
+
+    id: RoundId
+    item: Item
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One voter's answer. Raises `ValueError` for a time without zone and for impossible seconds."""
+
+    round: RoundId
+    voter: VoterId
+    answer: Kind
+    exposed: bool  # this voter saw the picture being made
+    seconds: float  # from showing the picture to the answer
+    at: datetime
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise ValueError(f"at = {self.at!r}. A time names its zone.")
+        if not (math.isfinite(self.seconds) and self.seconds >= 0):
+            raise ValueError(f"seconds = {self.seconds!r}. 0 or more.")
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many gave each answer."""
+
+    photograph: int = 0
+    generated: int = 0
+
+    @property
+    def answers(self) -> int:
+        """All of them."""
+        return self.photograph + self.generated
+
+
+class _Utc(sql.types.TypeDecorator[datetime]):
+    """ISO 8601 text in UTC: SQLite has no time type and would drop the zone."""
+
+    impl = sql.String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.astimezone(UTC).isoformat()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+_KIND = sql.Enum(Kind, native_enum=False, values_callable=lambda kinds: [kind.value for kind in kinds])
+TABLES = sql.MetaData()
+
+SCHEMA = sql.Table("schema", TABLES, sql.Column("version", sql.Integer, primary_key=True))
+
+ITEMS = sql.Table(
+    "items",
+    TABLES,
+    sql.Column("id", sql.String(64), primary_key=True),
+    sql.Column("truth", _KIND, nullable=False),
+    sql.Column("look", sql.String(64), nullable=False),
+    sql.Column("model_set", sql.String(64), nullable=False),
+    sql.Column("start", sql.String(16), nullable=False),
+    sql.Column("expression", sql.String(64)),
+    sql.Column("rehearsal", sql.Boolean, nullable=False),
+)
+
+ROUNDS = sql.Table(
+    "rounds",
+    TABLES,
+    sql.Column("id", sql.String(64), primary_key=True),
+    sql.Column("item", sql.ForeignKey("items.id"), nullable=False),
+    sql.Column("at", _Utc, nullable=False),
+)
+
+GUESSES = sql.Table(
+    "guesses",
+    TABLES,
+    # One guess per round and voter: the key that makes double taps, reloads and replays harmless.
+    sql.Column("round", sql.ForeignKey("rounds.id"), primary_key=True),
+    sql.Column("voter", sql.String(64), primary_key=True),
+    sql.Column("answer", _KIND, nullable=False),
+    sql.Column("exposed", sql.Boolean, nullable=False),
+    sql.Column("seconds", sql.Float, nullable=False),
+    sql.Column("at", _Utc, nullable=False),
+)
