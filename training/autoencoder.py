@@ -15,29 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
-from diffusers import AutoencoderKL
 from torch import Tensor
+
+from training.networks import new_autoencoder
 
 RUNS = Path("runs/mini")
 CROP, BATCH, RATE, WARM_STEPS = 128, 6, 8e-4, 100
 KL_WEIGHT = 3e-4  # 2e-3 blurred faces in a trial
 COLOUR_WEIGHT = 4.0  # without it colours lag thousands of steps behind structure
-
-
-def new_autoencoder() -> AutoencoderKL:
-    """3.1 M parameters; 8 channels, because 4 lose eyes at this size."""
-    return AutoencoderKL(
-        block_out_channels=(24, 48, 96, 128),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=1,
-        latent_channels=8,
-        norm_num_groups=8,
-        mid_block_add_attention=False,
-        sample_size=320,
-        scaling_factor=1.0,
-        force_upcast=False,
-    )
 
 
 def crops(pictures: np.ndarray, rng: np.random.Generator, size: int = CROP, batch: int = BATCH) -> Tensor:

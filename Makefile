@@ -1,0 +1,29 @@
+# make run: the app. make test: format, lint, types, tests. Both install what they need into .venv.
+BIN = .venv/bin
+export HF_HUB_DISABLE_TELEMETRY = 1
+
+.PHONY: install run test bench fix clean
+install: .venv/installed
+
+.venv/installed: requirements.txt requirements-dev.txt constraints.txt
+	python=$$(bin/find-python) && "$$python" -m venv .venv
+	$(BIN)/python -m pip install -r requirements.txt -r requirements-dev.txt -c constraints.txt
+	# The two OpenCV wheels that mediapipe and controlnet-aux bring write the same folder, and one needs
+	# libGL; the headless contrib build over both needs neither screen nor Debian packages.
+	$(BIN)/python -m pip install --force-reinstall --no-deps opencv-contrib-python-headless==4.11.0.86
+	touch .venv/installed
+
+run: .venv/installed
+	$(BIN)/python app.py
+
+test: .venv/installed
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest
+
+bench: .venv/installed
+	for name in face plate generate; do $(BIN)/python -m bench.$$name; done
+
+fix: .venv/installed
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

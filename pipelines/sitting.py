@@ -1,0 +1,224 @@
+"""The chain in order: selfies and an order go in, events come out, portraits among them.
+
+`sit` is a generator: whoever iterates it sees each stage when it is done, and closing it cancels
+within one step. Nothing is written to disk here; `report` is the JSON shape of the contracts.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import ChoiceError, PhotoError
+from pipelines.face import Face, FaceFinder, best_of, require_good
+from pipelines.generate import Generator, Progress, Rendering, Request
+from pipelines.look import Expression, Look
+from pipelines.model_set import ModelSet
+from pipelines.photo import Photo
+from pipelines.pose import Pose, pose_map, seen
+from pipelines.studio import Plate, Studio, plate
+
+MOST_SELFIES = 4
+PLATE_SIZE = (1080, 1350)  # width, height in px of the plate people look at; 4:5 like every canvas
+REFERENCE_PX = 512  # the identity adapter's encoder reads 224 px; more than twice that is enough
+REFERENCE_PUPILS = 3.4  # side of a reference crop in pupil distances: crown to collar
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What the visitor chose. None leaves the choice to the look or the model set."""
+
+    look: Look
+    expression: Expression | None = None
+    variations: int = 4
+    seed: int = 0
+    identity: float | None = None  # identity adapter's scale, 0 to 1
+    start: Literal["noise", "plate"] | None = None
+    strength: float | None = None  # of a start from the plate, 0 to 1
+
+    @property
+    def prompt(self) -> str:
+        """The look's words, then the expression's."""
+        return ", ".join(part.prompt for part in (self.look, self.expression) if part)
+
+    @property
+    def negative_prompt(self) -> str:
+        """What neither wants."""
+        return ", ".join(part.negative_prompt for part in (self.look, self.expression) if part)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One seed a portrait, counted up from the first."""
+        return tuple(self.seed + i for i in range(self.variations))
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """One generated picture, and how it was asked for."""
+
+    rendering: Rendering
+    look: Look
+    model_set: ModelSet
+
+
+@dataclass(frozen=True, eq=False)
+class FaceFound:
+    """Every selfie holds one usable face; the pose comes from `faces[best]`."""
+
+    faces: tuple[Face, ...]
+    best: int
+
+
+@dataclass(frozen=True, eq=False)
+class PlateReady:
+    """The sitter's own photograph under the look's light, `PLATE_SIZE`."""
+
+    plate: Plate
+
+
+@dataclass(frozen=True, eq=False)
+class PoseReady:
+    """The control image, and the mesh that shows what was seen."""
+
+    pose: Pose
+    seen: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class PortraitReady:
+    """One portrait is done."""
+
+    portrait: Portrait
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """All portraits are there."""
+
+    portraits: tuple[Portrait, ...]
+    report: dict[str, Any]
+
+
+Event = FaceFound | PlateReady | PoseReady | Progress | PortraitReady | Done
+
+
+@dataclass
+class Timings:
+    """Seconds a stage, in the order of the chain."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to the stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+def check_order(order: Order, model_set: ModelSet) -> None:
+    """Refuse what the set cannot honour, before anything is made. Raises `ChoiceError`."""
+    if order.identity is not None and not model_set.capabilities.identity:
+        raise ChoiceError(f"{model_set.name} has no identity adapter. Leave --identity out, or choose another set.")
+    if order.identity is not None and not 0 <= order.identity <= 1:
+        raise ChoiceError(f"identity = {order.identity}. It should be between 0 and 1.")
+    if not 1 <= order.variations <= 8:
+        raise ChoiceError(f"variations = {order.variations}. It should be between 1 and 8.")
+
+
+def sit(photos: Sequence[Photo], order: Order, finder: FaceFinder, studio: Studio, generator: Generator) -> Iterator[Event]:
+    """Run the chain. Raises `PhotoError` for a selfie that will not do, `ChoiceError` for an order."""
+    model_set = generator.model_set
+    check_order(order, model_set)
+    timings = Timings()
+    with timings.stage("face"):
+        faces = find_faces(photos, finder)
+        best = best_of(faces)
+    yield FaceFound(faces, best)
+
+    framing = model_set.framing or order.look.framing
+    with timings.stage("plate"):
+        shown = plate(studio.cut_out(faces[best]), order.look, PLATE_SIZE, framing)
+    yield PlateReady(shown)
+
+    with timings.stage("pose"):
+        pose = pose_map(faces[best], framing, model_set.canvas)
+        mesh = seen(faces[best])
+    yield PoseReady(pose, mesh)
+
+    with timings.stage("references"):
+        request = request_for(order, faces, shown, pose, model_set)
+    portraits = []
+    began = time.perf_counter()
+    for event in generator.draw(request):
+        if isinstance(event, Progress):
+            yield event
+            continue
+        portraits.append(Portrait(event, order.look, model_set))
+        yield PortraitReady(portraits[-1])
+    timings.seconds["portraits"] = time.perf_counter() - began
+    yield Done(tuple(portraits), report(order, faces, portraits, generator, timings.seconds))
+
+
+def find_faces(photos: Sequence[Photo], finder: FaceFinder) -> tuple[Face, ...]:
+    """The face of every selfie. Raises `PhotoError` for the first that will not do."""
+    if not 1 <= len(photos) <= MOST_SELFIES:
+        raise PhotoError("file.many", n=len(photos))
+    return tuple(require_good(finder.find(photo)) for photo in photos)
+
+
+def request_for(order: Order, faces: Sequence[Face], shown: Plate, pose: Pose, model_set: ModelSet) -> Request:
+    """What the generator needs, on its own canvas."""
+    small = cv2.resize(shown.pixels, model_set.canvas, interpolation=cv2.INTER_AREA)
+    return Request(
+        prompt=order.prompt,
+        negative_prompt=order.negative_prompt,
+        control=pose.image,
+        references=tuple(reference(face) for face in faces),
+        plate=small.astype(np.uint8),
+        seeds=order.seeds,
+        identity=order.look.identity if order.identity is None else order.identity,
+        pose=order.look.pose,
+        start=order.start,
+        strength=order.strength,
+    )
+
+
+def reference(face: Face) -> NDArray[np.uint8]:
+    """Square crop of head and collar for the identity adapter: uint8 (512, 512, 3) sRGB, upright.
+
+    Its encoder centre-crops, so anything but a square would lose hair or chin.
+    """
+    side = REFERENCE_PUPILS * face.pupil_distance
+    scale = REFERENCE_PX / side
+    centre = (face.landmarks[10, :2] + face.landmarks[152, :2]) / 2
+    matrix = np.array([[scale, 0, REFERENCE_PX / 2 - scale * centre[0]], [0, scale, REFERENCE_PX / 2 - scale * centre[1]]])
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    size = (REFERENCE_PX, REFERENCE_PX)
+    return cv2.warpAffine(face.photo.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+
+
+def report(
+    order: Order, faces: Sequence[Face], portraits: Sequence[Portrait], generator: Generator, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """`report.json` without its files: what was asked, what ran, how long it took."""
+    first = portraits[0].rendering
+    return {
+        "look": order.look.name,
+        "expression": order.expression.name if order.expression else None,
+        "model_set": generator.model_set.name,
+        "repos": generator.revisions(),
+        "start": first.start,
+        "strength": first.strength,
+        "steps": {"requested": first.requested_steps, "executed": first.executed_steps},
+        "seeds": [portrait.rendering.seed for portrait in portraits],
+        "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
+        "verdicts": [face.verdict.key for face in faces],
+    }
