@@ -20,6 +20,7 @@ import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from diffusers import EulerDiscreteScheduler
 from torch import Tensor, nn
 
+from training.data import all_captions
 from training.networks import TIME_IDS, MiniNetworks, new_autoencoder, new_networks, start_pose_from_unet
 
 RUNS = Path("runs/mini")
@@ -179,7 +180,7 @@ def _of_controlnet(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 def train(folder: Path, steps: int, pose: bool, device: str) -> None:
     """Run up to `steps` in all, from the last checkpoint."""
     lessons = read_lessons(folder, device)
-    run = Run(new_networks(lessons.captions), device, pose)
+    run = Run(new_networks(all_captions()), device, pose)
     began, losses = time.monotonic(), []
     while run.step < steps:
         rng = torch.Generator().manual_seed(run.step)
