@@ -21,9 +21,12 @@ class Settings(BaseSettings):
     database: Annotated[
         str | None, Field(description="SQLAlchemy URL of the votes; default SQLite inside the data folder")
     ] = None
-    models: Annotated[str, Field(description="Name of a model set, or `auto`: the best that is here and fits")] = "auto"
+    models: Annotated[
+        str, Field(description="Name of a model set, or `auto`: the best that is here and fits")
+    ] = "auto"
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], Field(description="Where models run; `auto` takes the GPU if there is one")
+        Literal["auto", "cpu", "cuda", "mps"],
+        Field(description="Where models run; `auto` takes the GPU if there is one"),
     ] = "auto"
     recognition: Annotated[
         Literal["on", "off"], Field(description="`off` where a face descriptor may not be computed")

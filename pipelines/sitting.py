@@ -125,15 +125,19 @@ class Timings:
 
 def check_order(order: Order, model_set: ModelSet) -> None:
     """Refuse what the set cannot honour, before anything is made. Raises `ChoiceError`."""
-    if order.identity is not None and not model_set.capabilities.identity:
-        raise ChoiceError(f"{model_set.name} has no identity adapter. Leave --identity out, or choose another set.")
+    if order.identity is not None and "identity" not in model_set.capabilities:
+        raise ChoiceError(
+            f"{model_set.name} has no identity adapter. Leave --identity out, or choose another set."
+        )
     if order.identity is not None and not 0 <= order.identity <= 1:
         raise ChoiceError(f"identity = {order.identity}. It should be between 0 and 1.")
     if not 1 <= order.variations <= 8:
         raise ChoiceError(f"variations = {order.variations}. It should be between 1 and 8.")
 
 
-def sit(photos: Sequence[Photo], order: Order, finder: FaceFinder, studio: Studio, generator: Generator) -> Iterator[Event]:
+def sit(
+    photos: Sequence[Photo], order: Order, finder: FaceFinder, studio: Studio, generator: Generator
+) -> Iterator[Event]:
     """Run the chain. Raises `PhotoError` for a selfie that will not do, `ChoiceError` for an order."""
     model_set = generator.model_set
     check_order(order, model_set)
@@ -174,7 +178,9 @@ def find_faces(photos: Sequence[Photo], finder: FaceFinder) -> tuple[Face, ...]:
     return tuple(require_good(finder.find(photo)) for photo in photos)
 
 
-def request_for(order: Order, faces: Sequence[Face], shown: Plate, pose: Pose, model_set: ModelSet) -> Request:
+def request_for(
+    order: Order, faces: Sequence[Face], shown: Plate, pose: Pose, model_set: ModelSet
+) -> Request:
     """What the generator needs, on its own canvas."""
     small = cv2.resize(shown.pixels, model_set.canvas, interpolation=cv2.INTER_AREA)
     return Request(
@@ -199,14 +205,22 @@ def reference(face: Face) -> NDArray[np.uint8]:
     side = REFERENCE_PUPILS * face.pupil_distance
     scale = REFERENCE_PX / side
     centre = (face.landmarks[10, :2] + face.landmarks[152, :2]) / 2
-    matrix = np.array([[scale, 0, REFERENCE_PX / 2 - scale * centre[0]], [0, scale, REFERENCE_PX / 2 - scale * centre[1]]])
+    matrix = np.array(
+        [[scale, 0, REFERENCE_PX / 2 - scale * centre[0]], [0, scale, REFERENCE_PX / 2 - scale * centre[1]]]
+    )
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     size = (REFERENCE_PX, REFERENCE_PX)
-    return cv2.warpAffine(face.photo.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+    return cv2.warpAffine(
+        face.photo.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+    ).astype(np.uint8)
 
 
 def report(
-    order: Order, faces: Sequence[Face], portraits: Sequence[Portrait], generator: Generator, seconds: dict[str, float]
+    order: Order,
+    faces: Sequence[Face],
+    portraits: Sequence[Portrait],
+    generator: Generator,
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     """`report.json` without its files: what was asked, what ran, how long it took."""
     first = portraits[0].rendering

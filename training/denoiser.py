@@ -47,7 +47,10 @@ def read_lessons(folder: Path, device: str) -> Lessons:
     caption_of = np.array([different.index(caption) for caption in captions])
     poses = folder / "poses.npy"
     return Lessons(
-        _latents(folder, device), different, caption_of, np.load(poses, mmap_mode="r") if poses.exists() else None
+        _latents(folder, device),
+        different,
+        caption_of,
+        np.load(poses, mmap_mode="r") if poses.exists() else None,
     )
 
 
@@ -56,11 +59,15 @@ def _latents(folder: Path, device: str) -> Tensor:
     if not stored.exists():
         pictures = np.load(folder / "pictures.npy", mmap_mode="r")
         model = new_autoencoder().to(device).eval()
-        model.load_state_dict(torch.load(RUNS / "autoencoder.pt", map_location=device, weights_only=True)["model"])
+        model.load_state_dict(
+            torch.load(RUNS / "autoencoder.pt", map_location=device, weights_only=True)["model"]
+        )
         encoded = []
         for first in range(0, len(pictures), 16):
             pixels = torch.from_numpy(np.array(pictures[first : first + 16])).to(device)
-            encoded.append(model.encode(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).latent_dist.mean.cpu())
+            encoded.append(
+                model.encode(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).latent_dist.mean.cpu()
+            )
         torch.save(torch.cat(encoded).half(), stored)
     latents: Tensor = torch.load(stored, weights_only=True)
     centre, spread = latent_scale(latents)
@@ -84,7 +91,9 @@ def noise_levels(rng: torch.Generator) -> Tensor:
     return (drawn * torch.where(usual, USUAL_LEVELS, 1000)).long()
 
 
-def guess_noise(networks: MiniNetworks, lessons: Lessons, chosen: np.ndarray, rng: torch.Generator, pose: bool) -> Tensor:
+def guess_noise(
+    networks: MiniNetworks, lessons: Lessons, chosen: np.ndarray, rng: torch.Generator, pose: bool
+) -> Tensor:
     """The loss of one batch: squared error of the predicted noise."""
     device = next(networks.unet.parameters()).device
     x = lessons.latents[chosen].float().to(device)
@@ -151,7 +160,9 @@ class Run:
     def learn(self, loss: Tensor) -> None:
         """One step of the optimiser and of the moving average."""
         since = self.step - self.started
-        self.optimizer.param_groups[0]["lr"] = (POSE_RATE if self.pose else RATE) * min(1.0, (since + 1) / WARM_STEPS)
+        self.optimizer.param_groups[0]["lr"] = (POSE_RATE if self.pose else RATE) * min(
+            1.0, (since + 1) / WARM_STEPS
+        )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 1.0)

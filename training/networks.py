@@ -47,10 +47,17 @@ def new_tokenizer(captions: list[str], pad_token: str) -> CLIPTokenizer:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     spelling = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     spelling.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(r"\p{L}+|[^\s\p{L}]"), "removed", invert=True), pre_tokenizers.ByteLevel(False)]
+        [
+            pre_tokenizers.Split(Regex(r"\p{L}+|[^\s\p{L}]"), "removed", invert=True),
+            pre_tokenizers.ByteLevel(False),
+        ]
     )
     trainer = trainers.BpeTrainer(
-        vocab_size=4000, min_frequency=1, end_of_word_suffix="</w>", initial_alphabet=letters, show_progress=False
+        vocab_size=4000,
+        min_frequency=1,
+        end_of_word_suffix="</w>",
+        initial_alphabet=letters,
+        show_progress=False,
     )
     spelling.train_from_iterator(sorted(set(captions)), trainer)
     merges = [tuple(pair) for pair in json.loads(spelling.to_str())["model"]["merges"]]
@@ -146,4 +153,3 @@ def start_pose_from_unet(networks: MiniNetworks) -> None:
     """Give the ControlNet the U-Net's encoder, as Zhang et al. 2023 do; its zero convolutions stay."""
     for part in ("conv_in", "time_embedding", "add_embedding", "down_blocks", "mid_block"):
         getattr(networks.controlnet, part).load_state_dict(getattr(networks.unet, part).state_dict())
-

@@ -1,0 +1,201 @@
+"""The chain without a browser.
+
+    python -m pipelines portrait SELFIE... --look grey --out DIR
+    python -m pipelines fetch SET
+    python -m pipelines doctor --out DIR
+
+Exit 0: done. Exit 2: an argument or a picture will not do. Exit 3: a model set is not on this machine.
+A failure is one line on stderr, and nothing has been written.
+"""
+
+import json
+import random
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import typer
+
+from errors import ChoiceError, NotDownloaded, OperatorError, VisitorError
+from pipelines.face import FaceFinder
+from pipelines.generate import Generator, Progress
+from pipelines.look import Expression, Look, read_expressions, read_looks
+from pipelines.model_set import ModelSet, choose, read_model_sets
+from pipelines.photo import Photo, open_photo
+from pipelines.provenance import mark
+from pipelines.sitting import Done, FaceFound, Order, PlateReady, PortraitReady, PoseReady, check_order, sit
+from pipelines.studio import Studio
+from settings import read_settings
+from words import read_words
+
+T = TypeVar("T")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Selfies in, headshots out.")
+
+
+@app.command()
+def portrait(
+    selfies: Annotated[list[Path], typer.Argument(help="One to four photos of one person")],
+    out: Annotated[Path, typer.Option(help="Folder to write to")],
+    look: Annotated[str, typer.Option(help="A file of presets/looks")] = "grey",
+    expression: Annotated[str | None, typer.Option(help="A file of presets/expressions")] = None,
+    variations: Annotated[int, typer.Option(help="How many portraits, 1 to 8")] = 4,
+    seed: Annotated[int | None, typer.Option(help="Of the first portrait; the next ones count up")] = None,
+    identity: Annotated[float | None, typer.Option(help="Identity adapter's scale, 0 to 1")] = None,
+    light: Annotated[float | None, typer.Option(help="Key light, degrees to the camera's left")] = None,
+    start: Annotated[str | None, typer.Option(help="noise or plate, instead of the set's own")] = None,
+    strength: Annotated[float | None, typer.Option(help="Of a start from the plate, 0 to 1")] = None,
+    models: Annotated[str | None, typer.Option(help="A file of presets/model_sets, or auto")] = None,
+) -> None:
+    """Make portraits: plate.png, pose.png, seen.png, portrait-1.png and on, report.json."""
+    settings = read_settings()
+    order = Order(
+        look=chosen_look(look, light),
+        expression=chosen_expression(expression),
+        variations=variations,
+        seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+        identity=identity,
+        start=chosen_start(start),
+        strength=strength,
+    )
+    model_set, why = choose(read_model_sets(), models or settings.models, settings.device)
+    check_order(order, model_set)
+    require_folder(out)
+    photos = [open_photo(path) for path in selfies]
+    say(why)
+    files = made(photos, order, Generator(model_set, settings.device))
+    write(out, files)
+    say(f"{len(files)} files in {out}")
+
+
+def made(photos: list[Photo], order: Order, generator: Generator) -> dict[str, bytes]:
+    """Run the chain and gather every file by name, so that a failure leaves nothing behind."""
+    files: dict[str, bytes] = {}
+    with FaceFinder() as finder, Studio() as studio:
+        for event in sit(photos, order, finder, studio, generator):
+            match event:
+                case FaceFound(faces, best):
+                    say(
+                        f"{len(faces)} of {len(photos)} selfies will do; the pose comes from selfie {best + 1}"
+                    )
+                case PlateReady(shown):
+                    files["plate.png"] = mark(shown.pixels, "plate")
+                case PoseReady(pose, seen):
+                    files["pose.png"], files["seen.png"] = mark(pose.image, "plate"), mark(seen, "plate")
+                case Progress():
+                    say(
+                        f"portraits {event.first + 1} to {event.first + event.count}: step {event.step} of {event.steps}"
+                    )
+                case PortraitReady(done):
+                    kind: Literal["generated", "from_plate"] = (
+                        "from_plate" if done.rendering.start == "plate" else "generated"
+                    )
+                    files[f"portrait-{done.rendering.index + 1}.png"] = mark(done.rendering.image, kind)
+                case Done(_, report):
+                    listed = [*files, "report.json"]
+                    files["report.json"] = json.dumps(report | {"files": listed}, indent=2).encode()
+    return files
+
+
+@app.command()
+def fetch(name: Annotated[str, typer.Argument(metavar="SET", help="A file of presets/model_sets")]) -> None:
+    """Download a model set from the Hugging Face Hub; a broken download goes on where it stopped."""
+    from pipelines.fetch import fetch as download
+
+    model_set = chosen_set(name)
+    say(f"{model_set.title}. {model_set.licence_line}")
+    download(model_set, say)
+
+
+@app.command()
+def doctor(
+    out: Annotated[Path | None, typer.Option(help="Folder for a timed portrait's contact sheet")] = None,
+) -> None:
+    """Say what is on this machine, time one portrait, and draw the effect of the scales."""
+    from pipelines.doctor import contact_sheet, findings
+
+    settings = read_settings()
+    for line in findings(settings):
+        say(line)
+    if out:
+        require_folder(out)
+        model_set, _ = choose(read_model_sets(), settings.models, settings.device)
+        write(out, {"scales.png": mark(contact_sheet(Generator(model_set, settings.device)), "from_plate")})
+        say(f"scales.png in {out}")
+
+
+def chosen_look(name: str, light: float | None) -> Look:
+    """By name, lit as asked. Raises `ChoiceError`."""
+    look = one_of(read_looks(), name, "look")
+    return look if light is None else look.lit(key=light)
+
+
+def chosen_expression(name: str | None) -> Expression | None:
+    """By name, or none. Raises `ChoiceError`."""
+    return None if name is None else one_of(read_expressions(), name, "expression")
+
+
+def chosen_set(name: str) -> ModelSet:
+    """By name. Raises `ChoiceError`."""
+    return one_of(read_model_sets(), name, "model set")
+
+
+def chosen_start(name: str | None) -> Literal["noise", "plate"] | None:
+    """`noise`, `plate`, or the set's own. Raises `ChoiceError`."""
+    if name is None or name == "noise" or name == "plate":
+        return name
+    raise ChoiceError(f"There is no start {name!r}. There are: noise, plate.")
+
+
+def one_of(known: dict[str, T], name: str, kind: str) -> T:
+    """The preset of that name, or a `ChoiceError` that lists what there is."""
+    if name not in known:
+        raise ChoiceError(f"There is no {kind} {name!r}. There are: {', '.join(sorted(known))}.")
+    return known[name]
+
+
+def require_folder(out: Path) -> None:
+    """Refuse an `out` that cannot become a folder, before anything is made."""
+    if out.exists() and not out.is_dir():
+        raise ChoiceError(f"--out {out.name} is a file. Name a folder.")
+
+
+def write(out: Path, files: dict[str, bytes]) -> None:
+    """Write all files, each under another name first, so that none is ever half there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            unfinished = out / f".{name}.part"
+            unfinished.write_bytes(data)
+            unfinished.replace(out / name)
+    except OSError as error:
+        raise ChoiceError(f"Cannot write to {out.name}: {error.strerror}. Name another folder.") from error
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    print(line, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; turn every failure a person can cause into one line and an exit code."""
+    warnings.simplefilter("ignore")  # libraries warn on stderr, which carries our one line only
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        return fail(error.format_message(), 2)
+    except NotDownloaded as error:
+        return fail(str(error), 3)
+    except (VisitorError, OperatorError) as error:
+        return fail(read_words().sentence(error), 2)
+
+
+def fail(sentence: str, code: int) -> int:
+    """One line on stderr."""
+    print(sentence.replace("\n", " "), file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

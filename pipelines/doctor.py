@@ -1,0 +1,112 @@
+"""What is on this machine, in sentences; and a sheet that shows what the scales do."""
+
+import importlib.metadata
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from errors import NotDownloaded
+from pipelines.face import Face, FaceFinder
+from pipelines.generate import Generator, Rendering
+from pipelines.look import read_looks
+from pipelines.model_set import choose, find_device, locate, read_model_sets
+from pipelines.photo import Photo
+from pipelines.pose import pose_map
+from pipelines.sitting import PLATE_SIZE, Order, request_for
+from pipelines.studio import Studio, plate
+from settings import Settings
+
+PACKAGES = ("torch", "diffusers", "transformers", "mediapipe", "controlnet-aux", "gradio", "numpy", "pillow")
+POSE_SCALES = (0.0, 0.45, 0.9, 1.35)
+IDENTITY_SCALES = (0.0, 0.35, 0.7, 1.0)
+SHEET_CELL = (256, 320)  # width, height in px
+CAPTION_PX = 28
+
+
+def findings(settings: Settings) -> Iterator[str]:
+    """Line by line, so that a terminal shows them as they come; the last one draws a portrait."""
+    yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    device = find_device(settings.device)
+    yield f"Models run on {device.name} with {device.gigabytes:.0f} GB"
+    yield f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB of disk are free"
+    yield camera_hint(settings)
+    sets = read_model_sets()
+    for model_set in sets.values():
+        try:
+            locate(model_set)
+            fits = model_set.plan(device.kind, device.gigabytes)
+            yield f"{model_set.name}: on this machine" + ("" if fits else f", but needs {model_set.least}")
+        except NotDownloaded as error:
+            yield f"{model_set.name}: {error}"
+    chosen, why = choose(sets, settings.models, device)
+    yield why
+    generator = Generator(chosen, settings.device)
+    generator.load()
+    began = time.perf_counter()
+    draw_one(generator, example(), pose=None, identity=None)
+    yield f"One portrait with {chosen.title}: {time.perf_counter() - began:.1f} s after loading"
+
+
+def camera_hint(settings: Settings) -> str:
+    """Browsers give the camera to https and to this machine only."""
+    address = settings.public_url or f"http://{settings.bind}:{settings.port}"
+    if address.startswith("https://") or settings.bind in ("127.0.0.1", "localhost"):
+        return f"Camera: works in a browser at {address}"
+    return f"Camera: browsers refuse it at {address}; open the page on this machine, or put https before it"
+
+
+def contact_sheet(generator: Generator) -> NDArray[np.uint8]:
+    """One sitter and seed over pose scales (down) and identity scales (across): uint8 (H, W, 3) sRGB.
+
+    A set without an identity adapter gets one column.
+    """
+    sitter = example()
+    identities = IDENTITY_SCALES if "identity" in generator.model_set.capabilities else (0.0,)
+    rows = []
+    for pose in POSE_SCALES:
+        cells = [
+            captioned(
+                draw_one(generator, sitter, pose, identity).image, f"pose {pose:g}, identity {identity:g}"
+            )
+            for identity in identities
+        ]
+        rows.append(np.concatenate(cells, axis=1))
+    return np.concatenate(rows, axis=0)
+
+
+def draw_one(generator: Generator, face: Face, pose: float | None, identity: float | None) -> Rendering:
+    """One portrait of the sitter on grey, seed 0, at these scales (None: the look's)."""
+    look = read_looks()["grey"]
+    look = look if pose is None else look.model_copy(update={"pose": pose})
+    order = Order(look, variations=1, identity=identity)
+    framing = generator.model_set.framing or look.framing
+    with Studio() as studio:
+        shown = plate(studio.cut_out(face), look, PLATE_SIZE, framing)
+    control = pose_map(face, framing, generator.model_set.canvas)
+    request = request_for(order, [face], shown, control, generator.model_set)
+    return next(event for event in generator.draw(request) if isinstance(event, Rendering))
+
+
+def example() -> Face:
+    """Eileen Collins (NASA, public domain): the picture that scikit-image carries."""
+    from skimage.data import astronaut
+
+    with FaceFinder() as finder:
+        return finder.find(Photo(np.ascontiguousarray(astronaut())))
+
+
+def captioned(picture: NDArray[np.uint8], words: str) -> NDArray[np.uint8]:
+    """A print with its caption below, `SHEET_CELL` and a line of text high."""
+    width, height = SHEET_CELL
+    cell = Image.new("RGB", (width, height + CAPTION_PX), "white")
+    cell.paste(Image.fromarray(cv2.resize(picture, SHEET_CELL, interpolation=cv2.INTER_AREA)))
+    ImageDraw.Draw(cell).text((8, height + 6), words, fill="black", font=ImageFont.load_default(14))
+    return np.asarray(cell)

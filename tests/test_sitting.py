@@ -1,0 +1,207 @@
+"""The chain in order, on real photographs and the bundled small set."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from errors import ChoiceError, PhotoError
+from pipelines.face import FaceFinder
+from pipelines.generate import Generator, Progress
+from pipelines.look import read_expressions, read_looks
+from pipelines.model_set import read_model_sets
+from pipelines.photo import Photo
+from pipelines.sitting import (
+    Done,
+    Event,
+    FaceFound,
+    Order,
+    PlateReady,
+    PortraitReady,
+    PoseReady,
+    find_faces,
+    reference,
+    request_for,
+    sit,
+)
+from pipelines.studio import Studio, plate
+
+GREY = read_looks()["grey"]
+
+
+@pytest.fixture(scope="module")
+def finder() -> Iterator[FaceFinder]:
+    with FaceFinder() as finder:
+        yield finder
+
+
+@pytest.fixture(scope="module")
+def studio() -> Iterator[Studio]:
+    with Studio() as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def mini() -> Generator:
+    return Generator(read_model_sets()["mini"], "cpu")
+
+
+@pytest.fixture(scope="module")
+def events(astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator) -> list[Event]:
+    return list(sit([astronaut], Order(GREY, variations=2, seed=7), finder, studio, mini))
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+def test_the_plate_comes_before_any_portrait_and_the_report_last(events: list[Event]) -> None:
+    order = kinds(events)
+    assert order[:3] == ["FaceFound", "PlateReady", "PoseReady"]
+    assert order[-3:] == ["PortraitReady", "PortraitReady", "Done"]
+    assert set(order[3:-3]) == {"Progress"}
+
+
+def test_progress_counts_the_steps_that_really_run(events: list[Event]) -> None:
+    steps = [event.step for event in events if isinstance(event, Progress)]
+    done = next(event for event in events if isinstance(event, Done))
+    executed = done.report["steps"]["executed"]
+    assert steps == list(range(1, executed + 1)) and executed < done.report["steps"]["requested"]
+
+
+def test_a_preview_comes_before_the_last_step(events: list[Event]) -> None:
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert any(event.previews for event in progress[:-1])
+
+
+def test_the_report_says_what_was_done(events: list[Event]) -> None:
+    report = events[-1].report if isinstance(events[-1], Done) else {}
+    assert report["look"] == "grey" and report["model_set"] == "mini" and report["start"] == "plate"
+    assert report["seeds"] == [7, 8] and report["verdicts"] == ["camera.good"]
+    assert {"face", "plate", "pose", "portraits"} <= set(report["seconds"])
+
+
+def test_two_seeds_give_two_portraits_of_a_person(events: list[Event], finder: FaceFinder) -> None:
+    made = [event.portrait.rendering.image for event in events if isinstance(event, PortraitReady)]
+    assert all(picture.shape == (320, 256, 3) for picture in made)
+    assert np.abs(made[0].astype(int) - made[1]).mean() > 1
+    for picture in made:
+        finder.find(
+            Photo(cv2.resize(picture, (512, 640), interpolation=cv2.INTER_CUBIC))
+        )  # raises without a face
+
+
+def test_the_same_order_gives_the_same_pixels(
+    events: list[Event], astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    again = list(sit([astronaut], Order(GREY, variations=2, seed=7), finder, studio, mini))
+    for one, other in zip(events, again, strict=True):
+        if isinstance(one, PortraitReady) and isinstance(other, PortraitReady):
+            assert np.array_equal(one.portrait.rendering.image, other.portrait.rendering.image)
+        if isinstance(one, PlateReady) and isinstance(other, PlateReady):
+            assert np.array_equal(one.plate.pixels, other.plate.pixels)
+
+
+def test_the_portrait_keeps_the_sitters_left_and_right(events: list[Event], finder: FaceFinder) -> None:
+    """Her left shoulder carries a flag; a mirrored chain would move the brightness to the other side."""
+    shown = next(event.plate.pixels for event in events if isinstance(event, PlateReady))
+    made = next(event.portrait.rendering.image for event in events if isinstance(event, PortraitReady))
+    small = cv2.resize(shown, (256, 320), interpolation=cv2.INTER_AREA).astype(float)
+    straight = np.abs(made - small).mean()
+    mirrored = np.abs(made[:, ::-1] - small).mean()
+    assert straight < 0.7 * mirrored
+
+
+def test_the_portrait_keeps_red_red(events: list[Event]) -> None:
+    """Her suit is orange: swapped channels would make it blue."""
+    for event in events:
+        if isinstance(event, PortraitReady):
+            suit = event.portrait.rendering.image[280:, 60:110].reshape(-1, 3).mean(axis=0)
+            assert suit[0] > suit[2] + 20
+
+
+def test_closing_the_chain_stops_it(
+    astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    chain = sit([astronaut], Order(GREY, variations=4, seed=1), finder, studio, mini)
+    for event in chain:
+        if isinstance(event, Progress):
+            break
+    chain.close()
+    first = next(
+        e
+        for e in sit([astronaut], Order(GREY, variations=1, seed=7), finder, studio, mini)
+        if isinstance(e, Progress)
+    )
+    assert first.step == 1  # the generator is free again, and starts from the beginning
+
+
+def test_every_selfie_becomes_a_reference_and_the_best_gives_the_pose(
+    astronaut: Photo, hopper: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    soft = Photo(np.ascontiguousarray(cv2.resize(cv2.resize(astronaut.pixels, (300, 300)), (512, 512))))
+    found = next(
+        e for e in sit([soft, astronaut], Order(GREY), finder, studio, mini) if isinstance(e, FaceFound)
+    )
+    assert len(found.faces) == 2 and found.best == 1
+    shown = plate(studio.cut_out(found.faces[1]), GREY, (1080, 1350))
+    pose = next(
+        e.pose for e in sit([astronaut], Order(GREY), finder, studio, mini) if isinstance(e, PoseReady)
+    )
+    request = request_for(Order(GREY), found.faces, shown, pose, mini.model_set)
+    assert [r.shape for r in request.references] == [(512, 512, 3)] * 2
+    assert not np.array_equal(*request.references)
+
+
+def test_a_reference_is_a_square_round_the_head(astronaut: Photo, finder: FaceFinder) -> None:
+    crop = reference(finder.find(astronaut))
+    face = finder.find(Photo(crop))
+    middle = face.landmarks[:468, :2].mean(axis=0)
+    assert np.all(np.abs(middle - 256) < 60)
+
+
+def test_five_selfies_are_one_too_many(astronaut: Photo, finder: FaceFinder) -> None:
+    with pytest.raises(PhotoError, match=r"file\.many"):
+        find_faces([astronaut] * 5, finder)
+
+
+def test_a_selfie_that_will_not_do_stops_the_chain_before_the_plate(
+    astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    wall = Photo(np.full((600, 480, 3), 120, np.uint8))
+    with pytest.raises(PhotoError) as caught:
+        list(sit([astronaut, wall], Order(GREY), finder, studio, mini))
+    assert caught.value.key == "face.none"
+
+
+def test_an_identity_is_refused_by_a_set_without_an_adapter(
+    astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    with pytest.raises(ChoiceError, match="mini has no identity adapter"):
+        list(sit([astronaut], Order(GREY, identity=0.5), finder, studio, mini))
+
+
+def test_an_order_speaks_the_words_of_look_and_expression() -> None:
+    order = Order(GREY, read_expressions()["warm_smile"])
+    assert order.prompt == f"{GREY.prompt}, warm smile"
+
+
+def test_each_test_portrait_gets_a_portrait_with_a_face(
+    portraits: Path, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    from pipelines.photo import open_photo
+
+    looks = list(read_looks().values())
+    lost = []
+    for index, path in enumerate(sorted((portraits / "test").glob("*.jpg"))[::6]):
+        order = Order(looks[index % len(looks)], variations=1, seed=index)
+        made = list(sit([open_photo(path)], order, finder, studio, mini))[-1]
+        picture = made.portraits[0].rendering.image if isinstance(made, Done) else None
+        assert picture is not None
+        try:
+            finder.find(Photo(cv2.resize(picture, (512, 640), interpolation=cv2.INTER_CUBIC)))
+        except PhotoError:
+            lost.append(path.name)
+    assert not lost
