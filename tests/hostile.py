@@ -1,0 +1,210 @@
+"""Files that a stranger may hand us, made here byte by byte; and the few honest odd ones that must be taken.
+
+`REFUSED` maps a name to a function that makes the bytes and the key of the sentence they earn.
+`ODD` maps a name to a function whose bytes are a readable photo of `card()` all the same.
+"""
+
+import io
+import random
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import Image
+
+FORMATS = ("jpeg", "png", "webp", "heic")
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+# Corners of the card, clockwise from the top left: no turn and no mirror of it looks like itself.
+CORNERS = ((200, 40, 40), (40, 160, 60), (230, 230, 230), (40, 60, 180))
+
+
+def card(width: int = 96, height: int = 64) -> NDArray[np.uint8]:
+    """Four quadrants in `CORNERS`, uint8 (H, W, 3) sRGB."""
+    pixels = np.empty((height, width, 3), np.uint8)
+    top, left = slice(None, height // 2), slice(None, width // 2)
+    low, right = slice(height // 2, None), slice(width // 2, None)
+    for (rows, columns), colour in zip(
+        ((top, left), (top, right), (low, right), (low, left)), CORNERS, strict=True
+    ):
+        pixels[rows, columns] = colour
+    return pixels
+
+
+def encoded(image: Image.Image | NDArray[np.uint8], kind: str, **options: object) -> bytes:
+    """`image` as a file of one of `FORMATS` or of any that Pillow writes; near lossless."""
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    file = io.BytesIO()
+    if kind == "heic":
+        pillow_heif.from_pillow(picture).save(file, **{"quality": 95, "chroma": 444} | options)
+    else:
+        finest = {"jpeg": {"quality": 98, "subsampling": 0}, "webp": {"lossless": True}}.get(kind, {})
+        picture.save(file, kind, **finest | options)
+    return file.getvalue()
+
+
+def exif(orientation: int) -> bytes:
+    """An EXIF block that says only how the camera was held (tag 0x0112, a SHORT)."""
+    return b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+def png_chunk(name: bytes, body: bytes) -> bytes:
+    """One chunk with its checksum."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png(width: int, height: int, *chunks: bytes, rows: bytes = b"", depth: int = 8, colour: int = 6) -> bytes:
+    """A PNG that claims a size, with whatever `chunks` before its packed `rows`."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return PNG_MAGIC + header + b"".join(chunks) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
+
+
+def zeros(count: int) -> bytes:
+    """`count` zero bytes, packed about a thousand to one without ever holding them."""
+    packer = zlib.compressobj(9)
+    parts = [packer.compress(bytes(min(2**20, count - at))) for at in range(0, count, 2**20)]
+    return b"".join(parts) + packer.flush()
+
+
+def with_png_chunk(chunk: bytes) -> bytes:
+    """The card as a PNG with `chunk` behind its header."""
+    data = encoded(card(), "png")
+    return data[:33] + chunk + data[33:]
+
+
+def with_jpeg_segment(marker: int, body: bytes) -> bytes:
+    """The card as a JPEG with one more segment at its start."""
+    data = encoded(card(), "jpeg")
+    return data[:2] + bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body + data[2:]
+
+
+def jpeg_of_size(width: int, height: int) -> bytes:
+    """A small JPEG whose frame header claims another size."""
+    data = encoded(card(), "jpeg")
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+
+
+def jpeg_of_scans(count: int) -> bytes:
+    """A progressive JPEG whose last refining scan comes `count` times more."""
+    data = encoded(card(), "jpeg", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * count + data[-2:]
+
+
+def webp_of_size(width: int, height: int) -> bytes:
+    """The first chunk of an extended WebP that claims a canvas, and nothing behind it."""
+    sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    chunk = b"VP8X" + struct.pack("<IB3x", 10, 0) + sides
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+def heic_of_size(width: int, height: int) -> bytes:
+    """A small HEIC whose item property claims another size."""
+    data = encoded(card(), "heic")
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+
+
+def heic_of_brand(brand: bytes) -> bytes:
+    """A HEIC that says it is something else of its family."""
+    data = encoded(card(), "heic")
+    return data[:8] + brand + data[12:]
+
+
+def moving(kind: str) -> bytes:
+    """An animation of two pictures."""
+    first, second = Image.fromarray(card()), Image.fromarray(card()[::-1])
+    file = io.BytesIO()
+    first.save(file, kind, save_all=True, append_images=[second], duration=100)
+    return file.getvalue()
+
+
+def mpo() -> bytes:
+    """What phones write: a JPEG with a second picture (depth, gain map, other eye) behind it."""
+    return moving("MPO")
+
+
+def heic_of_two() -> bytes:
+    """A HEIC with two pictures; the second is the primary one and is the card."""
+    file = io.BytesIO()
+    both = pillow_heif.from_pillow(Image.fromarray(card()[:, ::-1].copy()))
+    both.add_from_pillow(Image.fromarray(card()))
+    both.save(file, quality=95, chroma=444, primary_index=1)
+    return file.getvalue()
+
+
+def zip_bomb() -> bytes:
+    """20 MB of zeros in a ZIP archive of 20 KB."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("selfie.jpg", bytes(20 * 2**20))
+    return file.getvalue()
+
+
+def _half(kind: str) -> Callable[[], bytes]:
+    """The first half of a photo that does not compress to nothing."""
+
+    def cut() -> bytes:
+        noise = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
+        data = encoded(noise, kind)
+        return data[: len(data) // 2]
+
+    return cut
+
+
+REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "nothing": (bytes, "file.type"),
+    "noise": (lambda: random.Random(1).randbytes(5000), "file.type"),
+    "html": (lambda: b"<!DOCTYPE html><script>alert(1)</script>", "file.type"),
+    "svg": (
+        lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+        "file.type",
+    ),
+    "gif": (lambda: moving("GIF"), "file.type"),
+    "tiff": (lambda: encoded(card(), "tiff"), "file.type"),
+    "avif": (lambda: encoded(card(), "avif"), "file.type"),
+    "zip bomb": (zip_bomb, "file.type"),
+    "13 MB": (lambda: encoded(card(), "jpeg") + bytes(13 * 2**20), "file.big"),
+    "png of 2.5 billion pixels": (lambda: png(50_000, 50_000, rows=zeros(2**20)), "file.pixels"),
+    "png of 2 ** 64 pixels": (lambda: png(2**32 - 1, 2**32 - 1, rows=zeros(2**20)), "file.pixels"),
+    "jpeg of 4 billion pixels": (lambda: jpeg_of_size(65_000, 65_000), "file.pixels"),
+    "webp of 281 billion pixels": (lambda: webp_of_size(2**24, 2**24), "file.pixels"),
+    "heic of 4 billion pixels": (lambda: heic_of_size(65_000, 65_000), "file.pixels"),
+    "moving webp": (lambda: moving("WEBP"), "file.moving"),
+    "moving png": (lambda: moving("PNG"), "file.moving"),
+    "moving heic": (lambda: heic_of_brand(b"hevc"), "file.moving"),
+    "half a jpeg": (_half("jpeg"), "file.broken"),
+    "half a png": (_half("png"), "file.broken"),
+    "half a webp": (_half("webp"), "file.broken"),
+    "half a heic": (_half("heic"), "file.broken"),
+    "jpeg of one marker": (lambda: b"\xff\xd8\xff", "file.broken"),
+    "jpeg of 1000 scans": (lambda: jpeg_of_scans(1000), "file.broken"),
+    "jpeg of a million segments": (
+        lambda: b"\xff\xd8" + b"\xff\xe0\0\x07JFIF\0" * 10**6 + encoded(card(), "jpeg")[2:],
+        "file.broken",
+    ),
+    "png without palette": (lambda: png(10, 10, colour=3, rows=zeros(110)), "file.broken"),
+    "png without pixels": (lambda: png(10, 10), "file.broken"),
+    "png without header": (lambda: PNG_MAGIC + png_chunk(b"IEND", b""), "file.broken"),
+    "webp without picture": (lambda: webp_of_size(100, 100), "file.broken"),
+}
+
+ODD: dict[str, Callable[[], bytes]] = {
+    "phone's jpeg of two pictures": mpo,
+    "heic of two pictures": heic_of_two,
+    "png with a zTXt bomb": lambda: with_png_chunk(png_chunk(b"zTXt", b"a\0\0" + zeros(2**28))),
+    "png with an iTXt bomb": lambda: with_png_chunk(
+        png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zeros(2**28))
+    ),
+    "png with an iCCP bomb": lambda: with_png_chunk(png_chunk(b"iCCP", b"a\0\0" + zeros(2**28))),
+    "png with a broken profile": lambda: with_png_chunk(png_chunk(b"iCCP", b"a\0\0nothing packed")),
+    "jpeg with a broken profile": lambda: encoded(card(), "jpeg", icc_profile=b"no profile" * 30),
+    "webp with a broken profile": lambda: encoded(card(), "webp", icc_profile=b"no profile" * 30),
+    "jpeg with broken EXIF": lambda: with_jpeg_segment(0xE1, b"Exif\0\0MM\0*" + b"\0\0\0\x08\xff\xff" * 9),
+    "jpeg with a broken MPO index": lambda: with_jpeg_segment(0xE2, b"MPF\0MM\0*" + b"\xff" * 40),
+    "jpeg with a page behind it": lambda: encoded(card(), "jpeg") + b"<script>alert(1)</script>",
+}
