@@ -24,7 +24,17 @@ from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.model_set import ModelSet, choose, read_model_sets
 from pipelines.photo import Photo, open_photo
 from pipelines.provenance import mark
-from pipelines.sitting import Done, FaceFound, Order, PlateReady, PortraitReady, PoseReady, check_order, sit
+from pipelines.sitting import (
+    Done,
+    Event,
+    FaceFound,
+    Order,
+    PlateReady,
+    PortraitReady,
+    PoseReady,
+    check_order,
+    sit,
+)
 from pipelines.studio import Studio
 from settings import read_settings
 from words import read_words
@@ -73,28 +83,38 @@ def made(photos: list[Photo], order: Order, generator: Generator) -> dict[str, b
     files: dict[str, bytes] = {}
     with FaceFinder() as finder, Studio() as studio:
         for event in sit(photos, order, finder, studio, generator):
-            match event:
-                case FaceFound(faces, best):
-                    say(
-                        f"{len(faces)} of {len(photos)} selfies will do; the pose comes from selfie {best + 1}"
-                    )
-                case PlateReady(shown):
-                    files["plate.png"] = mark(shown.pixels, "plate")
-                case PoseReady(pose, seen):
-                    files["pose.png"], files["seen.png"] = mark(pose.image, "plate"), mark(seen, "plate")
-                case Progress():
-                    say(
-                        f"portraits {event.first + 1} to {event.first + event.count}: step {event.step} of {event.steps}"
-                    )
-                case PortraitReady(done):
-                    kind: Literal["generated", "from_plate"] = (
-                        "from_plate" if done.rendering.start == "plate" else "generated"
-                    )
-                    files[f"portrait-{done.rendering.index + 1}.png"] = mark(done.rendering.image, kind)
-                case Done(_, report):
-                    listed = [*files, "report.json"]
-                    files["report.json"] = json.dumps(report | {"files": listed}, indent=2).encode()
+            if line := told(event):
+                say(line)
+            files |= files_of(event)
+            if isinstance(event, Done):
+                report = event.report | {"files": [*files, "report.json"]}
+                files["report.json"] = json.dumps(report, indent=2).encode()
     return files
+
+
+def told(event: Event) -> str:
+    """What the person at the terminal reads about an event, or nothing."""
+    match event:
+        case FaceFound(faces, best):
+            return f"{len(faces)} usable selfies; the pose comes from number {best + 1}"
+        case Progress():
+            together = f"{event.first + 1} to {event.first + event.count}"
+            return f"portraits {together}: step {event.step} of {event.steps}"
+    return ""
+
+
+def files_of(event: Event) -> dict[str, bytes]:
+    """The files that an event brings, each with its mark."""
+    match event:
+        case PlateReady(shown):
+            return {"plate.png": mark(shown.pixels, "plate")}
+        case PoseReady(pose, seen):
+            return {"pose.png": mark(pose.image, "plate"), "seen.png": mark(seen, "plate")}
+        case PortraitReady(portrait):
+            made = portrait.rendering
+            kind: Literal["generated", "from_plate"] = "from_plate" if made.start == "plate" else "generated"
+            return {f"portrait-{made.index + 1}.png": mark(made.image, kind)}
+    return {}
 
 
 @app.command()

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training.networks import new_autoencoder
@@ -27,13 +28,15 @@ YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 COLOUR_WEIGHT = 4.0  # without it colours lag thousands of steps behind structure
 
 
-def crops(pictures: np.ndarray, rng: np.random.Generator, size: int = CROP, batch: int = BATCH) -> Tensor:
-    """Random square crops, half of them flipped: float32 (batch, 3, size, size) in -1..1."""
+def crops(
+    pictures: NDArray[np.uint8], rng: np.random.Generator, size: int = CROP, batch: int = BATCH
+) -> Tensor:
+    """Random square crops, half of them flipped: float32 (6, 3, 128, 128) in -1..1."""
     height, width = pictures.shape[1:3]
     cut = []
-    for index in rng.integers(len(pictures), size=batch):
-        y, x = rng.integers(height - size + 1), rng.integers(width - size + 1)
-        crop = pictures[index, y : y + size, x : x + size]
+    for index in rng.integers(len(pictures), size=BATCH):
+        y, x = rng.integers(height - CROP + 1), rng.integers(width - CROP + 1)
+        crop = pictures[index, y : y + CROP, x : x + CROP]
         cut.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
     pixels = torch.from_numpy(np.ascontiguousarray(np.stack(cut)))
     return recoloured(pixels.permute(0, 3, 1, 2).float() / 255, rng) * 2 - 1

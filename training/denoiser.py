@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from diffusers import EulerDiscreteScheduler
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.data import all_captions
@@ -35,8 +36,8 @@ class Lessons:
 
     latents: Tensor  # float16 (n, 8, 40, 32)
     captions: list[str]  # the different ones
-    caption_of: np.ndarray  # int (n,), index into `captions`
-    poses: np.ndarray | None  # uint8 (n, 320, 256, 3)
+    caption_of: NDArray[np.int64]  # int (n,), index into `captions`
+    poses: NDArray[np.uint8] | None  # uint8 (n, 320, 256, 3)
 
 
 @torch.no_grad()
@@ -92,7 +93,7 @@ def noise_levels(rng: torch.Generator) -> Tensor:
 
 
 def guess_noise(
-    networks: MiniNetworks, lessons: Lessons, chosen: np.ndarray, rng: torch.Generator, pose: bool
+    networks: MiniNetworks, lessons: Lessons, chosen: NDArray[np.int64], rng: torch.Generator, pose: bool
 ) -> Tensor:
     """The loss of one batch: squared error of the predicted noise."""
     device = next(networks.unet.parameters()).device
