@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.networks import new_autoencoder
+from training.texture import Texture
 
 RUNS = Path("runs/mini")
+CHECKPOINT = RUNS / "autoencoder.pt"
 CROP, BATCH, RATE, WARM_STEPS = 128, 6, 8e-4, 100
 KL_WEIGHT = 3e-4  # 2e-3 blurred faces in a trial
 RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
@@ -76,41 +78,69 @@ def learning_rate(step: int, steps: int) -> float:
     return RATE * min(1.0, (step + 1) / WARM_STEPS) * (0.02 + 0.98 * math.sin(fall * math.pi / 2))
 
 
+class Run:
+    """Weights and optimiser: what a checkpoint holds."""
+
+    def __init__(self, decoder_only: bool, device: str) -> None:
+        self.decoder_only, self.device, self.step = decoder_only, device, 0
+        self.model = new_autoencoder().to(device)
+        parts = [self.model.decoder, self.model.post_quant_conv] if decoder_only else [self.model]
+        self.trained = [p for part in parts for p in part.parameters()]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+        self.texture = Texture(device) if decoder_only else None
+        if CHECKPOINT.exists():
+            saved = torch.load(CHECKPOINT, map_location=device, weights_only=True)
+            self.model.load_state_dict(saved["model"])
+            self.step = saved["step"]
+            if saved["decoder_only"] == decoder_only:
+                self.optimizer.load_state_dict(saved["optimizer"])
+                if self.texture:
+                    self.texture.load_state_dict(saved["texture"])
+
+    def learn(self, wanted: Tensor, rate: float) -> tuple[float, float]:
+        """One step; returns the loss and the PSNR in dB."""
+        self.optimizer.param_groups[0]["lr"] = rate
+        with torch.autocast(self.device, torch.bfloat16):
+            latents = self.model.encode(wanted).latent_dist
+            drawn = self.model.decode(latents.sample()).sample
+        drawn = drawn.float()
+        loss = picture_loss(drawn, wanted) + KL_WEIGHT * latents.kl().mean() / latents.mean[0].numel()
+        if self.texture:
+            loss = loss + self.texture.loss(drawn, wanted)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
+        self.optimizer.step()
+        if self.texture:
+            self.texture.learn(drawn, wanted)
+        self.step += 1
+        return loss.item(), -10 * math.log10(F.mse_loss(drawn.detach(), wanted).item() / 4)
+
+    def save(self) -> None:
+        """Write the checkpoint beside the old one, then take its place."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state |= {"step": self.step, "decoder_only": self.decoder_only}
+        if self.texture:
+            state["texture"] = self.texture.state_dict()
+        unfinished = CHECKPOINT.with_suffix(".new")
+        torch.save(state, unfinished)
+        unfinished.replace(CHECKPOINT)
+
+
 def train(steps: int, decoder_only: bool, device: str, pictures_file: Path) -> None:
     """Run up to `steps` in all, from the last checkpoint."""
     pictures = np.load(pictures_file, mmap_mode="r")
-    model = new_autoencoder().to(device)
-    parts = [model.decoder, model.post_quant_conv] if decoder_only else [model]
-    trained = [p for part in parts for p in part.parameters()]
-    optimizer = torch.optim.AdamW(trained, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    checkpoint, start = RUNS / "autoencoder.pt", 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        start = saved["step"]
-        if saved["decoder_only"] == decoder_only:
-            optimizer.load_state_dict(saved["optimizer"])
-    began = time.monotonic()
-    for step in range(start, steps):
-        rng = np.random.default_rng((7, step))
-        torch.manual_seed(step)
-        optimizer.param_groups[0]["lr"] = learning_rate(step, steps)
-        wanted = crops(pictures, rng).to(device)
-        with torch.autocast(device, torch.bfloat16):
-            latents = model.encode(wanted).latent_dist
-            drawn = model.decode(latents.sample()).sample
-        loss = picture_loss(drawn.float(), wanted) + KL_WEIGHT * latents.kl().mean() / latents.mean[0].numel()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        if (step + 1) % 50 == 0:
-            psnr = -10 * math.log10(F.mse_loss(drawn.detach().float(), wanted).item() / 4)
-            pace = (time.monotonic() - began) / (step + 1 - start)
-            print(f"step {step + 1} loss {loss.item():.4f} psnr {psnr:.2f} dB {pace:.2f} s/step", flush=True)
-        if (step + 1) % 200 == 0 or step + 1 == steps:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save(state | {"step": step + 1, "decoder_only": decoder_only}, checkpoint)
+    run = Run(decoder_only, device)
+    began, started = time.monotonic(), run.step
+    while run.step < steps:
+        rng = np.random.default_rng((7, run.step))
+        torch.manual_seed(run.step)
+        loss, psnr = run.learn(crops(pictures, rng).to(device), learning_rate(run.step, steps))
+        if run.step % 50 == 0:
+            pace = (time.monotonic() - began) / (run.step - started)
+            print(f"step {run.step} loss {loss:.4f} psnr {psnr:.2f} dB {pace:.2f} s/step", flush=True)
+        if run.step % 200 == 0 or run.step == steps:
+            run.save()
 
 
 if __name__ == "__main__":
