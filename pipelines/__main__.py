@@ -109,7 +109,7 @@ def files_of(event: Event) -> dict[str, bytes]:
         case PlateReady(shown):
             return {"plate.png": mark(shown.pixels, "plate")}
         case PoseReady(pose, seen):
-            return {"pose.png": mark(pose.image, "plate"), "seen.png": mark(seen, "plate")}
+            return {"pose.png": mark(pose.image, "drawing"), "seen.png": mark(seen, "drawing")}
         case PortraitReady(portrait):
             made = portrait.rendering
             kind: Literal["generated", "from_plate"] = "from_plate" if made.start == "plate" else "generated"

@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from pipelines.photo import PNG_MAGIC, jpeg_segments, png_chunks
 
 Pixels = NDArray[np.uint8]  # (H, W, 3) sRGB
-Kind = Literal["generated", "from_plate", "plate"]
+Kind = Literal["generated", "from_plate", "plate", "drawing"]
 
 SOFTWARE, VERSION = "Face Value", "0.1.0"  # a test compares the version with pyproject.toml
 # IPTC NewsCodes "Digital Source Type", release of 2024-10-23, http://cv.iptc.org/newscodes/digitalsourcetype/.
@@ -33,6 +33,7 @@ SOURCES: dict[Kind, str] = {
     "generated": VOCABULARY + "trainedAlgorithmicMedia",  # "created using generative AI"
     "from_plate": VOCABULARY + "compositeWithTrainedAlgorithmicMedia",  # "edited using generative AI"
     "plate": VOCABULARY + "humanEdits",
+    "drawing": VOCABULARY + "algorithmicMedia",  # "created purely by an algorithm": the pose map
 }
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"

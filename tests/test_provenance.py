@@ -51,6 +51,7 @@ def test_noise_plate_and_photograph_have_the_terms_of_the_iptc() -> None:
             "compositeWithTrainedAlgorithmicMedia",
         ],
         "plate": ["http://cv.iptc.org/newscodes/digitalsourcetype", "humanEdits"],
+        "drawing": ["http://cv.iptc.org/newscodes/digitalsourcetype", "algorithmicMedia"],
     }
 
 
