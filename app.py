@@ -1,0 +1,147 @@
+"""Start-up only: settings, services, the page, its routes, launch. Models load behind the open page."""
+
+import logging
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from errors import OperatorError
+from settings import Settings, read_settings
+from words import Words, read_words
+
+if TYPE_CHECKING:
+    from pages.desk import Desk
+
+# Before gradio is imported, which reads it then. Pages import gradio, so functions import pages.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+LOG = logging.getLogger("face_value")
+MAX_UPLOAD = "12mb"  # of Gradio's own routes; ours for photos counts for itself
+
+
+def main() -> int:
+    """Serve until interrupted. 0; or 2 with one sentence on stderr when an operator has to act."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    LOG.setLevel(logging.INFO)
+    try:
+        require_opencv()
+        settings = read_settings()
+        serve(settings, build_desk(settings, read_words()))
+    except OperatorError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def require_opencv() -> None:
+    """Raises `OperatorError` when OpenCV's own libraries are missing from the system."""
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        raise OperatorError(
+            f"OpenCV cannot start: {error}. On Debian: apt-get install libgl1 libglib2.0-0, "
+            "or: pip install --force-reinstall --no-deps opencv-contrib-python-headless==4.11.0.86"
+        ) from error
+
+
+def serve(settings: Settings, desk: "Desk") -> None:
+    """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
+    from pages.first import first_page
+
+    page = first_page(desk)
+    try:
+        page.launch(**launch_arguments(desk, settings), prevent_thread_lock=True)
+        LOG.info("Face Value is at %s", page.local_url)
+        desk.warmup.start()
+        page.block_thread()
+    except OSError as error:
+        raise OperatorError(f"FACE_VALUE_PORT = {settings.port}: this port cannot be opened.") from error
+    finally:
+        desk.studio.close()
+        desk.finder.close()
+        desk.store.close()
+
+
+def build_desk(settings: Settings, words: Words, weights: Path | None = None) -> "Desk":
+    """Every service of the page; nothing heavy is loaded yet. `weights` holds the bundled sets.
+
+    Raises `OperatorError`.
+    """
+    from pages.desk import Desk
+    from pages.look_pictures import LookPictures
+    from pages.telling import Teller
+    from pages.visits import Visits
+    from pages.warmup import Warmup
+    from pipelines.face import FaceFinder
+    from pipelines.generate import Generator
+    from pipelines.look import read_expressions, read_looks
+    from pipelines.model_set import WEIGHTS, choose, read_model_sets
+    from pipelines.studio import Studio
+    from votes.store import Store
+
+    weights = weights or WEIGHTS
+    model_set, why = choose(read_model_sets(), settings.models, settings.device, weights=weights)
+    generator = Generator(model_set, settings.device, weights=weights)
+    finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
+    pictures = LookPictures(looks, finder, studio)
+    return Desk(
+        words=words,
+        looks=looks,
+        pictures=pictures,
+        expressions=read_expressions(),
+        why=why,
+        finder=finder,
+        studio=studio,
+        generator=generator,
+        store=Store(settings.database_url),
+        visits=Visits(settings.retention_minutes),
+        teller=teller,
+        warmup=Warmup([pictures.draw, generator.load], teller),
+    )
+
+
+def launch_arguments(desk: "Desk", settings: Settings) -> dict[str, Any]:
+    """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
+    from pages.intake import intake_routes
+    from pages.theme import HEAD, style_routes, theme
+    from pages.warmup import health_route
+
+    health = health_route(desk.warmup, desk.store, desk.generator.model_set.name, version())
+    routes = [
+        *intake_routes(desk.visits, desk.teller, desk.words),
+        *style_routes(),
+        desk.pictures.route(),
+        health,
+    ]
+    return {
+        "server_name": settings.bind,
+        "server_port": settings.port,
+        "app_kwargs": {"routes": routes, "openapi_url": None, "docs_url": None, "redoc_url": None},
+        "theme": theme(),
+        "head": HEAD,
+        "quiet": True,
+        "share": False,
+        "show_error": False,
+        "run_history": False,
+        "footer_links": [],
+        "enable_monitoring": False,
+        "pwa": False,
+        "ssr_mode": False,
+        "mcp_server": False,
+        "max_file_size": MAX_UPLOAD,
+        "allowed_paths": [],
+    }
+
+
+def version() -> str:
+    """The project's version."""
+    project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(project["project"]["version"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""One of a few: a native radio group, as frames of a contact sheet or as one segmented row.
+
+Its value is the chosen option's value, a string. Event: `change`. What arrives is the browser's word:
+the handler looks it up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Literal
+
+import gradio as gr
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Option:
+    """One of them."""
+
+    value: str
+    title: str
+    backdrop: str = ""  # CSS background of a frame
+
+
+def choice(
+    name: str, legend: str, options: Sequence[Option], chosen: str, kind: Literal["frames", "seg"]
+) -> gr.HTML:
+    """The component. `name` must be its own on the page."""
+    inside = "".join(_option(name, option, kind) for option in options)
+    template = f'<fieldset class="{kind}"><legend>{escape(legend)}</legend><div>{inside}</div></fieldset>'
+    return gr.HTML(
+        chosen,
+        html_template=_literal(template),
+        js_on_load=(HERE / "choice.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+    )
+
+
+def _option(name: str, option: Option, kind: str) -> str:
+    frame = f'<i class="pic" style="background:{escape(option.backdrop)}"></i>' if kind == "frames" else ""
+    return (
+        f'<label><input type="radio" name="{escape(name)}" value="{escape(option.value)}">'
+        f"{frame}<span>{escape(option.title)}</span></label>"
+    )
+
+
+def _literal(html: str) -> str:
+    """Gradio reads a template twice, as Handlebars and as a JavaScript literal: neither may find work."""
+    for sign in "\\`${}":
+        html = html.replace(sign, f"&#{ord(sign)};")
+    return html

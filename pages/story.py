@@ -1,0 +1,130 @@
+"""A sitting as the making screen tells it: each event of the chain becomes what changes on the page."""
+
+import secrets
+import time
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from pages import markup
+from pages.desk import Desk
+from pages.layout import Making
+from pages.markup import Pixels
+from pages.visits import Made
+from pipelines.generate import Progress
+from pipelines.provenance import mark
+from pipelines.sitting import Event, Order, PlateReady, PortraitReady, PoseReady
+from votes.schema import Item, Kind
+
+PREVIEW_EVERY_S = 0.25  # at most four pictures a second
+SMALL_PX = 540  # width of what explains, not of what is judged
+
+
+class Story:
+    """One sitting in the making."""
+
+    def __init__(self, desk: Desk, screen: Making, order: Order) -> None:
+        self._desk = desk
+        self._screen = screen
+        self._order = order
+        self._plate: Pixels | None = None
+        self._portraits: list[Pixels] = []
+        self._start = desk.generator.model_set.start
+        self._next_preview = 0.0  # monotonic s
+
+    def opening(self) -> dict[Any, Any]:
+        """Empty frames, and what we are waiting for."""
+        say, screen = self._desk.words.say, self._screen
+        return {
+            screen.plate: markup.picture("", "", say("making.photo"), "photograph"),
+            screen.preview: markup.picture("", "", say("making.ai"), "generated"),
+            screen.seen: markup.picture("", "", say("making.sees")),
+            screen.pose: markup.picture("", "", say("making.keeps")),
+            screen.steps: self._waiting(),
+        }
+
+    def update(self, event: Event) -> dict[Any, Any]:
+        """What changes on the making screen."""
+        say, screen = self._desk.words.say, self._screen
+        if isinstance(event, PlateReady):
+            self._plate = event.plate.pixels
+            shown = markup.bytes_url(mark(self._plate, "plate", format="JPEG"))
+            alt = say("making.photo_alt")
+            return {
+                screen.plate: markup.picture(shown, alt, say("making.photo"), "photograph"),
+                screen.steps: self._waiting(),
+            }
+        if isinstance(event, PoseReady):
+            seen, pose = markup.data_url(event.seen, SMALL_PX), markup.data_url(event.pose.image, SMALL_PX)
+            return {
+                screen.seen: markup.picture(seen, say("making.sees_alt"), say("making.sees")),
+                screen.pose: markup.picture(pose, say("making.keeps_alt"), say("making.keeps")),
+            }
+        if isinstance(event, Progress):
+            return {screen.steps: self._steps(event), **self._preview(event)}
+        if isinstance(event, PortraitReady):
+            self._portraits.append(event.portrait.rendering.image)
+            self._start = event.portrait.rendering.start
+            return {screen.preview: self._in_the_making(self._marked(self._portraits[-1]))}
+        return {}
+
+    def result(self) -> str:
+        """The plate and every portrait, marked, as prints with captions."""
+        say = self._desk.words.say
+        plate = markup.bytes_url(mark(self._photograph(), "plate", format="JPEG"))
+        prints = [markup.picture(plate, say("result.photo"), say("result.photo"), "photograph")]
+        for i, pixels in enumerate(self._portraits, 1):
+            caption = say("result.ai", i=i)
+            prints.append(markup.picture(self._marked(pixels), caption, caption, "generated"))
+        return markup.sheet(prints)
+
+    def made(self) -> Made:
+        """What may be asked: the plate scaled down to the portraits' own size, so that neither is sharper."""
+        canvas = self._desk.generator.model_set.canvas
+        small = cv2.resize(self._photograph(), canvas, interpolation=cv2.INTER_AREA)
+        return Made(np.asarray(small, np.uint8), tuple(self._portraits), self._item)
+
+    def _item(self, truth: Kind) -> Item:
+        model_set, expression = self._desk.generator.model_set, self._order.expression
+        return Item(
+            secrets.token_urlsafe(12),
+            truth,
+            self._order.look.name,
+            model_set.name,
+            self._start,
+            expression.name if expression else None,
+            model_set.rehearsal,
+        )
+
+    def _photograph(self) -> Pixels:
+        if self._plate is None:
+            raise ValueError("no plate yet")
+        return self._plate
+
+    def _marked(self, pixels: Pixels) -> str:
+        kind: Literal["from_plate", "generated"] = "from_plate" if self._start == "plate" else "generated"
+        return markup.bytes_url(mark(pixels, kind, format="JPEG"))
+
+    def _waiting(self) -> str:
+        ready = self._desk.warmup.state != "loading"
+        return "" if ready else markup.status(self._desk.words.say("making.loading"))
+
+    def _steps(self, event: Progress) -> str:
+        total, last = self._order.variations, event.first + event.count
+        key = "making.step" if event.count == 1 else "making.steps"
+        label = self._desk.words.say(key, i=event.first + 1, j=last, n=total, k=event.step, m=event.steps)
+        now = event.step / event.steps
+        shares = [1.0 if i < event.first else now if i < last else 0.0 for i in range(total)]
+        return markup.steps(label, shares)
+
+    def _preview(self, event: Progress) -> dict[Any, Any]:
+        now = time.monotonic()
+        if not event.previews or now < self._next_preview:
+            return {}
+        self._next_preview = now + PREVIEW_EVERY_S
+        return {self._screen.preview: self._in_the_making(markup.data_url(event.previews[0]))}
+
+    def _in_the_making(self, source: str) -> str:
+        say = self._desk.words.say
+        return markup.picture(source, say("making.ai_alt"), say("making.ai"), "generated")
