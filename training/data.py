@@ -72,6 +72,19 @@ def split(folder: Path) -> tuple[list[str], list[str]]:
     return learn, [file for index in sorted(held) for file in people[index]]
 
 
+def band_weights(folder: Path, files: list[str]) -> list[float]:
+    """Sampling weights that make dark, mid and light skin weigh alike; they sum to 1.
+
+    Bands of `skin_ita` (individual typology angle, degrees): below 10, to 38, above.
+    """
+    with (folder / "train.csv").open() as rows:
+        angle = {row["file"]: float(row["skin_ita"]) for row in csv.DictReader(rows)}
+    bands = np.digitize([angle[file] for file in files], (10, 38), right=True)
+    counts = np.bincount(bands, minlength=3)
+    weights = 1 / (counts[bands] * np.count_nonzero(counts))
+    return [float(weight) for weight in weights]
+
+
 def smile(face: Face) -> float:
     """How much a mouth smiles, in pupil distances: its width, raised corners and opening."""
     points = face.landmarks[:, :2]
@@ -118,7 +131,7 @@ def all_captions() -> list[str]:
     return sorted(f"{look.prompt}, {mood.prompt}" for look in read_looks().values() for mood in expressions)
 
 
-def write(out: Path, made: Iterator[Example]) -> None:
+def write(out: Path, folder: Path, made: Iterator[Example]) -> None:
     """Gather all examples into three files, and say how far it is."""
     out.mkdir(parents=True, exist_ok=True)
     pictures, poses, captions, files = [], [], [], []
@@ -131,7 +144,8 @@ def write(out: Path, made: Iterator[Example]) -> None:
             print(f"{len(files)} examples", flush=True)
     np.save(out / "pictures.npy", np.stack(pictures))
     np.save(out / "poses.npy", np.stack(poses))
-    (out / "captions.json").write_text(json.dumps({"captions": captions, "files": files}))
+    index = {"captions": captions, "files": files, "weights": band_weights(folder, files)}
+    (out / "captions.json").write_text(json.dumps(index))
 
 
 if __name__ == "__main__":
@@ -140,4 +154,4 @@ if __name__ == "__main__":
     parser.add_argument("--limit", type=int, default=None, help="only so many files, to try it")
     wanted = parser.parse_args()
     portraits = Path(os.environ["FACE_VALUE_PORTRAITS"])
-    write(wanted.out, examples(portraits, split(portraits)[0][: wanted.limit], read_looks()))
+    write(wanted.out, portraits, examples(portraits, split(portraits)[0][: wanted.limit], read_looks()))

@@ -37,13 +37,15 @@ class Lessons:
     latents: Tensor  # float16 (n, 8, 40, 32)
     captions: list[str]  # the different ones
     caption_of: NDArray[np.int64]  # int (n,), index into `captions`
+    weights: NDArray[np.float64]  # (n,), how often each is drawn; sums to 1
     poses: NDArray[np.uint8] | None  # uint8 (n, 320, 256, 3)
 
 
 @torch.no_grad()
 def read_lessons(folder: Path, device: str) -> Lessons:
     """Encode the folder's pictures once; later runs read what the first one wrote."""
-    captions = json.loads((folder / "captions.json").read_text())["captions"]
+    index = json.loads((folder / "captions.json").read_text())
+    captions = index["captions"]
     different = sorted(set(captions))
     caption_of = np.array([different.index(caption) for caption in captions])
     poses = folder / "poses.npy"
@@ -51,6 +53,7 @@ def read_lessons(folder: Path, device: str) -> Lessons:
         _latents(folder, device),
         different,
         caption_of,
+        np.array(index["weights"]),
         np.load(poses, mmap_mode="r") if poses.exists() else None,
     )
 
@@ -196,7 +199,8 @@ def train(folder: Path, steps: int, pose: bool, device: str) -> None:
     began, losses = time.monotonic(), []
     while run.step < steps:
         rng = torch.Generator().manual_seed(run.step)
-        chosen = np.random.default_rng((11, run.step)).integers(len(lessons.caption_of), size=BATCH)
+        draw = np.random.default_rng((11, run.step))
+        chosen = draw.choice(len(lessons.weights), BATCH, p=lessons.weights)
         with torch.autocast(device, torch.bfloat16):
             loss = guess_noise(run.networks, lessons, chosen, rng, pose)
         run.learn(loss)
