@@ -81,6 +81,7 @@ class Panes(Preset):
         Field(strict=True, ge=0.005, le=0.2, description="Sigma of the blur, share of the canvas width"),
     ]
     strength: Annotated[Share, Field(description="How much the panes cover")]
+    lowest: Annotated[Share, Field(description="Where the panes end, share of the height")] = 1.0
 
 
 class Discs(Preset):
