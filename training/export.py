@@ -53,7 +53,8 @@ def export(out: Path) -> None:
     trained_autoencoder().half().save_pretrained(out / "vae")
     networks = trained_networks()
     for name, part in networks.modules().items():
-        part.half().save_pretrained(out / name)
+        part.half()
+        getattr(networks, name).save_pretrained(out / name)
     networks.tokenizer.save_pretrained(out / "tokenizer")
     networks.tokenizer_2.save_pretrained(out / "tokenizer_2")
     EulerDiscreteScheduler(

@@ -54,8 +54,9 @@ class Texture:
         score, features = self.network(drawn)
         with torch.no_grad():
             _, aims = self.network(wanted)
-        match = sum((F.l1_loss(a, b) for a, b in zip(features, aims, strict=True)), torch.zeros(()))
-        return -TEXTURE_WEIGHT * score.mean() + FEATURE_WEIGHT * match
+        match = torch.stack([F.l1_loss(a, b) for a, b in zip(features, aims, strict=True)]).sum()
+        paid: Tensor = -TEXTURE_WEIGHT * score.mean() + FEATURE_WEIGHT * match
+        return paid
 
     def learn(self, drawn: Tensor, wanted: Tensor) -> None:
         """One step of telling them apart."""
