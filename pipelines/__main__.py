@@ -162,9 +162,8 @@ def chosen_set(name: str) -> ModelSet:
 
 def chosen_start(name: str | None) -> Literal["noise", "plate"] | None:
     """`noise`, `plate`, or the set's own. Raises `ChoiceError`."""
-    if name is None or name == "noise" or name == "plate":
-        return name
-    raise ChoiceError(f"There is no start {name!r}. There are: noise, plate.")
+    starts: dict[str, Literal["noise", "plate"]] = {"noise": "noise", "plate": "plate"}
+    return None if name is None else one_of(starts, name, "start")
 
 
 def one_of(known: dict[str, T], name: str, kind: str) -> T:

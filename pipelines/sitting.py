@@ -202,17 +202,13 @@ def reference(face: Face) -> NDArray[np.uint8]:
 
     Its encoder centre-crops, so anything but a square would lose hair or chin.
     """
-    side = REFERENCE_PUPILS * face.pupil_distance
-    scale = REFERENCE_PX / side
-    centre = (face.landmarks[10, :2] + face.landmarks[152, :2]) / 2
-    matrix = np.array(
-        [[scale, 0, REFERENCE_PX / 2 - scale * centre[0]], [0, scale, REFERENCE_PX / 2 - scale * centre[1]]]
-    )
-    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    size = (REFERENCE_PX, REFERENCE_PX)
-    return cv2.warpAffine(
-        face.photo.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.uint8)
+    half = round(REFERENCE_PUPILS * face.pupil_distance / 2)
+    x, y = np.round((face.landmarks[10, :2] + face.landmarks[152, :2]) / 2).astype(int) + half
+    padded = cv2.copyMakeBorder(face.photo.pixels, half, half, half, half, cv2.BORDER_REPLICATE)
+    crop = padded[y - half : y + half, x - half : x + half]
+    way = cv2.INTER_AREA if 2 * half > REFERENCE_PX else cv2.INTER_CUBIC  # linear would drop pixels
+    resized: NDArray[np.uint8] = cv2.resize(crop, (REFERENCE_PX, REFERENCE_PX), interpolation=way)
+    return resized
 
 
 def report(
