@@ -53,7 +53,7 @@ def portrait(
     seed: Annotated[int | None, typer.Option(help="Of the first portrait; the next ones count up")] = None,
     identity: Annotated[float | None, typer.Option(help="Identity adapter's scale, 0 to 1")] = None,
     light: Annotated[float | None, typer.Option(help="Key light, degrees to the camera's left")] = None,
-    start: Annotated[str | None, typer.Option(help="noise or plate, instead of the set's own")] = None,
+    start: Annotated[Literal["noise", "plate"] | None, typer.Option(help="Instead of the set's own")] = None,
     strength: Annotated[float | None, typer.Option(help="Of a start from the plate, 0 to 1")] = None,
     models: Annotated[str | None, typer.Option(help="A file of presets/model_sets, or auto")] = None,
 ) -> None:
@@ -65,7 +65,7 @@ def portrait(
         variations=variations,
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
         identity=identity,
-        start=chosen_start(start),
+        start=start,
         strength=strength,
     )
     model_set, why = choose(read_model_sets(), models or settings.models, settings.device)
@@ -158,12 +158,6 @@ def chosen_expression(name: str | None) -> Expression | None:
 def chosen_set(name: str) -> ModelSet:
     """By name. Raises `ChoiceError`."""
     return one_of(read_model_sets(), name, "model set")
-
-
-def chosen_start(name: str | None) -> Literal["noise", "plate"] | None:
-    """`noise`, `plate`, or the set's own. Raises `ChoiceError`."""
-    starts: dict[str, Literal["noise", "plate"]] = {"noise": "noise", "plate": "plate"}
-    return None if name is None else one_of(starts, name, "start")
 
 
 def one_of(known: dict[str, T], name: str, kind: str) -> T:
