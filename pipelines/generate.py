@@ -1,0 +1,384 @@
+"""Pose map, faces, prompt and plate to portraits, with any `ModelSet`.
+
+All pictures are uint8 (H, W, 3) sRGB, at the set's canvas unless said otherwise. One seed is one portrait:
+its noise is drawn on the processor, so it is the same on every machine and whoever it is drawn with.
+torch is imported inside the functions; its import takes seconds.
+"""
+
+import contextlib
+import inspect
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from errors import ChoiceError, TooMuch
+from pipelines.loading import SAMPLERS, Loader, Networks, load_networks, quiet
+from pipelines.model_set import WEIGHTS, Course, ModelSet, Start, find_device, locate, revisions
+from pipelines.preview import Sketch, fitted_sketch, heading, tiny_sketch, to_pixels, to_tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Pixels = NDArray[np.uint8]
+MOST_REFERENCES = 4
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What to draw. Portraits differ by their seed only."""
+
+    prompt: str
+    negative_prompt: str  # read by sets with guidance only
+    control: Pixels  # the pose map
+    references: tuple[Pixels, ...]  # up to four square face crops of any size; first counts like last
+    plate: Pixels
+    seeds: tuple[int, ...]
+    identity: float  # IP-Adapter scale, 0..1
+    pose: float  # ControlNet scale, 0..1.5
+    start: Start | None = None  # None: the set's own
+    strength: float | None = None  # share of the schedule, for a start from the plate; None: the set's own
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A step was done, for some portraits together."""
+
+    first: int  # index of the first of them in the request's seeds
+    count: int
+    step: int  # 1..steps
+    steps: int  # that really run
+    previews: tuple[Pixels, ...] = ()  # half the canvas wide; none at the last step
+
+
+@dataclass(frozen=True, eq=False)
+class Rendering:
+    """A finished portrait and what made it."""
+
+    image: Pixels
+    index: int  # in the request's seeds
+    seed: int
+    start: Start
+    strength: float | None  # None from noise
+    requested_steps: int
+    executed_steps: int
+    seconds: float  # its share of the drawing, and its own decoding
+
+
+Event = Progress | Rendering
+
+
+class _Closed(Exception):
+    """Nobody reads the events any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """A request in the networks' terms: made once, used for every batch."""
+
+    options: dict[str, Any]  # for the pipeline's call
+    latents: "Tensor | None"  # the encoded plate (1, C, h, w), for a start from it
+    sketch: Sketch | None  # latents to pictures (n, 3, h, w) in -1..1
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One request on its way through the networks, and who hears of it."""
+
+    model_set: ModelSet
+    networks: Networks
+    request: Request
+    course: Course
+    put: Callable[[Event], None]
+    stop: threading.Event
+
+
+class Generator:
+    """Draws portraits with one model set, one request at a time; others wait for their turn."""
+
+    def __init__(
+        self,
+        model_set: ModelSet,
+        device: str = "auto",
+        cache: Path | None = None,
+        weights: Path = WEIGHTS,
+        loader: Loader = load_networks,
+    ) -> None:
+        self.model_set = model_set
+        self._device = device
+        self._where = (cache, weights)
+        self._loader = loader
+        self._networks: Networks | None = None
+        self._batch = 1
+        self._turn = threading.Lock()  # networks and scheduler have a state: two threads would crash them
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a portrait could be begun at once."""
+        return self._networks is not None
+
+    def load(self) -> None:
+        """Read the networks, unless they are there. Any thread may call this, any number of times.
+
+        Raises `NotDownloaded` before anything is imported, `ChoiceError` when the set does not fit here.
+        """
+        with self._turn:
+            self._ready()
+
+    def draw(self, request: Request) -> Iterator[Event]:
+        """Progress and portraits, as they come. Closing the iterator cancels within one step.
+
+        Raises at once `ChoiceError` for a start that the set cannot honour and `ValueError` for pictures
+        of the wrong shape; while drawing what `load` raises, and `TooMuch`.
+        """
+        course = self.model_set.course(request.start, request.strength)
+        _check(request, self.model_set)
+        return self._events(request, course)
+
+    def revisions(self) -> dict[str, str]:
+        """Commit of each repository, digest of a local folder's weights. Raises `NotDownloaded`."""
+        return revisions(self.model_set, *self._where)
+
+    def _ready(self) -> Networks:
+        if self._networks is None:
+            folders = locate(self.model_set, *self._where)
+            device = find_device(self._device)
+            plan = self.model_set.plan(device.kind, device.gigabytes)
+            if plan is None:
+                raise ChoiceError(
+                    f"{self.model_set.name} needs {self.model_set.least}; {device.name} has "
+                    f"{device.gigabytes:.0f} GB. FACE_VALUE_MODELS=auto takes the best set that fits."
+                )
+            self._networks = self._loader(self.model_set, folders, plan, device)
+            self._batch = plan.batch
+        return self._networks
+
+    def _events(self, request: Request, course: Course) -> Iterator[Event]:
+        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        stop = threading.Event()
+        with ThreadPoolExecutor(1, thread_name_prefix="draw") as thread:
+            work = thread.submit(self._work, request, course, events.put, stop)
+            work.add_done_callback(lambda _: events.put(None))
+            try:
+                while (event := events.get()) is not None:
+                    yield event
+            finally:
+                stop.set()
+            work.result()  # raises what the thread raised
+
+    def _work(
+        self, request: Request, course: Course, put: Callable[[Event], None], stop: threading.Event
+    ) -> None:
+        with self._alone(stop):
+            networks = self._ready()
+            import torch
+
+            try:
+                with quiet(), torch.no_grad():
+                    self._portraits(_Job(self.model_set, networks, request, course, put, stop))
+            finally:
+                networks.release()
+
+    def _portraits(self, job: _Job) -> None:
+        """All portraits in batches, in smaller ones when the memory does not suffice."""
+        inputs, first, seeds = None, 0, job.request.seeds
+        while first < len(seeds):
+            batch = seeds[first : first + self._batch]
+            try:
+                inputs = inputs or _prepare(job)
+                latents, seconds = _denoise(job, inputs, first, batch)
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+            else:
+                _finish(job, latents, first, batch, seconds)
+                first += len(batch)
+                continue
+            # here, not in the clause: the error holds on to the memory of the batch that failed
+            _free_memory()
+            if len(batch) == 1:
+                raise TooMuch
+            self._batch = len(batch) // 2
+            log.warning("Out of memory with %d portraits at a time, now %d.", len(batch), self._batch)
+
+    @contextlib.contextmanager
+    def _alone(self, stop: threading.Event) -> Iterator[None]:
+        """Our turn, or `_Closed` when nobody waits for us any more."""
+        while not self._turn.acquire(timeout=0.05):
+            if stop.is_set():
+                raise _Closed
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+def _check(request: Request, model_set: ModelSet) -> None:
+    """Programming errors, said before a thread starts."""
+    width, height = model_set.canvas
+    for name, pixels in (("control", request.control), ("plate", request.plate)):
+        if pixels.shape != (height, width, 3) or pixels.dtype != np.uint8:
+            raise ValueError(f"{name}: {pixels.dtype} {pixels.shape}, not uint8 {(height, width, 3)}")
+    if len(request.references) > MOST_REFERENCES:
+        raise ValueError(f"{len(request.references)} references, at most {MOST_REFERENCES}")
+
+
+def _prepare(job: _Job) -> _Inputs:
+    """Encode prompt, faces and plate: once, whatever the number of portraits."""
+    networks, request, guided = job.networks, job.request, job.model_set.guidance > 1
+    names = (
+        "prompt_embeds",
+        "negative_prompt_embeds",
+        "pooled_prompt_embeds",
+        "negative_pooled_prompt_embeds",
+    )
+    embeds = networks.encoding.encode_prompt(
+        request.prompt if "prompt" in job.model_set.capabilities else "",
+        device=networks.device,
+        do_classifier_free_guidance=guided,
+        negative_prompt=request.negative_prompt or None,
+    )
+    options: dict[str, Any] = {
+        name: None if tensor is None else tensor.to(networks.dtype)
+        for name, tensor in zip(names, embeds, strict=True)
+    }
+    if "identity" in job.model_set.capabilities:
+        options["ip_adapter_image_embeds"] = [_faces(networks, request, guided)]
+    options["control_image"] = to_tensor(request.control)
+    options["image"] = to_tensor(request.plate)  # only looked at: its latents come ready made
+    options["controlnet_conditioning_scale"] = (
+        float(request.pose) if "pose" in job.model_set.capabilities else 0.0
+    )
+    latents = _encode(networks, request.plate) if job.course.start == "plate" else None
+    sketch = tiny_sketch(networks) if networks.preview else fitted_sketch(latents, request.plate)
+    return _Inputs(options, latents, sketch)
+
+
+def _faces(networks: Networks, request: Request, guided: bool) -> "Tensor":
+    """What the image encoder sees in the face crops, and how much of it shall count.
+
+    (1, faces, tokens, width), twice that with guidance. Without a face the adapter is switched off, but
+    its U-Net asks for an input all the same.
+    """
+    pipe = networks.encoding
+    pipe.set_ip_adapter_scale(float(request.identity) if request.references else 0.0)
+    pictures = [Image.fromarray(face) for face in request.references] or [Image.new("RGB", (224, 224))]
+    device = pipe.image_encoder.device  # where an offloading or 8-bit plan keeps it
+    embeds: Tensor = pipe.prepare_ip_adapter_image_embeds([pictures], None, device, 1, guided)[0]
+    return embeds.to(networks.device, networks.dtype)
+
+
+def _encode(networks: Networks, plate: Pixels) -> "Tensor":
+    """The plate's latents (1, C, H/8, W/8), scaled. The mean, not a sample: the same for every portrait."""
+    vae = networks.drawing.vae
+    pixels = (to_tensor(plate) * 2 - 1).to(networks.device, networks.dtype)
+    latents: Tensor = vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor
+    return latents
+
+
+def _denoise(job: _Job, inputs: _Inputs, first: int, seeds: tuple[int, ...]) -> tuple["Tensor", float]:
+    """Finished latents (n, C, h, w) of some portraits, and the seconds that each took.
+
+    One pipeline serves both starts: from noise it is image to image at strength 1, which gives pixel for
+    pixel what diffusers' text-to-image pipeline gives (a test holds it to that).
+    """
+    import torch
+
+    began = time.perf_counter()
+    pipe, (width, height), strength = job.networks.drawing, job.model_set.canvas, job.course.strength or 1.0
+    shape = (1, pipe.unet.config.in_channels, height // pipe.vae_scale_factor, width // pipe.vae_scale_factor)
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+    noise = noise.to(job.networks.device, job.networks.dtype)
+    pipe.scheduler.set_timesteps(job.model_set.steps, device=job.networks.device)
+    if inputs.latents is None:
+        noisy = noise * pipe.scheduler.init_noise_sigma
+    else:
+        timesteps, _ = pipe.get_timesteps(job.model_set.steps, strength, job.networks.device)
+        noisy = pipe.scheduler.add_noise(inputs.latents, noise, timesteps[:1].repeat(len(seeds)))
+    latents = _call(
+        pipe,
+        **inputs.options,
+        latents=noisy,
+        generator=generators,
+        num_images_per_prompt=len(seeds),
+        num_inference_steps=job.model_set.steps,
+        strength=strength,
+        guidance_scale=job.model_set.guidance,
+        callback_on_step_end=_Watcher(job, inputs.sketch, first, noisy),
+        output_type="latent",
+    ).images
+    latents[0, 0, 0, 0].item()  # a GPU answers before it is done: wait, so that the seconds are true
+    return latents, (time.perf_counter() - began) / len(seeds)
+
+
+def _call(pipe: Any, **options: Any) -> Any:
+    """Call a pipeline of diffusers, which would swallow an argument that it does not know."""
+    unknown = options.keys() - inspect.signature(pipe.__call__).parameters.keys()
+    if unknown:
+        raise TypeError(f"{type(pipe).__name__} does not take {', '.join(sorted(unknown))}")
+    return pipe(**options)
+
+
+class _Watcher:
+    """Called by diffusers after every step: stops if nobody listens, else says how far we are."""
+
+    def __init__(self, job: _Job, sketch: Sketch | None, first: int, noisy: "Tensor") -> None:
+        self.job, self.sketch, self.first, self.before = job, sketch, first, noisy
+
+    def __call__(self, pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if self.job.stop.is_set():
+            raise _Closed
+        after = tensors["latents"]
+        previews: tuple[Pixels, ...] = ()
+        if self.sketch and index + 1 < self.job.course.executed_steps:
+            unit = SAMPLERS[self.job.model_set.scheduler].unit
+            previews = tuple(to_pixels(self.sketch(heading(pipe.scheduler, unit, self.before, after))))
+        self.before = after
+        self.job.put(Progress(self.first, len(after), index + 1, self.job.course.executed_steps, previews))
+        return {}
+
+
+def _finish(job: _Job, latents: "Tensor", first: int, seeds: tuple[int, ...], seconds: float) -> None:
+    """Decode one by one, which bounds the memory, and hand each portrait over at once."""
+    vae, course = job.networks.drawing.vae, job.course
+    how = (course.start, course.strength, course.requested_steps, course.executed_steps)
+    for index, (seed, latent) in enumerate(zip(seeds, latents, strict=True), first):
+        if job.stop.is_set():
+            raise _Closed
+        began = time.perf_counter()
+        try:
+            image = vae.decode(latent[None] / vae.config.scaling_factor).sample
+        except RuntimeError as error:
+            if _out_of_memory(error):
+                raise TooMuch from error
+            raise
+        (pixels,) = to_pixels(image)
+        job.put(Rendering(pixels, index, seed, *how, seconds + time.perf_counter() - began))
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has a class of its own for it, Apple's GPU and the processor say it in words."""
+    import torch
+
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in words)
+
+
+def _free_memory() -> None:
+    """Give unused memory of the card back, so that a smaller batch finds whole pieces."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

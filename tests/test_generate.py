@@ -1,0 +1,551 @@
+"""The generator on the real repositories' files with random weights: every input counts, nothing else."""
+
+import dataclasses
+import shutil
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionXLControlNetPipeline
+from PIL import Image
+from safetensors.torch import load_file
+
+from errors import ChoiceError, NotDownloaded, TooMuch
+from pipelines.generate import Generator, Progress, Rendering, Request
+from pipelines.loading import SAMPLERS, Networks, load_networks
+from pipelines.model_set import ModelSet, Plan, locate, read_model_sets
+from pipelines.photo import Photo
+from pipelines.preview import fitted_sketch, heading, to_pixels, to_tensor
+from tests.hub import build_hub, build_local
+
+CANVAS = (128, 160)  # the real canvases would take minutes
+SETS = ("mini", "realvis-lightning", "sdxl-laptop", "sdxl-lightning", "sdxl-quality")
+FROM_NOISE = "realvis-lightning"
+
+Make = Callable[..., Generator]
+
+
+@pytest.fixture(scope="session")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A Hub cache with all repositories, and a weights folder with the small set."""
+    root = tmp_path_factory.mktemp("networks")
+    return build_hub(root / "hub", read_model_sets().values()), build_local(root / "weights")
+
+
+@pytest.fixture(scope="module")
+def make(places: tuple[Path, Path]) -> Make:
+    """Generators of shipped sets on a small canvas, loaded once each unless asked for a fresh one."""
+    kept: dict[tuple[str, int], Generator] = {}
+
+    def generator(name: str, batch: int = 4, fresh: bool = False, **changes: Any) -> Generator:
+        if fresh or changes or (name, batch) not in kept:
+            made = Generator(small(name, batch, **changes), "cpu", *places)
+            if fresh or changes:
+                return made
+            kept[name, batch] = made
+        return kept[name, batch]
+
+    return generator
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the product went online")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def small(name: str, batch: int = 4, **changes: Any) -> ModelSet:
+    """A shipped set on a canvas for tests, in numbers that every processor computes alike."""
+    plan = Plan(device="cpu", gigabytes=0, batch=batch, dtype="float32")
+    return read_model_sets()[name].model_copy(update={"canvas": CANVAS, "memory": (plan,), **changes})
+
+
+@pytest.fixture(scope="module")
+def request_of(astronaut: Photo, hopper: Photo) -> Callable[..., Request]:
+    """A request with two people's pictures."""
+    first, second = (cv2.resize(photo.pixels[:448, :448], (96, 96)) for photo in (astronaut, hopper))
+    pose = np.zeros((CANVAS[1], CANVAS[0], 3), np.uint8)
+    cv2.line(pose, (20, 120), (100, 40), (255, 85, 0), 6)
+    plain = Request(
+        prompt="studio headshot of a person",
+        negative_prompt="blurry",
+        control=pose,
+        references=(first, second, first[:, ::-1].copy(), second[:, ::-1].copy()),
+        plate=cv2.resize(astronaut.pixels[:, 51:461], CANVAS, interpolation=cv2.INTER_AREA),
+        seeds=(7,),
+        identity=0.7,
+        pose=0.9,
+    )
+
+    def change(**changes: Any) -> Request:
+        return dataclasses.replace(plain, **changes)
+
+    return change
+
+
+RequestOf = Callable[..., Request]
+
+
+def portraits(generator: Generator, request: Request) -> list[Rendering]:
+    return [event for event in generator.draw(request) if isinstance(event, Rendering)]
+
+
+def portrait(generator: Generator, request: Request) -> np.ndarray:
+    (rendering,) = portraits(generator, request)
+    return rendering.image
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> int:
+    """Largest difference of any channel of any pixel, 0..255."""
+    return int(np.abs(a.astype(int) - b).max())
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_shipped_set_loads_its_own_files_and_draws(
+    name: str, make: Make, request_of: RequestOf
+) -> None:
+    generator = make(name)
+    made = portraits(generator, request_of(seeds=(1, 2)))
+    course = generator.model_set.course()
+    assert [(one.index, one.seed, one.start) for one in made] == [(0, 1, course.start), (1, 2, course.start)]
+    for one in made:
+        assert one.image.shape == (CANVAS[1], CANVAS[0], 3)
+        assert one.image.dtype == np.uint8
+        assert one.image.std() > 5
+        assert one.executed_steps == course.executed_steps
+        assert one.requested_steps == generator.model_set.steps
+        assert one.seconds > 0
+    assert difference(made[0].image, made[1].image) > 8
+
+
+def other_pose() -> np.ndarray:
+    pose = np.zeros((CANVAS[1], CANVAS[0], 3), np.uint8)
+    return cv2.line(pose, (100, 120), (20, 40), (0, 85, 255), 6)
+
+
+def other_face(request: Request, index: int) -> tuple[np.ndarray, ...]:
+    faces = list(request.references)
+    faces[index] = 255 - faces[index]
+    return tuple(faces)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda _: {"control": other_pose()}, id="pose map"),
+        pytest.param(lambda _: {"pose": 0.3}, id="pose scale"),
+        *(
+            pytest.param(lambda r, i=i: {"references": other_face(r, i)}, id=f"reference {i + 1}")
+            for i in range(4)
+        ),
+        pytest.param(lambda r: {"references": r.references[:1]}, id="number of references"),
+        pytest.param(lambda _: {"identity": 0.2}, id="identity scale"),
+        pytest.param(lambda _: {"prompt": "outdoors, warm light"}, id="prompt"),
+        pytest.param(lambda _: {"seeds": (8,)}, id="seed"),
+        pytest.param(lambda _: {"start": "plate", "strength": 0.5}, id="start"),
+    ],
+)
+def test_everything_asked_for_changes_the_picture(
+    change: Callable[[Request], dict[str, Any]], make: Make, request_of: RequestOf
+) -> None:
+    generator = make(FROM_NOISE)
+    before = portrait(generator, request_of())
+    assert difference(before, portrait(generator, request_of(**change(request_of())))) > 0
+    assert difference(before, portrait(generator, request_of())) == 0
+
+
+def test_a_negative_prompt_counts_with_guidance_only(make: Make, request_of: RequestOf) -> None:
+    asked = request_of(), request_of(negative_prompt="hat, glasses")
+    guided, plain = ([portrait(make(name), one) for one in asked] for name in ("sdxl-quality", FROM_NOISE))
+    assert difference(*guided) > 0
+    assert difference(*plain) == 0
+
+
+def test_the_small_set_redraws_the_plate_and_knows_no_faces(make: Make, request_of: RequestOf) -> None:
+    mini, asked = make("mini"), request_of()
+    before = portrait(mini, asked)
+    assert difference(before, portrait(mini, request_of(plate=255 - asked.plate))) > 0
+    assert difference(before, portrait(mini, request_of(strength=0.7))) > 0
+    assert difference(before, portrait(mini, request_of(control=other_pose()))) > 0
+    assert difference(before, portrait(mini, request_of(prompt="outdoors"))) > 0
+    assert difference(before, portrait(mini, request_of(references=(), identity=0.0))) == 0
+
+
+def test_a_plate_counts_for_a_start_from_it_only(make: Make, request_of: RequestOf) -> None:
+    asked = request_of(), request_of(plate=255 - request_of().plate)
+    assert difference(*(portrait(make(FROM_NOISE), one) for one in asked)) == 0
+
+
+def test_without_a_face_the_adapter_is_off(make: Make, request_of: RequestOf) -> None:
+    generator = make(FROM_NOISE)
+    nobody = portrait(generator, request_of(references=()))
+    assert difference(nobody, portrait(generator, request_of(identity=0.0))) == 0
+
+
+@pytest.fixture
+def opened(places: tuple[Path, Path]) -> Callable[..., tuple[Generator, Networks]]:
+    """A fresh generator and, to look inside, its networks."""
+
+    def load(name: str, batch: int = 4, **changes: Any) -> tuple[Generator, Networks]:
+        inside: list[Networks] = []
+
+        def loader(*arguments: Any) -> Networks:
+            inside.append(load_networks(*arguments))
+            return inside[0]
+
+        generator = Generator(small(name, batch, **changes), "cpu", *places, loader=loader)
+        generator.load()
+        return generator, inside[0]
+
+    return load
+
+
+Opened = Callable[..., tuple[Generator, Networks]]
+
+
+def calls_of(module: torch.nn.Module) -> list[int]:
+    """A list that grows by the batch size at each call of a network."""
+    calls: list[int] = []
+    module.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
+    return calls
+
+
+@pytest.mark.parametrize("name", ["mini", FROM_NOISE])
+def test_a_pose_scale_of_zero_makes_the_pose_irrelevant_and_spares_the_controlnet(
+    name: str, opened: Opened, request_of: RequestOf
+) -> None:
+    generator, networks = opened(name)
+    calls = calls_of(networks.drawing.controlnet.conv_in)
+    before = portrait(generator, request_of(pose=0.0))
+    assert difference(before, portrait(generator, request_of(pose=0.0, control=other_pose()))) == 0
+    assert len(calls) == 1  # to learn the shapes
+
+
+def test_prompt_faces_and_plate_are_encoded_once_for_all_portraits(
+    opened: Opened, request_of: RequestOf
+) -> None:
+    generator, networks = opened(FROM_NOISE, batch=2)
+    faces = calls_of(networks.encoding.image_encoder.vision_model.embeddings)
+    words = calls_of(networks.encoding.text_encoder)
+    plates = calls_of(networks.drawing.vae.encoder)
+    asked = request_of(seeds=(1, 2, 3, 4), start="plate", strength=0.5)
+    assert len(portraits(generator, asked)) == 4
+    assert (len(words), faces[0], plates) == (1, 4, [1])
+    assert len(faces) <= 2  # the faces, and their absence
+
+
+@pytest.mark.parametrize("name", ["mini", FROM_NOISE])
+@pytest.mark.parametrize("batch", [1, 3, 4])
+def test_a_portrait_is_the_same_in_a_group_and_alone(
+    name: str, batch: int, make: Make, request_of: RequestOf
+) -> None:
+    group = portraits(make(name, batch), request_of(seeds=(1, 2, 3, 4)))
+    assert [one.index for one in group] == [0, 1, 2, 3]
+    assert difference(group[2].image, portrait(make(name), request_of(seeds=(3,)))) <= 1
+
+
+def test_progress_counts_the_steps_that_really_run(make: Make, request_of: RequestOf) -> None:
+    generator = make("mini", 2)
+    events = list(generator.draw(request_of(seeds=(1, 2, 3), strength=0.25)))
+    told = [(one.first, one.count, one.step, one.steps) for one in events if isinstance(one, Progress)]
+    assert told == [(0, 2, k, 5) for k in range(1, 6)] + [(2, 1, k, 5) for k in range(1, 6)]
+    assert [type(one) for one in events[5:7]] == [Rendering, Rendering]
+
+
+@pytest.mark.parametrize("name", ["mini", FROM_NOISE, "sdxl-quality"])
+def test_previews_show_every_portrait_at_half_the_width(name: str, make: Make, request_of: RequestOf) -> None:
+    events = list(make(name).draw(request_of(seeds=(1, 2))))
+    *steps, last = [event for event in events if isinstance(event, Progress)]
+    assert steps
+    for step in steps:
+        assert [preview.shape for preview in step.previews] == [(CANVAS[1] // 2, CANVAS[0] // 2, 3)] * 2
+    assert last.previews == ()  # the portrait itself follows
+
+
+def test_a_fitted_preview_of_the_plates_latents_looks_like_the_plate(astronaut: Photo) -> None:
+    plate = cv2.resize(astronaut.pixels, CANVAS, interpolation=cv2.INTER_AREA)
+    latents = torch.nn.functional.pixel_unshuffle(torch.nn.functional.avg_pool2d(to_tensor(plate), 4), 2)
+    sketch = fitted_sketch(latents * 3 - 1, plate)
+    assert sketch is not None
+    (preview,) = to_pixels(sketch(latents * 3 - 1))
+    half = cv2.resize(plate, (CANVAS[0] // 2, CANVAS[1] // 2), interpolation=cv2.INTER_AREA)
+    grey = np.abs(half - half.mean()).mean()  # what a preview without any structure would be off by
+    assert np.abs(preview.astype(float) - half).mean() < grey / 4
+
+
+@pytest.mark.parametrize("name", ["sdxl-lightning", "sdxl-quality"])
+def test_a_preview_is_what_the_step_believes_the_picture_to_be(name: str, opened: Opened) -> None:
+    generator, networks = opened(name)
+    sampler, scheduler = SAMPLERS[generator.model_set.scheduler], networks.drawing.scheduler
+    scheduler.set_timesteps(4)
+    picture, noise = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    before = scheduler.add_noise(picture, noise, scheduler.timesteps[:1])
+    scheduler.scale_model_input(before, scheduler.timesteps[0])
+    after = scheduler.step(noise, scheduler.timesteps[0], before).prev_sample  # a network that is right
+    assert torch.allclose(heading(scheduler, sampler.unit, before, after), picture, atol=1e-3)
+
+
+def reference_arguments(generator: Generator, networks: Networks, request: Request) -> dict[str, Any]:
+    """What a user of diffusers would write."""
+    networks.encoding.set_ip_adapter_scale(request.identity)
+    return {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "ip_adapter_image": [[Image.fromarray(face) for face in request.references]],
+        "num_inference_steps": generator.model_set.steps,
+        "guidance_scale": generator.model_set.guidance,
+        "controlnet_conditioning_scale": request.pose,
+        "generator": [torch.Generator().manual_seed(seed) for seed in request.seeds],
+        "num_images_per_prompt": len(request.seeds),
+        "output_type": "np",
+    }
+
+
+@pytest.mark.parametrize("name", ["realvis-lightning", "sdxl-lightning", "sdxl-quality"])
+def test_from_noise_it_draws_what_diffusers_text_to_image_draws(
+    name: str, opened: Opened, request_of: RequestOf
+) -> None:
+    generator, networks = opened(name)
+    asked = request_of(seeds=(1, 2))
+    ours = portraits(generator, asked)
+    theirs = StableDiffusionXLControlNetPipeline(**networks.encoding.components, add_watermarker=False)
+    theirs.set_progress_bar_config(disable=True)
+    control = Image.fromarray(asked.control)
+    images = theirs(image=control, **reference_arguments(generator, networks, asked)).images
+    for mine, image in zip(ours, images, strict=True):
+        assert difference(mine.image, (image * 255).round()) <= 1
+
+
+def test_from_the_plate_it_draws_what_diffusers_image_to_image_draws(
+    opened: Opened, request_of: RequestOf
+) -> None:
+    generator, networks = opened("sdxl-quality")
+    asked = request_of(start="plate", strength=0.4)
+    (ours,) = portraits(generator, asked)
+    assert ours.executed_steps == 12
+    vae = networks.encoding.vae
+    with torch.no_grad():
+        latents = vae.encode(to_tensor(asked.plate) * 2 - 1).latent_dist.mode() * vae.config.scaling_factor
+    images = networks.encoding(
+        image=latents,
+        control_image=Image.fromarray(asked.control),
+        strength=0.4,
+        **reference_arguments(generator, networks, asked),
+    ).images
+    assert difference(ours.image, (images[0] * 255).round()) <= 1
+
+
+def without(name: str, role: str) -> ModelSet:
+    parts = small(name).parts
+    return small(name, parts=parts.model_copy(update={role: None}))
+
+
+def test_the_lora_is_in_the_weights(make: Make, places: tuple[Path, Path], request_of: RequestOf) -> None:
+    plain = Generator(without(FROM_NOISE, "lora"), "cpu", *places)
+    assert difference(portrait(plain, request_of()), portrait(make(FROM_NOISE), request_of())) > 0
+
+
+def test_the_other_unet_is_the_one_that_draws(opened: Opened, places: tuple[Path, Path]) -> None:
+    generator, networks = opened("sdxl-lightning")
+    folder = locate(generator.model_set, *places)["unet"]
+    weights = load_file(folder / "sdxl_lightning_4step_unet.safetensors")
+    assert torch.equal(networks.drawing.unet.conv_in.weight, weights["conv_in.weight"].float())
+
+
+@pytest.mark.parametrize("name", ["mini", FROM_NOISE])
+def test_closing_stops_within_a_step_and_leaves_no_trace(
+    name: str, opened: Opened, request_of: RequestOf
+) -> None:
+    generator, networks = opened(name)
+    asked = request_of(seeds=(1, 2))
+    before = [one.image for one in portraits(generator, asked)]
+    steps = calls_of(networks.drawing.unet)
+    events = generator.draw(asked)
+    assert isinstance(next(events), Progress)
+    began = len(steps)
+    events.close()  # type: ignore[attr-defined]
+    assert len(steps) <= began + 1
+    after = [one.image for one in portraits(generator, asked)]
+    assert all(difference(a, b) == 0 for a, b in zip(before, after, strict=True))
+
+
+def test_events_that_nobody_reads_draw_nothing(opened: Opened, request_of: RequestOf) -> None:
+    generator, networks = opened(FROM_NOISE)
+    steps = calls_of(networks.drawing.unet)
+    generator.draw(request_of()).close()  # type: ignore[attr-defined]
+    assert steps == []
+
+
+def test_two_people_at_once_take_turns(opened: Opened, request_of: RequestOf) -> None:
+    generator, _ = opened(FROM_NOISE)
+    asked = [
+        request_of(seeds=(seed,), start=start, strength=strength)
+        for seed, start, strength in ((1, "noise", None), (2, "plate", 0.5), (3, None, None))
+    ]
+    alone = [portrait(generator, one) for one in asked]
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(lambda one: portrait(generator, one), asked))
+    assert [difference(a, b) for a, b in zip(alone, together, strict=True)] == [0, 0, 0]
+
+
+def test_who_waits_for_a_turn_can_leave(make: Make, request_of: RequestOf) -> None:
+    generator = make(FROM_NOISE)
+    first = generator.draw(request_of())
+    next(first)  # holds the turn until it is read to the end or closed
+    waiting = generator.draw(request_of())
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(next, waiting)
+        list(first)
+        assert isinstance(asked.result(), Progress)
+    waiting.close()  # type: ignore[attr-defined]
+
+
+def fail_above(networks: Networks, most: int, error: RuntimeError) -> list[int]:
+    """Let the U-Net run out of memory with more than `most` portraits at a time. Returns its batches."""
+    batches: list[int] = []
+
+    def allocate(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        batches.append(len(inputs[0]))
+        if len(inputs[0]) > most:
+            raise error
+
+    networks.drawing.unet.conv_in.register_forward_pre_hook(allocate)
+    return batches
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("MPS backend out of memory (...)")],
+    ids=["cuda", "mps"],
+)
+def test_too_little_memory_makes_smaller_batches_of_the_same_portraits(
+    error: RuntimeError, opened: Opened, make: Make, request_of: RequestOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    generator, networks = opened(FROM_NOISE, batch=4)
+    batches = fail_above(networks, 1, error)
+    asked = request_of(seeds=(1, 2, 3, 4))
+    made = portraits(generator, asked)
+    assert [one.index for one in made] == [0, 1, 2, 3]
+    assert batches == [4, 2] + [1] * 16
+    assert "now 1" in caplog.text
+    for mine, other in zip(made, portraits(make(FROM_NOISE), asked), strict=True):
+        assert difference(mine.image, other.image) <= 1
+
+
+def test_too_little_memory_for_one_portrait_is_said_and_survived(
+    opened: Opened, request_of: RequestOf
+) -> None:
+    generator, networks = opened("mini", batch=2)
+    convolution = networks.drawing.unet.conv_in
+    fail_above(networks, 0, torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(TooMuch):
+        portraits(generator, request_of(seeds=(1, 2)))
+    convolution._forward_pre_hooks.clear()
+    assert len(portraits(generator, request_of(seeds=(1, 2)))) == 2
+
+
+def test_too_little_memory_to_decode_is_said(opened: Opened, request_of: RequestOf) -> None:
+    generator, networks = opened("mini")
+
+    def allocate(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    networks.drawing.vae.decoder.register_forward_pre_hook(allocate)
+    with pytest.raises(TooMuch):
+        portraits(generator, request_of())
+
+
+def test_another_failure_of_a_network_is_not_taken_for_memory(opened: Opened, request_of: RequestOf) -> None:
+    generator, networks = opened("mini")
+    fail_above(networks, 0, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        portraits(generator, request_of())
+
+
+@pytest.mark.parametrize("keep", ["fp8", "offload"])
+def test_the_plans_for_small_cards_draw_the_same_portrait(
+    keep: str, places: tuple[Path, Path], make: Make, request_of: RequestOf
+) -> None:
+    plan = Plan(device="cpu", gigabytes=0, keep=keep, dtype="float32")  # type: ignore[arg-type]
+    generator = Generator(small(FROM_NOISE, memory=(plan,)), "cpu", *places)
+    ours, full = portrait(generator, request_of()), portrait(make(FROM_NOISE), request_of())
+    assert np.abs(ours.astype(int) - full).mean() < {"fp8": 12, "offload": 0.01}[keep]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_an_empty_cache_is_said_before_anything_is_written(name: str, tmp_path: Path) -> None:
+    generator = Generator(small(name), "cpu", tmp_path / "hub", tmp_path / "weights")
+    first = next(iter(generator.model_set.parts.by_role().values())).place
+    with pytest.raises(NotDownloaded, match=f"^not downloaded: {first}. .* fetch {name}$"):
+        generator.load()
+    assert list(tmp_path.iterdir()) == []
+    assert not generator.loaded
+
+
+def test_one_missing_file_is_as_bad_as_all(places: tuple[Path, Path], tmp_path: Path) -> None:
+    hub = shutil.copytree(places[0], tmp_path / "hub")
+    (lora,) = hub.rglob("sdxl_lightning_4step_lora.safetensors")
+    lora.unlink()
+    with pytest.raises(NotDownloaded, match="ByteDance/SDXL-Lightning"):
+        Generator(small(FROM_NOISE), "cpu", hub, places[1]).load()
+
+
+def test_loading_and_drawing_write_nothing_to_the_terminal(
+    places: tuple[Path, Path], request_of: RequestOf, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = "studio headshot " * 60  # more than the text encoders read
+    for name in ("mini", FROM_NOISE):
+        portraits(Generator(small(name), "cpu", *places), request_of(prompt=words))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_loading_twice_at_once_loads_once(places: tuple[Path, Path]) -> None:
+    loads: list[str] = []
+
+    def loader(*arguments: Any) -> Networks:
+        loads.append("once")
+        return load_networks(*arguments)
+
+    generator = Generator(small("mini"), "cpu", *places, loader=loader)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda _: generator.load(), range(2)))
+    assert (loads, generator.loaded) == (["once"], True)
+
+
+def test_a_start_that_breaks_the_schedule_is_refused_before_drawing(
+    make: Make, request_of: RequestOf
+) -> None:
+    with pytest.raises(ChoiceError, match=r"Strength 0\.6 cuts a schedule of 4 steps"):
+        make(FROM_NOISE).draw(request_of(start="plate", strength=0.6))
+    with pytest.raises(ChoiceError, match="leaves none of 20 steps"):
+        make("mini").draw(request_of(strength=0.01))
+
+
+def test_pictures_of_another_size_are_refused(make: Make, request_of: RequestOf) -> None:
+    with pytest.raises(ValueError, match="control"):
+        make("mini").draw(request_of(control=np.zeros((8, 8, 3), np.uint8)))
+    with pytest.raises(ValueError, match="5 references"):
+        make(FROM_NOISE).draw(request_of(references=request_of().references[:1] * 5))
+
+
+def test_a_set_that_does_not_fit_says_what_it_needs(places: tuple[Path, Path]) -> None:
+    shipped = read_model_sets()[FROM_NOISE]
+    with pytest.raises(ChoiceError, match=r"realvis-lightning needs 7\.5 GB of GPU memory"):
+        Generator(shipped, "cpu", *places).load()
+
+
+def test_revisions_name_every_repository_by_its_commit(make: Make) -> None:
+    told = make(FROM_NOISE).revisions()
+    assert told["h94/IP-Adapter"] == "018e402774aeeddd60609b4ecdb7e298259dc729"
+    assert len(told) == 6
+    (place, digest), *rest = make("mini").revisions().items()
+    assert (place, rest) == ("weights/mini", [])
+    assert digest.startswith("sha256:")
