@@ -5,14 +5,13 @@ its noise is drawn on the processor, so it is the same on every machine and whoe
 torch is imported inside the functions; its import takes seconds.
 """
 
-import contextlib
 import inspect
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,7 +120,8 @@ class Generator:
         self._loader = loader
         self._networks: Networks | None = None
         self._batch = 1
-        self._turn = threading.Lock()  # networks and scheduler have a state: two threads would crash them
+        # one thread for all: networks and scheduler have a state, and two at once would crash them
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="draw")
 
     @property
     def loaded(self) -> bool:
@@ -133,8 +133,7 @@ class Generator:
 
         Raises `NotDownloaded` before anything is imported, `ChoiceError` when the set does not fit here.
         """
-        with self._turn:
-            self._ready()
+        self._thread.submit(self._ready).result()
 
     def draw(self, request: Request) -> Iterator[Event]:
         """Progress and portraits, as they come. Closing the iterator cancels within one step.
@@ -167,28 +166,28 @@ class Generator:
     def _events(self, request: Request, course: Course) -> Iterator[Event]:
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         stop = threading.Event()
-        with ThreadPoolExecutor(1, thread_name_prefix="draw") as thread:
-            work = thread.submit(self._work, request, course, events.put, stop)
-            work.add_done_callback(lambda _: events.put(None))
-            try:
-                while (event := events.get()) is not None:
-                    yield event
-            finally:
-                stop.set()
+        work = self._thread.submit(self._draw, request, course, events.put, stop)
+        work.add_done_callback(lambda _: events.put(None))
+        try:
+            while (event := events.get()) is not None:
+                yield event
             work.result()  # raises what the thread raised
+        finally:
+            stop.set()
+            if not work.cancel():  # it has begun
+                wait((work,))
 
-    def _work(
+    def _draw(
         self, request: Request, course: Course, put: Callable[[Event], None], stop: threading.Event
     ) -> None:
-        with self._alone(stop):
-            networks = self._ready()
-            import torch
+        networks = self._ready()
+        import torch
 
-            try:
-                with quiet(), torch.no_grad():
-                    self._portraits(_Job(self.model_set, networks, request, course, put, stop))
-            finally:
-                networks.release()
+        try:
+            with quiet(), torch.no_grad():
+                self._portraits(_Job(self.model_set, networks, request, course, put, stop))
+        finally:
+            networks.release()
 
     def _portraits(self, job: _Job) -> None:
         """All portraits in batches, in smaller ones when the memory does not suffice."""
@@ -211,17 +210,6 @@ class Generator:
                 raise TooMuch
             self._batch = len(batch) // 2
             log.warning("Out of memory with %d portraits at a time, now %d.", len(batch), self._batch)
-
-    @contextlib.contextmanager
-    def _alone(self, stop: threading.Event) -> Iterator[None]:
-        """Our turn, or `_Closed` when nobody waits for us any more."""
-        while not self._turn.acquire(timeout=0.05):
-            if stop.is_set():
-                raise _Closed
-        try:
-            yield
-        finally:
-            self._turn.release()
 
 
 def _check(request: Request, model_set: ModelSet) -> None:

@@ -90,7 +90,7 @@ def _number_type(plan: Plan) -> "torch.dtype":
     if plan.dtype != "quick":
         dtype: torch.dtype = getattr(torch, plan.dtype)
         return dtype
-    able = getattr(torch.cpu, "get_capabilities", dict)()
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
 
 

@@ -396,16 +396,16 @@ def test_two_people_at_once_take_turns(opened: Opened, request_of: RequestOf) ->
     assert [difference(a, b) for a, b in zip(alone, together, strict=True)] == [0, 0, 0]
 
 
-def test_who_waits_for_a_turn_can_leave(make: Make, request_of: RequestOf) -> None:
-    generator = make(FROM_NOISE)
-    first = generator.draw(request_of())
-    next(first)  # holds the turn until it is read to the end or closed
-    waiting = generator.draw(request_of())
+def test_who_comes_second_waits_for_the_first(opened: Opened, request_of: RequestOf) -> None:
+    generator, networks = opened(FROM_NOISE)
+    batches = calls_of(networks.drawing.unet)
+    first = generator.draw(request_of(seeds=(1, 2)))
+    next(first)
     with ThreadPoolExecutor(1) as thread:
-        asked = thread.submit(next, waiting)
-        list(first)
-        assert isinstance(asked.result(), Progress)
-    waiting.close()  # type: ignore[attr-defined]
+        second = thread.submit(portraits, generator, request_of(seeds=(3,)))
+        made = [event for event in first if isinstance(event, Rendering)]
+        assert (len(made), len(second.result())) == (2, 1)
+    assert batches == [2] * 4 + [1] * 4
 
 
 def fail_above(networks: Networks, most: int, error: RuntimeError) -> list[int]:
