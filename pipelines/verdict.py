@@ -17,10 +17,10 @@ Pixels = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
 RIGHT_PUPIL, LEFT_PUPIL = 468, 473  # FaceMesh with refine_landmarks
-# Outer corner, inner corner, pupil, and three pairs of opposite points of the lids.
+# Outer corner, inner corner, pupil, cheek, and three pairs of opposite points of the lids.
 EYES = (
-    (33, 133, RIGHT_PUPIL, ((160, 144), (159, 145), (158, 153))),
-    (263, 362, LEFT_PUPIL, ((387, 373), (386, 374), (385, 380))),
+    (33, 133, RIGHT_PUPIL, 205, ((160, 144), (159, 145), (158, 153))),
+    (263, 362, LEFT_PUPIL, 425, ((387, 373), (386, 374), (385, 380))),
 )
 OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152),
@@ -185,7 +185,7 @@ def opening(landmarks: Points) -> float:
     """How far the wider open eye is open: lids over the width of the eye. One closed eye is a wink."""
     return max(
         sum(_apart(landmarks, *pair) for pair in lids) / len(lids) / _apart(landmarks, outer, inner)
-        for outer, inner, _, lids in EYES
+        for outer, inner, *_, lids in EYES
     )
 
 
@@ -196,17 +196,23 @@ def iris(face: Frame) -> float:
     """
     light = (cv2.cvtColor(face.pixels, cv2.COLOR_RGB2GRAY) / 255.0) ** 2.2
 
-    def darker(outer: int, inner: int, pupil: int) -> float:
-        wide, (x, y) = _apart(face.points, outer, inner), face.points[pupil]
+    def part(
+        point: int, wide: float, left: float, right: float, top: float, bottom: float
+    ) -> NDArray[np.float64]:
+        x, y = face.points[point]
+        rows = slice(round(y + top * wide), round(y + bottom * wide) + 1)
+        return np.asarray(light[rows, round(x + left * wide) : round(x + right * wide) + 1])
 
-        def part(left: float, right: float, top: float, bottom: float) -> NDArray[np.float64]:
-            rows = slice(round(y + top * wide), round(y + bottom * wide) + 1)
-            return np.asarray(light[rows, round(x + left * wide) : round(x + right * wide) + 1])
+    def darker(outer: int, inner: int, pupil: int, cheek: int) -> float:
+        wide = _apart(face.points, outer, inner)
+        below, cheek_light = (
+            float(np.median(part(point, wide, *where)))
+            for point, where in ((pupil, (-0.4, 0.4, 0.2, 0.38)), (cheek, (-0.2, 0.2, -0.2, 0.2)))
+        )
+        skin = max(below, 0.5 * cheek_light, 1e-6)  # below the eye may be the glass of dark glasses
+        return float(np.clip(1 - part(pupil, wide, -0.08, 0.08, -0.22, 0.22) / skin, 0, 1).mean())
 
-        skin = float(np.median(part(-0.4, 0.4, 0.2, 0.38)))
-        return float(np.clip(1 - part(-0.08, 0.08, -0.22, 0.22) / max(skin, 1e-6), 0, 1).mean())
-
-    return max(darker(outer, inner, pupil) for outer, inner, pupil, _ in EYES)
+    return max(darker(*points) for *points, _ in EYES)
 
 
 def _inside(face: Frame) -> NDArray[np.uint8]:
