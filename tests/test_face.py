@@ -38,12 +38,12 @@ def finder() -> Iterator[FaceFinder]:
 
 
 @pytest.fixture
-def test_portrait(portraits: Path) -> Callable[[str], Photo]:
+def of_test(portraits: Path) -> Callable[[str], Photo]:
     return lambda name: opened(portraits / "test" / f"{name}.jpg")
 
 
 @pytest.fixture
-def train_portrait(portraits: Path) -> Callable[[str], Photo]:
+def of_train(portraits: Path) -> Callable[[str], Photo]:
     return lambda name: opened(portraits / "train" / f"{name}.jpg")
 
 
@@ -178,9 +178,9 @@ def test_no_tone_of_skin_fails_more_often_than_another(finder: FaceFinder, portr
 
 
 def test_glasses_hats_and_sunglasses_pass(
-    finder: FaceFinder, train_portrait: Callable[[str], Photo], astronaut: Photo, hopper: Photo
+    finder: FaceFinder, of_train: Callable[[str], Photo], astronaut: Photo, hopper: Photo
 ) -> None:
-    dressed = [train_portrait(HAT), train_portrait(GLASSES)]
+    dressed = [of_train(HAT), of_train(GLASSES)]
     dressed += [with_sunglasses(finder.find(photo)) for photo in (astronaut, hopper)]
     assert [verdict(finder, photo) for photo in dressed] == ["camera.good"] * 4
 
@@ -229,9 +229,9 @@ def test_roll_follows_the_picture(
 
 
 def test_yaw_follows_the_look_and_changes_sign_in_a_mirror(
-    finder: FaceFinder, train_portrait: Callable[[str], Photo]
+    finder: FaceFinder, of_train: Callable[[str], Photo]
 ) -> None:
-    turned = train_portrait(TURNED)  # looks to the picture's right
+    turned = of_train(TURNED)  # looks to the picture's right
     yaw, mirror = finder.find(turned).yaw, finder.find(mirrored(turned)).yaw
     assert yaw > 20 and mirror == pytest.approx(-yaw, abs=4)
 
@@ -284,25 +284,25 @@ def test_a_far_face_is_small_not_missing(finder: FaceFinder, hopper: Photo, pupi
     assert abs(int(str(far.verdict.values["found"])) - pupils) <= 3
 
 
-def test_far_faces_of_all_tones_are_small(finder: FaceFinder, test_portrait: Callable[[str], Photo]) -> None:
-    far = [far_away(finder.find(test_portrait(name)), 30) for name in WELL_LIT]
+def test_far_faces_of_all_tones_are_small(finder: FaceFinder, of_test: Callable[[str], Photo]) -> None:
+    far = [far_away(finder.find(of_test(name)), 30) for name in WELL_LIT]
     assert [verdict(finder, photo) for photo in far] == ["face.small"] * len(far)
 
 
 def test_a_tenth_of_the_light_is_dark_and_a_third_is_enough_whatever_the_skin(
-    finder: FaceFinder, test_portrait: Callable[[str], Photo]
+    finder: FaceFinder, of_test: Callable[[str], Photo]
 ) -> None:
     for name in WELL_LIT:
-        assert verdict(finder, lit(test_portrait(name), 0.1)) == "face.dark"
-        assert verdict(finder, lit(test_portrait(name), 0.3)) == "camera.good"
+        assert verdict(finder, lit(of_test(name), 0.1)) == "face.dark"
+        assert verdict(finder, lit(of_test(name), 0.3)) == "camera.good"
 
 
 def test_far_too_much_light_is_bright_and_a_little_more_is_not_whatever_the_skin(
-    finder: FaceFinder, test_portrait: Callable[[str], Photo]
+    finder: FaceFinder, of_test: Callable[[str], Photo]
 ) -> None:
     for name in WELL_LIT:
-        assert verdict(finder, lit(test_portrait(name), 6)) == "face.bright"
-        assert verdict(finder, lit(test_portrait(name), 1.25)) == "camera.good"
+        assert verdict(finder, lit(of_test(name), 6)) == "face.bright"
+        assert verdict(finder, lit(of_test(name), 1.25)) == "camera.good"
 
 
 @pytest.mark.parametrize("degrees", [0, 45, 90, 135])
@@ -314,19 +314,19 @@ def test_motion_in_any_direction_is_blur(
 
 
 def test_out_of_focus_is_blur_whatever_the_skin(
-    finder: FaceFinder, test_portrait: Callable[[str], Photo], hopper: Photo
+    finder: FaceFinder, of_test: Callable[[str], Photo], hopper: Photo
 ) -> None:
-    blurred = [Photo(cv2.GaussianBlur(test_portrait(name).pixels, (0, 0), 3)) for name in WELL_LIT]
+    blurred = [Photo(cv2.GaussianBlur(of_test(name).pixels, (0, 0), 3)) for name in WELL_LIT]
     blurred.append(Photo(cv2.GaussianBlur(hopper.pixels, (0, 0), 4)))
     assert [verdict(finder, photo) for photo in blurred] == ["face.blur"] * len(blurred)
 
 
-def test_a_head_turned_away_is_turned(finder: FaceFinder, train_portrait: Callable[[str], Photo]) -> None:
+def test_a_head_turned_away_is_turned(finder: FaceFinder, of_train: Callable[[str], Photo]) -> None:
     from skimage.data import camera
 
     cameraman = Photo(np.repeat(camera()[..., None], 3, axis=2))  # in profile
     assert verdict(finder, cameraman) == "face.turned"
-    assert verdict(finder, train_portrait(TURNED)) == "face.turned"
+    assert verdict(finder, of_train(TURNED)) == "face.turned"
 
 
 @pytest.mark.parametrize(
@@ -345,27 +345,27 @@ def test_looking_aside_up_or_down_is_turned_and_a_tilted_head_is_not(
     assert judge(hopper.pixels, finder.find(hopper).landmarks, held).key == key
 
 
-def test_closed_eyes_are_noticed(finder: FaceFinder, train_portrait: Callable[[str], Photo]) -> None:
-    assert verdict(finder, train_portrait(CLOSED)) == "face.eyes"
+def test_closed_eyes_are_noticed(finder: FaceFinder, of_train: Callable[[str], Photo]) -> None:
+    assert verdict(finder, of_train(CLOSED)) == "face.eyes"
 
 
 def test_painted_lids_are_closed_eyes_and_a_wink_is_not(
-    finder: FaceFinder, test_portrait: Callable[[str], Photo], hopper: Photo
+    finder: FaceFinder, of_test: Callable[[str], Photo], hopper: Photo
 ) -> None:
-    for photo in [hopper, *(test_portrait(name) for name in (DARK, "021979", "021309", LIGHT, "021961"))]:
+    for photo in [hopper, *(of_test(name) for name in (DARK, "021979", "021309", LIGHT, "021961"))]:
         face = finder.find(photo)
         assert verdict(finder, with_closed_eyes(face)) == "face.eyes"
         assert verdict(finder, with_closed_eyes(face, "right")) == "camera.good"
 
 
-def test_narrow_and_smiling_eyes_are_open(finder: FaceFinder, train_portrait: Callable[[str], Photo]) -> None:
+def test_narrow_and_smiling_eyes_are_open(finder: FaceFinder, of_train: Callable[[str], Photo]) -> None:
     narrowest = ("K000388", "021118", "021533", "C001056", "029138", "021554", "F000462", "021168")
-    assert [verdict(finder, train_portrait(name)) for name in narrowest] == ["camera.good"] * 8
+    assert [verdict(finder, of_train(name)) for name in narrowest] == ["camera.good"] * 8
 
 
-def test_the_back_of_a_head_is_not_a_face(finder: FaceFinder, test_portrait: Callable[[str], Photo]) -> None:
+def test_the_back_of_a_head_is_not_a_face(finder: FaceFinder, of_test: Callable[[str], Photo]) -> None:
     for name in ("021738", "021507", "022155", "021726", "021527"):
-        face = finder.find(from_behind(finder.find(test_portrait(name))))
+        face = finder.find(from_behind(finder.find(of_test(name))))
         assert face.verdict.key == "face.back"
         assert np.isnan(face.landmarks).all() and face.mask.mean() > 0.1
 
@@ -392,12 +392,12 @@ def test_a_selfie_that_will_not_do_is_refused_with_its_values(finder: FaceFinder
 
 
 def test_the_best_selfie_is_good_sharp_large_and_frontal(
-    finder: FaceFinder, astronaut: Photo, hopper: Photo, train_portrait: Callable[[str], Photo]
+    finder: FaceFinder, astronaut: Photo, hopper: Photo, of_train: Callable[[str], Photo]
 ) -> None:
     sharp = finder.find(hopper)
     soft = finder.find(Photo(cv2.GaussianBlur(hopper.pixels, (0, 0), 1.6)))
     small = finder.find(Photo(cv2.resize(hopper.pixels, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)))
-    turned = finder.find(train_portrait(TURNED))
+    turned = finder.find(of_train(TURNED))
     back = Face(
         sharp.photo, np.full_like(sharp.landmarks, np.nan), sharp.body, sharp.mask, 0, 0, 0, turned.verdict
     )
