@@ -1,0 +1,76 @@
+"""The whole chain with the small offline model, warm: what a visitor waits for.
+
+    python -m bench.sitting
+
+Prints the median of 7 sittings on the shipped example, and the share of each stage. There is no rival
+to compare with: the ratio is to the goal (plate 0.6 s, first preview 1 s, four portraits 5 s).
+"""
+
+import os
+import platform
+import statistics
+import time
+from collections import defaultdict
+
+import cv2
+import numpy as np
+from skimage.data import astronaut
+
+from pipelines.face import FaceFinder
+from pipelines.generate import Generator, Progress
+from pipelines.look import read_looks
+from pipelines.model_set import read_model_sets
+from pipelines.photo import Photo
+from pipelines.sitting import Done, Order, PlateReady, PoseReady, sit
+from pipelines.studio import Studio
+
+SITTINGS = 7
+GOALS = {"plate": 0.6, "first preview": 1.0, "four portraits": 5.0}  # s, on 2 cores
+
+
+def selfie() -> Photo:
+    """The example as a phone would send it: 1080 px wide, 1920 px high with the ground continued."""
+    picture = cv2.resize(np.asarray(astronaut()), (1080, 1080), interpolation=cv2.INTER_CUBIC)
+    return Photo(cv2.copyMakeBorder(picture, 420, 420, 0, 0, cv2.BORDER_REPLICATE))
+
+
+def one_sitting(order: Order, finder: FaceFinder, studio: Studio, generator: Generator) -> dict[str, float]:
+    """Seconds a stage, and from the pose map to the first preview and to the last portrait."""
+    seconds: dict[str, float] = {}
+    drawing = 0.0
+    for event in sit([selfie()], order, finder, studio, generator):
+        now = time.perf_counter()
+        if isinstance(event, PoseReady):
+            drawing = now
+        elif isinstance(event, Progress) and event.previews:
+            seconds.setdefault("first preview", now - drawing)
+        elif isinstance(event, Done):
+            seconds["four portraits"] = now - drawing
+            seconds |= {
+                stage: spent for stage, spent in event.report["seconds"].items() if stage != "portraits"
+            }
+        elif isinstance(event, PlateReady):
+            assert event.plate.pixels.shape == (1350, 1080, 3)  # noqa: S101 - rivals must do the same work
+    return seconds
+
+
+def main() -> None:
+    """Measure and print."""
+    order = Order(read_looks()["grey"], seed=7)
+    generator = Generator(read_model_sets()["mini"], "cpu")
+    generator.load()
+    spent: dict[str, list[float]] = defaultdict(list)
+    with FaceFinder() as finder, Studio() as studio:
+        one_sitting(order, finder, studio, generator)  # warms graphs and caches
+        for _ in range(SITTINGS):
+            for stage, seconds in one_sitting(order, finder, studio, generator).items():
+                spent[stage].append(seconds)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, median of {SITTINGS}")
+    for stage, all_seconds in spent.items():
+        median = statistics.median(all_seconds)
+        goal = f", {median / GOALS[stage]:.2f} x the goal of {GOALS[stage]} s" if stage in GOALS else ""
+        print(f"{stage}: {median:.2f} s{goal}")
+
+
+if __name__ == "__main__":
+    main()
