@@ -8,7 +8,7 @@ the generator that is handed in.
 import numpy as np
 
 from pipelines.look import Backdrop, Discs, Mottle, Panes
-from pipelines.matte import Array, blurred, ramp
+from pipelines.masks import Array, blurred, ramp
 
 SIZE = (288, 360)  # width, height in px: backdrops hold nothing finer
 
