@@ -21,14 +21,17 @@ LOG = logging.getLogger("face_value")
 MAX_UPLOAD = "12mb"  # of Gradio's own routes; ours for photos counts for itself
 
 
-def main() -> int:
-    """Serve until interrupted. 0; or 2 with one sentence on stderr when an operator has to act."""
+def main(weights: Path | None = None) -> int:
+    """Serve until interrupted. 0; or 2 with one sentence on stderr when an operator has to act.
+
+    `weights` is where the bundled model sets lie, for tests.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     LOG.setLevel(logging.INFO)
     try:
         require_opencv()
         settings = read_settings()
-        serve(settings, build_desk(settings, read_words()))
+        serve(settings, build_desk(settings, read_words(), weights))
     except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 2
