@@ -140,6 +140,7 @@ class Handlers:
         visit = self._visit(request)
         run = visit.run
         if run is None or run.begun or run.stop.is_set():
+            yield {self._on.start.notice: gr.skip()}  # Gradio empties all outputs where nothing is yielded
             return
         run.begun = True
         with self._desk.teller.telling() as told:

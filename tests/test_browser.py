@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -140,6 +141,20 @@ def finish(page: Page) -> None:
     expect(button(page, "result.guess")).to_be_visible(timeout=MAKING_S * 1000)
 
 
+def wait_until_forgotten(booth: Booth, ticket: str) -> None:
+    """The server hears of a closed tab a moment later."""
+    for _ in range(STARTING_S):
+        request = urllib.request.Request(f"{booth.url}selfies", b"", {"X-Ticket": ticket}, method="POST")
+        try:
+            urllib.request.urlopen(request, timeout=5)
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            if answer.code == 404:
+                return
+        time.sleep(0.5)
+    pytest.fail("the visit outlived its tab")
+
+
 def no_sideways_scrolling(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
@@ -201,6 +216,7 @@ def test_nothing_of_a_visit_is_left_on_disk_or_in_the_log(browser: Browser, boot
         ticket = page.locator(".selfies").get_attribute("data-ticket")
         assert ticket and ticket not in booth.log
         assert "my-holiday" not in booth.log + page.content()
+    wait_until_forgotten(booth, ticket)
     pictures = [path for path in booth.folder.rglob("*") if path.suffix in (".png", ".jpg", ".jpeg", ".webp")]
     assert pictures == []
     assert str(booth.folder) not in booth.log
@@ -239,6 +255,9 @@ def test_without_a_photo_the_page_says_so(browser: Browser, booth: Booth) -> Non
     with visitor(browser, booth) as (page, _):
         button(page, "look.go", n=4).click()
         expect(notice(page, WORDS.say("camera.missing"))).to_be_visible()
+        expect(page.get_by_label("Studio grey")).to_be_checked()
+        button(page, "sample.hopper").click()
+        expect(page.get_by_alt_text(WORDS.say("camera.selfie", i=1))).to_be_visible()
 
 
 def test_the_choices_obey_the_arrow_keys(browser: Browser, booth: Booth) -> None:

@@ -13,13 +13,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-import app  # first: it switches Gradio's analytics off before Gradio is imported
+import app
 from errors import NotDownloaded, OperatorError, TooMuch
 from pages import markup
 from pages.components.choice import Option, choice
@@ -117,10 +118,8 @@ def visitor(session: str = "one") -> Any:
 
 
 def page_of(desk: Desk) -> tuple[Handlers, Screens]:
-    import gradio
-
     async def laid_out() -> Screens:
-        with gradio.Blocks(analytics_enabled=False):
+        with gr.Blocks(analytics_enabled=False):
             return lay_out(desk)
 
     screens = asyncio.run(laid_out())  # without a running loop Gradio makes three and closes none
@@ -182,19 +181,24 @@ def test_a_hostile_file_is_refused_by_the_sentence_that_fits(name: str) -> None:
 
 
 def test_reading_stops_where_a_file_becomes_too_big() -> None:
-    sent = 0
-
-    def endless() -> Iterator[bytes]:
-        nonlocal sent
-        for _ in range(100):
-            sent += 2**20
-            yield b"\xff\xd8\xff" + bytes(2**20 - 3)
-
     visits = Visits(30)
     visit = visits.of("one")
-    answer = intake(visits).post("/selfies", content=endless(), headers={"X-Ticket": visit.ticket})
-    assert answer.json()["error"] == WORDS.say("file.big", mb=MAX_BYTES // 2**20)
-    assert sent <= MAX_BYTES + 2**21
+    routes = Starlette(routes=intake_routes(visits, Teller(WORDS), WORDS))
+    headers = [(b"x-ticket", visit.ticket.encode())]
+    scope = {"type": "http", "method": "POST", "path": "/selfies", "query_string": b"", "headers": headers}
+    sent, answers = [0], list[Any]()
+
+    async def endless() -> dict[str, Any]:
+        sent[0] += 2**20
+        return {"type": "http.request", "body": b"\xff\xd8\xff" + bytes(2**20 - 3), "more_body": True}
+
+    async def answer(message: Any) -> None:
+        answers.append(message)
+
+    asyncio.run(routes(scope, endless, answer))
+    assert sent[0] <= MAX_BYTES + 2**21
+    assert answers[0]["status"] == 422
+    assert WORDS.say("file.big", mb=MAX_BYTES // 2**20) in answers[1]["body"].decode()
 
 
 def test_a_fifth_photo_is_refused() -> None:
@@ -300,6 +304,7 @@ def test_a_preview_shown_on_the_page_keeps_its_colours() -> None:
 
 def test_the_plate_comes_first_then_what_it_saw_then_real_steps_then_the_result(desk: Desk) -> None:
     _, on, updates = sat_down(desk)
+    assert WORDS.say("making.loading") in updates[0][on.making.steps]
     firsts = [
         next(i for i, update in enumerate(updates) if sign in str(update.get(part, "")))
         for part, sign in (
@@ -352,13 +357,14 @@ def test_a_second_make_takes_the_place_of_the_first(desk: Desk) -> None:
     does.begin(visitor())
     assert list(first) == []
     assert on.result.sheet in list(does.make("grey", "", "1", visitor()))[-1]
-    assert list(does.make("grey", "", "1", visitor())) == []  # one making for one tap
+    nothing = [{on.start.notice: gr.skip()}]
+    assert list(does.make("grey", "", "1", visitor())) == nothing  # one making for one tap
 
 
 def test_without_a_photo_nothing_is_made(desk: Desk) -> None:
     does, on = page_of(desk)
     assert WORDS.say("camera.missing") in does.begin(visitor())[on.start.notice]
-    assert list(does.make("grey", "", "4", visitor())) == []
+    assert list(does.make("grey", "", "4", visitor())) == [{on.start.notice: gr.skip()}]
 
 
 def test_a_photo_without_a_face_is_answered_beside_the_photos(desk: Desk) -> None:
