@@ -27,7 +27,7 @@ CANVAS = (1080, 1350)
 GOAL_S = 0.6
 STAGES = {
     matte: (
-        "veto", "raised", "foreign", "trimap", "closed_form", "guided", "colour_cut", "enlarged", "unmixed",
+        "veto", "raised", "foreign", "trimap", "closed_form", "guided", "colour_cut", "settled", "unmixed",
     ),
     studio: ("placed", "ground_of", "gain", "outlined", "grain"),
 }  # fmt: skip

@@ -118,6 +118,9 @@ class Look(Preset):
     title: Annotated[Sentence, Field(description="What people read")]
     prompt: Annotated[Sentence, Field(description="What the model reads")]
     negative_prompt: Annotated[str, Field(max_length=300, description="What the model should avoid")] = ""
+    place: Annotated[
+        int, Field(strict=True, ge=0, le=999, description="Where it stands among the looks; ties by name")
+    ] = 100
     backdrop: Backdrop
     light: Light
     framing: Framing
@@ -141,6 +144,9 @@ class Expression(Preset):
     title: Annotated[Sentence, Field(description="What people read")]
     prompt: Annotated[Sentence, Field(description="What the model reads after the look's prompt")]
     negative_prompt: Annotated[str, Field(max_length=300, description="What the model should avoid")] = ""
+    place: Annotated[
+        int, Field(strict=True, ge=0, le=999, description="Where it stands among them; ties by name")
+    ] = 100
 
 
 P = TypeVar("P", bound=Preset)
@@ -152,8 +158,9 @@ def read_look(path: Path) -> Look:
 
 
 def read_looks(folder: Path = LOOKS) -> dict[str, Look]:
-    """All looks of a folder by name, sorted. Raises `PresetError`."""
-    return read_presets(folder, Look)
+    """All looks of a folder by name, in the order of their places. Raises `PresetError`."""
+    looks = read_presets(folder, Look)
+    return dict(sorted(looks.items(), key=lambda item: (item[1].place, item[0])))
 
 
 def read_expression(path: Path) -> Expression:
@@ -162,8 +169,9 @@ def read_expression(path: Path) -> Expression:
 
 
 def read_expressions(folder: Path = EXPRESSIONS) -> dict[str, Expression]:
-    """All expressions of a folder by name, sorted. Raises `PresetError`."""
-    return read_presets(folder, Expression)
+    """All expressions of a folder by name, in the order of their places. Raises `PresetError`."""
+    expressions = read_presets(folder, Expression)
+    return dict(sorted(expressions.items(), key=lambda item: (item[1].place, item[0])))
 
 
 def read_presets(folder: Path, kind: type[P]) -> dict[str, P]:

@@ -52,6 +52,12 @@ def ramp(value: Any, start: float, end: float) -> Any:
     return np.clip((value - start) / (end - start), 0, 1)
 
 
+def eased(value: Any, start: float, end: float) -> Any:
+    """0 at `start`, 1 at `end`, with soft ends."""
+    share = ramp(value, start, end)
+    return share**2 * (3 - 2 * share)
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Where the face is in a picture of some size."""

@@ -19,6 +19,7 @@ from pipelines.masks import (
     Segmenter,
     Site,
     blurred,
+    eased,
     foreign,
     raised,
     ramp,
@@ -172,8 +173,32 @@ def colour_cut(picture: Array, alpha: Array, distance: Array, site: Site) -> Arr
     return np.asarray(blurred(ratio.astype(np.float32), max(1.0, 0.012 * site.d)).clip(0, 1), np.float32)
 
 
-def matte(picture: Array, mask: Array, site: Site) -> tuple[Array, Array, Array]:
-    """Alpha (H, W) from a person mask, and what `enlarged` needs: the guided filter's lines, the cut."""
+def settled(alpha: Array, site: Site) -> Array:
+    """What to add to alpha (H, W) so that a broad veil is sitter or room: a pale cap, a dark flag.
+
+    Where alpha is middling all around, not only along a hair, its average is pushed to 0 or 1.
+    """
+    broad = ramp(blurred(4 * alpha * (1 - alpha), 0.1 * site.d), 0.35, 0.6)
+    level = blurred(alpha, 0.05 * site.d)
+    return np.asarray(broad * (eased(level, 0.15, 0.6) - level), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Matte:
+    """Alpha as smooth layers, to be worked out at any size: alpha = lines along the colours x cut + push."""
+
+    lines: Array  # (H, W, 4) `guided`'s
+    cut: Array  # (H, W) `colour_cut`'s
+    push: Array  # (H, W) `settled`'s
+
+    def alpha(self, picture: Array) -> Array:
+        """Alpha (H, W) of the picture, with its detail."""
+        lines, cut, push = (sized(layer, picture.shape[:2]) for layer in (self.lines, self.cut, self.push))
+        return np.asarray((along(lines, picture) * cut.clip(0, 1) + push).clip(0, 1), np.float32)
+
+
+def matte(picture: Array, mask: Array, site: Site) -> Matte:
+    """The matte of a picture from a person mask."""
     small = resized(picture, MATTING_PX)
     share = small.shape[1] / picture.shape[1]
     there = site.at(share)
@@ -185,14 +210,13 @@ def matte(picture: Array, mask: Array, site: Site) -> tuple[Array, Array, Array]
     lines = guided(picture, alpha, 4, 1e-5)
     alpha = along(lines, picture)
     cut = colour_cut(picture, alpha, sized(distance, mask.shape) / share, site)
-    return alpha * cut, lines, cut
+    return Matte(lines, cut, settled(alpha * cut, site))
 
 
 def along(lines: Array, picture: Array) -> Array:
     """Alpha (H, W) by `guided`'s lines, stretched so that faint veils are nothing."""
-    return np.asarray(
-        ramp(np.einsum("hwc,hwc->hw", lines[..., :3], picture) + lines[..., 3], *STRETCH), np.float32
-    )
+    value = np.einsum("hwc,hwc->hw", lines[..., :3], picture) + lines[..., 3]
+    return np.asarray(ramp(value, *STRETCH), np.float32)
 
 
 def cut_out(face: Face, segmenter: Segmenter) -> Cutout:
@@ -204,22 +228,17 @@ def cut_out(face: Face, segmenter: Segmenter) -> Cutout:
     corner = np.array([columns.start, rows.start], np.float32)
     site = Site(face.landmarks[:, :2] - corner, face.pupil_distance).at(share)
     picture = small.astype(np.float32) / 255
-    alpha, lines, cut = matte(picture, segmenter.mask(small), site)
+    found = matte(picture, segmenter.mask(small), site)
+    alpha = found.alpha(picture)
     sitter, room = grounds(picture, alpha)
     if share < 1:
-        alpha, sitter, room = enlarged(whole, lines, cut, sitter, room)
+        alpha = found.alpha(whole.astype(np.float32) / 255)
+        sitter, room = sized(sitter, alpha.shape), sized(room, alpha.shape)
     full = np.zeros(face.photo.pixels.shape[:2], np.float32)
     full[rows, columns] = alpha
     foreground = face.photo.pixels.copy()
     foreground[rows, columns] = unmixed(whole, alpha, sitter, room)
     return Cutout(face, full, foreground)
-
-
-def enlarged(whole: NDArray[np.uint8], lines: Array, cut: Array, *grounds: Array) -> tuple[Array, ...]:
-    """Alpha and grounds at the size of the photo, alpha with the photo's detail."""
-    shape = whole.shape[:2]
-    alpha = along(sized(lines, shape), whole.astype(np.float32) / 255) * sized(cut, shape).clip(0, 1)
-    return alpha, *(sized(ground, shape) for ground in grounds)
 
 
 def unmixed(pixels: NDArray[np.uint8], alpha: Array, sitter: Array, room: Array) -> NDArray[np.uint8]:

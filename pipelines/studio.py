@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipelines import backdrop
 from pipelines.face import Face
 from pipelines.look import Framing, Light, Look
-from pipelines.masks import Array, Segmenter, Site, blurred, ramp, sized
+from pipelines.masks import Array, Segmenter, Site, blurred, eased, ramp, sized
 from pipelines.matte import Cutout, cut_out
 from pipelines.pose import framing_matrix
 
@@ -202,12 +202,6 @@ def fade(site: Site, x: Array, y: Array, bottom: int, inset: Array) -> Array:
     low = ramp(y[:, None], chin[1] + 0.1 * d, chin[1] + 0.6 * d)
     hair, clothes = eased(inset, 0, 0.25 * d), 1 - eased(-inset, 0.6 * d, 1.6 * d)
     return np.asarray(down * (hair + low * (clothes - hair)), np.float32)
-
-
-def eased(value: Any, start: float, end: float) -> Any:
-    """0 at `start`, 1 at `end`, with soft ends."""
-    share = ramp(value, start, end)
-    return share**2 * (3 - 2 * share)
 
 
 def softened(picture: NDArray[np.uint8], sigma_px: float) -> Array:
