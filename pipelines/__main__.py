@@ -18,7 +18,7 @@ from typing import Annotated, Literal, TypeVar
 import typer
 
 from errors import ChoiceError, NotDownloaded, OperatorError, VisitorError
-from pipelines.face import FaceFinder
+from pipelines.face import FaceFinder, quiet
 from pipelines.generate import Generator, Progress
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.model_set import ModelSet, choose, read_model_sets
@@ -194,7 +194,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; turn every failure a person can cause into one line and an exit code."""
     warnings.simplefilter("ignore")  # libraries warn on stderr, which carries our one line only
     try:
-        code = app(arguments, standalone_mode=False)
+        with quiet():  # MediaPipe's threads write when they like, also after the calls that keep them quiet
+            code = app(arguments, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         return fail(error.format_message(), 2)
