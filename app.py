@@ -83,6 +83,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from pipelines.generate import Generator
     from pipelines.look import read_expressions, read_looks
     from pipelines.model_set import WEIGHTS, choose, read_model_sets
+    from pipelines.pose import mesh_detector
     from pipelines.studio import Studio
     from votes.store import Store
 
@@ -103,7 +104,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         store=Store(settings.database_url),
         visits=Visits(settings.retention_minutes),
         teller=teller,
-        warmup=Warmup([pictures.draw, generator.load], teller),
+        warmup=Warmup([pictures.draw, generator.load, mesh_detector], teller),
     )
 
 

@@ -15,7 +15,7 @@ from votes.store import Store
 class Warmup:
     """Runs the loading steps in order, in a thread of its own."""
 
-    def __init__(self, steps: Sequence[Callable[[], None]], teller: Teller) -> None:
+    def __init__(self, steps: Sequence[Callable[[], object]], teller: Teller) -> None:
         self.state: Literal["loading", "ready", "missing"] = "loading"
         self.reason = ""
         self._steps = steps

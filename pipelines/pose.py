@@ -9,6 +9,7 @@ the sitter's.
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -123,22 +124,26 @@ def draw(keypoints: Points, canvas: tuple[int, int], width: int) -> Pixels:
     return image
 
 
+def mesh_detector() -> Any:
+    """controlnet_aux's; call it early where somebody waits: the first import takes 2 to 9 s."""
+    with warnings.catch_warnings():  # of other people's code
+        warnings.simplefilter("ignore")
+        from controlnet_aux import MediapipeFaceDetector
+
+    return MediapipeFaceDetector()
+
+
 def seen(face: Face) -> Pixels:
     """What the machine saw instead of a person: the 478 points, and the lines between, (640, 512, 3) sRGB.
 
     controlnet_aux's detector draws the lines; the points are ours.
     """
-    with warnings.catch_warnings():  # the import takes 2 to 9 s and warns of other people's code
-        warnings.simplefilter("ignore")
-        from controlnet_aux import MediapipeFaceDetector
-
+    detector = mesh_detector()
     matrix = framing_matrix(face, SEEN_FRAMING, SEEN)
     framed = cv2.warpAffine(face.photo.pixels, matrix, SEEN, flags=cv2.INTER_AREA)
     size = min(SEEN)
     with quiet():
-        lines = MediapipeFaceDetector()(
-            framed, output_type="np", detect_resolution=size, image_resolution=size
-        )
+        lines = detector(framed, output_type="np", detect_resolution=size, image_resolution=size)
     image = np.zeros((SEEN[1], SEEN[0], 3), np.uint8)
     for x, y in _onto(matrix, face.landmarks[:, :2]):
         cv2.circle(
