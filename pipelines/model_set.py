@@ -7,7 +7,6 @@ between sets are data; `generate` never asks for a name.
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -305,9 +304,10 @@ class Device:
 
 def find_device(wanted: str = "auto") -> Device:
     """The GPU if there is one, else the processor. Raises `ChoiceError` for a device that is not here."""
+    import psutil
     import torch
 
-    main = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    main = psutil.virtual_memory().total / 1e9
     if wanted in ("auto", "cuda") and torch.cuda.is_available():
         card = torch.cuda.get_device_properties(0)
         return Device("cuda", card.total_memory / 1e9, card.name)

@@ -21,7 +21,7 @@ from pipelines.generate import Generator, Progress, Rendering, Request
 from pipelines.loading import SAMPLERS, Networks, load_networks
 from pipelines.model_set import ModelSet, Plan, locate, read_model_sets
 from pipelines.photo import Photo
-from pipelines.preview import fitted_sketch, heading, to_pixels, to_tensor
+from pipelines.preview import Pixels, fitted_sketch, heading, to_pixels, to_tensor
 from tests.hub import build_hub, build_local
 
 CANVAS = (128, 160)  # the real canvases would take minutes
@@ -98,12 +98,12 @@ def portraits(generator: Generator, request: Request) -> list[Rendering]:
     return [event for event in generator.draw(request) if isinstance(event, Rendering)]
 
 
-def portrait(generator: Generator, request: Request) -> np.ndarray:
+def portrait(generator: Generator, request: Request) -> Pixels:
     (rendering,) = portraits(generator, request)
     return rendering.image
 
 
-def difference(a: np.ndarray, b: np.ndarray) -> int:
+def difference(a: Pixels, b: Pixels) -> int:
     """Largest difference of any channel of any pixel, 0..255."""
     return int(np.abs(a.astype(int) - b).max())
 
@@ -126,14 +126,15 @@ def test_every_shipped_set_loads_its_own_files_and_draws(
     assert difference(made[0].image, made[1].image) > 8
 
 
-def other_pose() -> np.ndarray:
+def other_pose() -> Pixels:
     pose = np.zeros((CANVAS[1], CANVAS[0], 3), np.uint8)
-    return cv2.line(pose, (100, 120), (20, 40), (0, 85, 255), 6)
+    cv2.line(pose, (100, 120), (20, 40), (0, 85, 255), 6)
+    return pose
 
 
-def other_face(request: Request, index: int) -> tuple[np.ndarray, ...]:
+def other_face(request: Request, index: int) -> tuple[Pixels, ...]:
     faces = list(request.references)
-    faces[index] = 255 - faces[index]
+    faces[index] = np.invert(faces[index])
     return tuple(faces)
 
 
