@@ -1,0 +1,104 @@
+"""How the small set is made: what must be exact before hours are spent on it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.autoencoder import picture_loss, recoloured
+from training.data import all_captions, band_weights, split
+from training.export import standardised
+from training.networks import TOKENS, new_autoencoder, new_networks, new_tokenizer, start_pose_from_unet
+
+
+def test_standardised_latents_have_mean_0_and_spread_1_and_decode_to_the_same_picture() -> None:
+    torch.manual_seed(0)
+    model = new_autoencoder().eval()
+    pictures = torch.rand(4, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        before = model.encode(pictures).latent_dist
+        drawn = model.decode(before.mean).sample
+        centre, spread = before.mean.mean((0, 2, 3)), before.mean.std((0, 2, 3))
+        after = standardised(model, centre, spread).encode(pictures).latent_dist
+        again = model.decode(after.mean).sample
+    assert torch.allclose(after.mean.mean((0, 2, 3)), torch.zeros(8), atol=1e-4)
+    assert torch.allclose(after.mean.std((0, 2, 3)), torch.ones(8), atol=1e-4)
+    assert torch.allclose(after.std, before.std / spread.view(1, -1, 1, 1), rtol=1e-3)
+    assert torch.allclose(again, drawn, atol=1e-4)
+
+
+def test_each_word_of_a_caption_is_one_token() -> None:
+    captions = all_captions()
+    tokenizer = new_tokenizer(captions, "<|endoftext|>")
+    for caption in captions:
+        assert tokenizer.tokenize(caption) == [
+            f"{piece}</w>" for piece in caption.replace(",", " ,").split()
+        ], caption
+
+
+def test_unknown_words_are_spelt_out_and_the_end_has_the_highest_id() -> None:
+    tokenizer = new_tokenizer(all_captions(), "!")
+    ids = tokenizer("a zebra").input_ids
+    assert len(ids) > 4 and ids[-1] == max(ids) == len(tokenizer) - 1
+
+
+def test_captions_become_states_and_a_pooled_vector_that_differ_by_caption() -> None:
+    torch.manual_seed(0)
+    networks = new_networks(all_captions())
+    with torch.no_grad():
+        states, pooled = networks.encode(all_captions()[:2])
+    assert states.shape == (2, TOKENS, 128) and pooled.shape == (2, 64)
+    assert not torch.allclose(states[0], states[1]) and not torch.allclose(pooled[0], pooled[1])
+
+
+def test_the_pose_network_starts_as_the_unets_encoder_and_changes_nothing() -> None:
+    torch.manual_seed(0)
+    networks = new_networks(all_captions())
+    start_pose_from_unet(networks)
+    assert torch.equal(networks.controlnet.conv_in.weight, networks.unet.conv_in.weight)
+    states = torch.rand(1, TOKENS, 128)
+    added = {"text_embeds": torch.rand(1, 64), "time_ids": torch.zeros(1, 6)}
+    with torch.no_grad():
+        down, middle = networks.controlnet(
+            torch.rand(1, 8, 40, 32),
+            10,
+            states,
+            torch.rand(1, 3, 320, 256),
+            added_cond_kwargs=added,
+            return_dict=False,
+        )
+    assert not middle.any() and not any(part.any() for part in down)
+
+
+def test_recolouring_keeps_the_brightness_of_what_it_turns() -> None:
+    crops = torch.rand(40, 3, 16, 16) * 0.2 + 0.4
+    turned = recoloured(crops, np.random.default_rng(0))
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    assert torch.allclose((turned * luma).sum(1), (crops * luma).sum(1), atol=2e-3)
+    assert (turned - crops).abs().amax((1, 2, 3)).gt(0.01).sum() in range(10, 31)
+
+
+def test_the_picture_loss_is_0_for_the_same_picture_and_notices_a_colour_cast() -> None:
+    picture = torch.rand(1, 3, 32, 32) * 2 - 1
+    assert picture_loss(picture, picture).item() == 0
+    warm = picture + torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1)
+    assert picture_loss(warm, picture).item() > 0.3
+
+
+def test_no_sitter_is_both_learnt_from_and_held_out(portraits: Path) -> None:
+    learn, held = split(portraits)
+    assert not set(learn) & set(held) and len(held) >= 60
+    with (portraits / "pairs.csv").open() as rows:
+        pairs = [row.split(",")[:2] for row in rows]
+    assert not [
+        pair
+        for pair in pairs
+        if (pair[0] in learn and pair[1] in held) or (pair[1] in learn and pair[0] in held)
+    ]
+
+
+def test_each_band_of_skin_tone_weighs_alike(portraits: Path) -> None:
+    learn, _ = split(portraits)
+    weights = np.array(band_weights(portraits, learn))
+    assert np.isclose(weights.sum(), 1) and len(np.unique(weights.round(9))) == 3
+    assert np.allclose([weights[weights == weight].sum() for weight in np.unique(weights)], 1 / 3)
