@@ -194,7 +194,8 @@ class Matte:
     def alpha(self, picture: Array) -> Array:
         """Alpha (H, W) of the picture, with its detail."""
         lines, cut, push = (sized(layer, picture.shape[:2]) for layer in (self.lines, self.cut, self.push))
-        return np.asarray((along(lines, picture) * cut.clip(0, 1) + push).clip(0, 1), np.float32)
+        alpha = along(lines, picture) * cut.clip(0, 1) + push
+        return np.asarray(ramp(alpha, 0.004, 0.996), np.float32)  # what is all but whole is whole
 
 
 def matte(picture: Array, mask: Array, site: Site) -> Matte:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines import backdrop
-from pipelines.face import Face
+from pipelines.face import Face, require_good
 from pipelines.look import Framing, Light, Look
 from pipelines.masks import Array, Segmenter, Site, blurred, eased, ramp, sized
 from pipelines.matte import Cutout, cut_out
@@ -65,7 +65,12 @@ class Studio:
             self._segmenter = None
 
     def cut_out(self, face: Face) -> Cutout:
-        """The sitter without the room. Once a selfie: every look takes the same cut-out."""
+        """The sitter without the room. Once a selfie: every look takes the same cut-out.
+
+        Raises `PhotoError` with the verdict's key where no face could be measured.
+        """
+        if not np.isfinite(face.pupils).all():
+            require_good(face)
         with self._lock:
             self._segmenter = self._segmenter or Segmenter()
             return cut_out(face, self._segmenter)
@@ -192,14 +197,16 @@ def fade(site: Site, x: Array, y: Array, bottom: int, inset: Array) -> Array:
     Hair is not carried on: it ends softly inside.
     """
     chin, d = site.chin, site.d
-    end = 1.2 * ramp((bottom - chin[1]) / d, 0.6, 1.8) * d - 0.3 * d
+    chest = ramp((bottom - chin[1]) / d, 0.6, 1.8)
+    end = (1.2 * chest - 0.3) * d
     down: Any = np.float32(1)
     if y[-1] > bottom:
-        below = (y - bottom)[:, None] + (0.1 * (x - chin[0]) ** 2 / d)  # a bust: the shoulders end higher
+        bust = (0.1 - 0.07 * chest) * (x - chin[0]) ** 2 / d  # the shoulders end higher
+        below = (y - bottom)[:, None] + bust
         down = 1 - eased(below, end, end + 0.8 * d)
     if not np.isfinite(inset).any():
         return np.asarray(down, np.float32)
-    low = ramp(y[:, None], chin[1] + 0.1 * d, chin[1] + 0.6 * d)
+    low = ramp(y[:, None], chin[1] - 0.1 * d, chin[1] + 0.15 * d)
     hair, clothes = eased(inset, 0, 0.25 * d), 1 - eased(-inset, 0.6 * d, 1.6 * d)
     return np.asarray(down * (hair + low * (clothes - hair)), np.float32)
 
