@@ -79,7 +79,7 @@ REFUSED = {
     "set": (["--models", "nothing"], "There is no model set 'nothing'."),
     "identity": (["--models", "mini", "--identity", "0.5"], "mini has no identity adapter."),
     "variations": (["--models", "mini", "--variations", "0"], "variations = 0."),
-    "number": (["--seed", "seven"], "'seven' is not a"),
+    "number": (["--seed", "seven"], "Invalid value for '--seed'"),
     "start": (["--start", "middle"], "'middle' is not one of 'noise', 'plate'"),
     "strength": (["--models", "mini", "--strength", "0.001"], "Strength 0.001 leaves none of"),
     "light": (["--light", "400"], "key = 400"),
