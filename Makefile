@@ -11,6 +11,7 @@ install: .venv/installed
 	# The two OpenCV wheels that mediapipe and controlnet-aux bring write the same folder, and one needs
 	# libGL; the headless contrib build over both needs neither screen nor Debian packages.
 	$(BIN)/python -m pip install --force-reinstall --no-deps opencv-contrib-python-headless==4.11.0.86
+	command -v chromium || $(BIN)/playwright install chromium || echo "No browser here: its tests will be skipped."
 	touch .venv/installed
 
 run: .venv/installed

@@ -107,6 +107,8 @@ def bundled_booth(tmp_path: Path) -> Iterator[Booth]:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")  # the system's where there is one, else Playwright's own
+        if not chromium and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no Chromium: install Debian's, or run: playwright install chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield browser
         browser.close()

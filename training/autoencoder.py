@@ -101,7 +101,8 @@ class Run:
         """One step; returns the loss and the PSNR in dB."""
         self.optimizer.param_groups[0]["lr"] = rate
         with torch.autocast(self.device, torch.bfloat16):
-            latents = self.model.encode(wanted).latent_dist
+            with torch.set_grad_enabled(not self.decoder_only):
+                latents = self.model.encode(wanted).latent_dist
             drawn = self.model.decode(latents.sample()).sample
         drawn = drawn.float()
         loss = picture_loss(drawn, wanted) + KL_WEIGHT * latents.kl().mean() / latents.mean[0].numel()
