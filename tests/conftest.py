@@ -1,13 +1,16 @@
 """Real people to test on: two public-domain portraits that our dependencies carry, and a folder of more."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.face import FaceFinder
 from pipelines.photo import Photo
+from pipelines.studio import Studio
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,17 @@ def portraits() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("FACE_VALUE_PORTRAITS names no folder of portraits")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def finder() -> Iterator[FaceFinder]:
+    """One for all tests: its graphs take seconds to build."""
+    with FaceFinder() as finder:
+        yield finder
+
+
+@pytest.fixture(scope="session")
+def studio() -> Iterator[Studio]:
+    """One for all tests, likewise."""
+    with Studio() as studio:
+        yield studio

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -29,12 +29,6 @@ WELL_LIT = [DARK, "021979", "021545", MID, "021110", "021309", LIGHT, "021961", 
 RIGHT_LIDS = [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7]
 LEFT_LIDS = [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249]
 BELOW_RIGHT_EYE, BELOW_LEFT_EYE = [119, 120, 100], [348, 349, 329]
-
-
-@pytest.fixture(scope="module")
-def finder() -> Iterator[FaceFinder]:
-    with FaceFinder() as finder:
-        yield finder
 
 
 @pytest.fixture

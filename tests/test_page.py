@@ -79,18 +79,6 @@ class Painter:
             yield Rendering(image, i, request.seeds[i], "plate", 0.4, 20, STEPS, 0.1)
 
 
-@pytest.fixture(scope="module")
-def finder() -> Iterator[FaceFinder]:
-    with FaceFinder() as finder:
-        yield finder
-
-
-@pytest.fixture(scope="module")
-def studio() -> Iterator[Studio]:
-    with Studio() as studio:
-        yield studio
-
-
 @pytest.fixture
 def desk(finder: FaceFinder, studio: Studio) -> Iterator[Desk]:
     painter: Any = Painter()

@@ -1,6 +1,5 @@
 """The chain in order, on real photographs and the bundled small set."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -29,18 +28,6 @@ from pipelines.sitting import (
 from pipelines.studio import Studio, plate
 
 GREY = read_looks()["grey"]
-
-
-@pytest.fixture(scope="module")
-def finder() -> Iterator[FaceFinder]:
-    with FaceFinder() as finder:
-        yield finder
-
-
-@pytest.fixture(scope="module")
-def studio() -> Iterator[Studio]:
-    with Studio() as studio:
-        yield studio
 
 
 @pytest.fixture(scope="module")
