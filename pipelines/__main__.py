@@ -8,7 +8,9 @@ Exit 0: done. Exit 2: an argument or a picture will not do. Exit 3: a model set 
 A failure is one line on stderr, and nothing has been written.
 """
 
+import errno
 import json
+import os
 import random
 import sys
 import warnings
@@ -21,7 +23,7 @@ from errors import ChoiceError, NotDownloaded, OperatorError, VisitorError
 from pipelines.face import FaceFinder, quiet
 from pipelines.generate import Generator, Progress
 from pipelines.look import Expression, Look, read_expressions, read_looks
-from pipelines.model_set import ModelSet, choose, read_model_sets
+from pipelines.model_set import ModelSet, choose, locate, read_model_sets
 from pipelines.photo import Photo, open_photo
 from pipelines.provenance import mark
 from pipelines.sitting import (
@@ -70,6 +72,7 @@ def portrait(
     )
     model_set, why = choose(read_model_sets(), models or settings.models, settings.device)
     check_order(order, model_set)
+    locate(model_set)
     require_folder(out)
     photos = [open_photo(path) for path in selfies]
     say(why)
@@ -96,10 +99,11 @@ def told(event: Event) -> str:
     """What the person at the terminal reads about an event, or nothing."""
     match event:
         case FaceFound(faces, best):
-            return f"{len(faces)} usable selfies; the pose comes from number {best + 1}"
+            return f"usable selfies: {len(faces)}; the pose comes from number {best + 1}"
         case Progress():
-            together = f"{event.first + 1} to {event.first + event.count}"
-            return f"portraits {together}: step {event.step} of {event.steps}"
+            first, last = event.first + 1, event.first + event.count
+            which = f"portrait {first}" if first == last else f"portraits {first} to {last}"
+            return f"{which}: step {event.step} of {event.steps}"
     return ""
 
 
@@ -135,10 +139,11 @@ def doctor(
     from pipelines.doctor import contact_sheet, findings
 
     settings = read_settings()
+    if out:
+        require_folder(out)
     for line in findings(settings):
         say(line)
     if out:
-        require_folder(out)
         model_set, _ = choose(read_model_sets(), settings.models, settings.device)
         write(out, {"scales.png": mark(contact_sheet(Generator(model_set, settings.device)), "from_plate")})
         say(f"scales.png in {out}")
@@ -168,20 +173,31 @@ def one_of(known: dict[str, T], name: str, kind: str) -> T:
 
 
 def require_folder(out: Path) -> None:
-    """Refuse an `out` that cannot become a folder, before anything is made."""
-    if out.exists() and not out.is_dir():
-        raise ChoiceError(f"--out {out.name} is a file. Name a folder.")
+    """Refuse an `out` that cannot become a folder of ours, before anything is made. Raises `ChoiceError`."""
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise ChoiceError(f"--out: {there.name} is a file. Name a folder.")
+    if not os.access(there, os.W_OK):
+        raise ChoiceError(f"--out: nothing may be written to {there.name}. Name another folder.")
 
 
 def write(out: Path, files: dict[str, bytes]) -> None:
-    """Write all files, each under another name first, so that none is ever half there."""
+    """Write all files or none, in place of those of an earlier run. Raises `ChoiceError`."""
+    unfinished = {out / f".{name}.part": out / name for name in files}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            unfinished = out / f".{name}.part"
-            unfinished.write_bytes(data)
-            unfinished.replace(out / name)
+        for (part, place), data in zip(unfinished.items(), files.values(), strict=True):
+            if place.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            part.write_bytes(data)
+        earlier = set(out.glob("portrait-*.png")) if "report.json" in files else set()
+        for part, place in unfinished.items():
+            part.replace(place)
+        for place in earlier - set(unfinished.values()):
+            place.unlink()  # of another sitter, perhaps: not beside this report
     except OSError as error:
+        for part in unfinished:
+            part.unlink(missing_ok=True)
         raise ChoiceError(f"Cannot write to {out.name}: {error.strerror}. Name another folder.") from error
 
 

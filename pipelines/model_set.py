@@ -129,6 +129,9 @@ class ModelSet(Preset):
     scheduler: Literal["euler-trailing", "dpm++-karras"]
     guidance: Annotated[float, Field(ge=0, le=15, description="Classifier-free guidance; off up to 1")]
     steps: Annotated[int, Field(ge=1, le=100, description="Steps from pure noise")]
+    starts: Annotated[
+        tuple[Start, ...], Field(min_length=1, description="What its networks were trained to start from")
+    ] = ("noise", "plate")
     start: Annotated[Start, Field(description="From noise, or image to image from the plate")]
     strength: Annotated[
         float | None, Field(ge=0, le=1, validate_default=True, description="For a start from the plate")
@@ -157,6 +160,13 @@ class ModelSet(Preset):
             )
         return value
 
+    @field_validator("start")
+    @classmethod
+    def _as_trained(cls, start: Start, info: ValidationInfo) -> Start:
+        if start not in info.data.get("starts", (start,)):
+            raise _rule("A start is one of starts")
+        return start
+
     @field_validator("strength")
     @classmethod
     def _whole_steps(cls, strength: float | None, info: ValidationInfo) -> float | None:
@@ -184,7 +194,12 @@ class ModelSet(Preset):
 
         Raises `ChoiceError` when no step would be left, or when a distilled model is asked for half a step.
         """
-        if (start or self.start) == "noise":
+        start = start or self.start
+        if start not in self.starts:
+            raise ChoiceError(f"{self.name} cannot start from {start}: it was not trained to.")
+        if start == "noise":
+            if strength is not None:
+                raise ChoiceError("Only a start from the plate has a strength.")
             return Course("noise", None, self.steps, self.steps)
         strength = self.strength if strength is None else strength
         return Course("plate", strength, self.steps, _steps_run(self.steps, strength, self.distilled))

@@ -24,6 +24,7 @@ from pipelines.pose import Pose, pose_map, seen
 from pipelines.studio import Plate, Studio, plate
 
 MOST_SELFIES = 4
+LAST_SEED = 2**63 - 9  # torch takes 64 bits with a sign, and up to eight portraits count up
 PLATE_SIZE = (1080, 1350)  # width, height in px of the plate people look at; 4:5 like every canvas
 REFERENCE_PX = 512  # the identity adapter's encoder reads 224 px; more than twice that is enough
 REFERENCE_PUPILS = 3.4  # side of a reference crop in pupil distances: crown to collar
@@ -133,6 +134,9 @@ def check_order(order: Order, model_set: ModelSet) -> None:
         raise ChoiceError(f"identity = {order.identity}. It should be between 0 and 1.")
     if not 1 <= order.variations <= 8:
         raise ChoiceError(f"variations = {order.variations}. It should be between 1 and 8.")
+    if not 0 <= order.seed <= LAST_SEED:
+        raise ChoiceError(f"seed = {order.seed}. It should be between 0 and {LAST_SEED}.")
+    model_set.course(order.start, order.strength)
 
 
 def sit(

@@ -84,6 +84,8 @@ REFUSED = {
     "start": (["--start", "middle"], "'middle' is not one of 'noise', 'plate'"),
     "strength": (["--models", "mini", "--strength", "0.001"], "Strength 0.001 leaves none of"),
     "light": (["--light", "400"], "key = 400"),
+    "seed": (["--models", "mini", "--seed", "99999999999999999999999"], "seed = 99999999999999999999999."),
+    "untrained start": (["--models", "mini", "--start", "noise"], "mini cannot start from noise"),
 }
 
 
@@ -132,6 +134,23 @@ def test_an_out_that_is_a_file_is_refused_before_anything_is_made(
 ) -> None:
     assert main(["portrait", str(selfie), "--models", "mini", "--out", str(selfie)]) == 2
     assert "Name a folder." in capfd.readouterr().err
+
+
+def test_an_earlier_run_leaves_nothing_beside_a_later_one(selfie: Path, tmp_path: Path) -> None:
+    command = ["portrait", str(selfie), "--models", "mini", "--out", str(tmp_path)]
+    assert main([*command, "--variations", "2"]) == 0 and main([*command, "--variations", "1"]) == 0
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == set(json.loads((tmp_path / "report.json").read_text())["files"])
+
+
+def test_writing_that_fails_halfway_leaves_nothing(
+    selfie: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "portrait-1.png").mkdir()
+    command = ["portrait", str(selfie), "--models", "mini", "--variations", "1", "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert "Name another folder." in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["portrait-1.png"]
 
 
 def test_the_readme_names_every_option() -> None:

@@ -145,8 +145,15 @@ def test_a_course_runs_as_many_steps_as_diffusers_counts_or_is_refused(
 
 
 def test_from_noise_all_steps_run_and_there_is_no_strength(sets: dict[str, ModelSet]) -> None:
-    course = sets["mini"].course("noise")
-    assert (course.strength, course.requested_steps, course.executed_steps) == (None, 20, 20)
+    course = sets["sdxl-quality"].course("noise")
+    assert (course.strength, course.requested_steps, course.executed_steps) == (None, 30, 30)
+    with pytest.raises(ChoiceError, match="Only a start from the plate has a strength"):
+        sets["sdxl-quality"].course("noise", 0.5)
+
+
+def test_a_set_starts_only_from_what_it_was_trained_for(sets: dict[str, ModelSet]) -> None:
+    with pytest.raises(ChoiceError, match="mini cannot start from noise"):
+        sets["mini"].course("noise")
 
 
 @pytest.mark.parametrize(
