@@ -60,10 +60,12 @@ def serve(settings: Settings, desk: "Desk") -> None:
         page.launch(**launch_arguments(desk, settings), prevent_thread_lock=True)
         LOG.info("Face Value is at %s", page.local_url)
         desk.warmup.start()
+        desk.visits.watch()
         page.block_thread()
     except OSError as error:
         raise OperatorError(f"FACE_VALUE_PORT = {settings.port}: this port cannot be opened.") from error
     finally:
+        desk.visits.close()
         desk.studio.close()
         desk.finder.close()
         desk.store.close()
@@ -112,6 +114,7 @@ def launch_arguments(desk: "Desk", settings: Settings) -> dict[str, Any]:
     """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
     from pages.intake import intake_routes
     from pages.theme import HEAD, style_routes, theme
+    from pages.visits import MOST_VISITS
     from pages.warmup import health_route
 
     health = health_route(desk.warmup, desk.store, desk.generator.model_set.name, version())
@@ -138,6 +141,7 @@ def launch_arguments(desk: "Desk", settings: Settings) -> dict[str, Any]:
         "mcp_server": False,
         "max_file_size": MAX_UPLOAD,
         "allowed_paths": [],
+        "state_session_capacity": MOST_VISITS,
     }
 
 

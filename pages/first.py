@@ -41,7 +41,15 @@ def first_page(desk: Desk) -> gr.Blocks:
     with page:
         screens = lay_out(desk)
         wire(page, screens, Handlers(desk, screens))
+    desk.visits.on_forget = lambda session: forget_outputs(page, session)
     return page
+
+
+def forget_outputs(page: gr.Blocks, session: str) -> None:
+    """Drop the outputs, pictures among them, that Gradio keeps of a session long after its tab."""
+    if kept := getattr(page, "state_holder", None):  # from launch on
+        kept.session_data.pop(session, None)
+        kept.time_last_used.pop(session, None)
 
 
 def wire(page: gr.Blocks, screens: Screens, does: "Handlers") -> None:
@@ -96,6 +104,8 @@ class Handlers:
     def photos_sent(self, request: gr.Request) -> Update:
         """Files went to `/selfies`: show what was taken, and why the others were not."""
         visit = self._visit(request)
+        if not visit.photos and not visit.refused:  # they went to a visit that is over: this one is new
+            visit.refuse(self._say("visit.over"))
         shown = self._selfies(visit)
         visit.refused = []
         return {self._on.start.selfies: shown, self._on.start.notice: ""}
@@ -133,19 +143,30 @@ class Handlers:
             visit.stop_run()
             return {self._on.start.notice: markup.notice(self._say("camera.missing"))}
         visit.start_run()
-        return {self._on.start.notice: "", **self._on.show(self._on.making)}
+        before = markup.status(self._say("making.before")) if self._desk.visits.busy(visit) else ""
+        making = self._on.making
+        return {self._on.start.notice: "", making.steps: before, **self._on.show(making)}
 
     def make(self, look: str, expression: str, count: str, request: gr.Request) -> Iterator[Update]:
         """The sitting, event by event, until it is done or stopped."""
         visit = self._visit(request)
         run = visit.run
-        if run is None or run.begun or run.stop.is_set():
+        if run is None:  # begun by a visit that was forgotten while it waited
+            yield self._over(visit)
+            return
+        if run.begun or run.stop.is_set():
             yield {self._on.start.notice: gr.skip()}  # Gradio empties all outputs where nothing is yielded
             return
         run.begun = True
-        with self._desk.teller.telling() as told:
-            yield from self._sitting(visit, run, self._order(look, expression, count))
-        if told.sentence and not run.stop.is_set():
+        try:
+            with self._desk.teller.telling() as told:
+                yield from self._sitting(visit, run, self._order(look, expression, count))
+        finally:
+            run.ended = True
+            visit.touch()
+        if visit.gone:
+            yield self._over(self._visit(request))
+        elif told.sentence and not run.stop.is_set():
             yield self._failed(visit, told)
 
     def stop(self, request: gr.Request) -> Update:
@@ -196,7 +217,11 @@ class Handlers:
                     self._on.question.answers: gr.Row(visible=False),
                     self._on.question.again: gr.Button(visible=True),
                 }
-            return {self._on.question.words: markup.notice(told.sentence)}
+            return {
+                self._on.question.words: markup.notice(told.sentence),
+                self._on.question.answers: gr.Row(visible=False),
+                self._on.question.again: gr.Button(visible=True),
+            }
 
         return record
 
@@ -209,6 +234,7 @@ class Handlers:
         events = sit(tuple(visit.photos), order, desk.finder, desk.studio, desk.generator)
         with closing(cast(Any, events)):  # closing cancels the drawing within one step
             for event in events:
+                visit.touch()
                 if run.stop.is_set():
                     return
                 if update := story.update(event):
@@ -223,6 +249,12 @@ class Handlers:
         if chosen is None or (mood is None and expression != AS_I_AM):
             raise ChoiceError("A page asked for a look or an expression that it does not offer.")
         return Order(chosen, mood, _number(count), seed=secrets.randbelow(2**31))
+
+    def _over(self, visit: Visit) -> Update:
+        """What was being made is forgotten: begin again, with the new visit."""
+        told = markup.notice(self._say("visit.over"))
+        back = self._on.show(self._on.start)
+        return {self._on.start.selfies: self._selfies(visit), self._on.start.notice: told, **back}
 
     def _failed(self, visit: Visit, told: Told) -> Update:
         back = self._on.show(self._on.start)
@@ -270,6 +302,6 @@ class Handlers:
 def _number(count: str) -> int:
     """How many portraits. Raises `ChoiceError` for what the page does not offer."""
     offered = {str(n): n for n in range(1, MOST_VARIATIONS + 1)}
-    if count not in offered:
+    if not isinstance(count, str) or count not in offered:  # a forged one may be of any type
         raise ChoiceError("A page asked for a number of portraits that it does not offer.")
     return offered[count]

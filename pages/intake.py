@@ -1,7 +1,7 @@
 """`POST /selfies`: the bytes of one photo, from the page that holds a visit's ticket.
 
-Nothing reaches the disk. Gradio's own upload route, which would keep files and tell their paths, is
-closed: it stands behind ours.
+Nothing reaches the disk. Two routes of Gradio are closed, they stand behind ours: its upload, which would
+keep files and tell their paths, and its deep link, which would write what a page shows to the disk.
 """
 
 import asyncio
@@ -18,10 +18,11 @@ from pipelines.photo import MAX_BYTES, read_photo
 from words import Words
 
 AT_ONCE = 2  # photos decoded at the same time; a large one takes about 150 MB meanwhile
+PATIENCE_S = 60.0  # a stalled phone must not keep its seat
 
 
 def intake_routes(visits: Visits, teller: Teller, words: Words) -> list[Route]:
-    """The route for photos, and the one that shuts Gradio's."""
+    """The route for photos, and those that shut Gradio's."""
     seats = asyncio.Semaphore(AT_ONCE)
 
     async def take(request: Request) -> Response:
@@ -29,8 +30,8 @@ def intake_routes(visits: Visits, teller: Teller, words: Words) -> list[Route]:
         visit = visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None:
             return _refusal(words.say("visit.over"), 404)
-        data = await _body(request)
         async with seats:
+            data = await _body(request)
             told = await run_in_threadpool(_keep, visit, data, teller)
         if not told.sentence:
             return JSONResponse({"photos": len(visit.photos)})
@@ -43,6 +44,7 @@ def intake_routes(visits: Visits, teller: Teller, words: Words) -> list[Route]:
     return [
         Route("/selfies", take, methods=["POST"]),
         Route("/gradio_api/upload", shut, methods=["POST"]),
+        Route("/gradio_api/deep_link", shut, methods=["GET", "HEAD"]),
     ]
 
 
@@ -56,11 +58,12 @@ async def _body(request: Request) -> bytes:
     """The body, as far as one byte more than is allowed: enough to refuse it."""
     data = bytearray()
     try:
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > MAX_BYTES:
-                break
-    except ClientDisconnect:
+        async with asyncio.timeout(PATIENCE_S):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > MAX_BYTES:
+                    break
+    except (ClientDisconnect, TimeoutError):
         return b""
     return bytes(data)
 

@@ -15,6 +15,7 @@ from pipelines.sitting import MOST_SELFIES
 from votes.schema import Item, Kind, Round, VoterId
 
 MOST_VISITS = 200  # a visit holds up to 60 MB; whoever comes then takes the place of the stalest
+WATCH_EVERY_S = 30.0
 
 
 @dataclass(eq=False)
@@ -23,6 +24,12 @@ class Run:
 
     stop: threading.Event = field(default_factory=threading.Event)
     begun: bool = False
+    ended: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Whether the machine works on it now."""
+        return self.begun and not self.ended
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +61,12 @@ class Visit:
     made: Made | None = None
     asked: Asked | None = None
     touched: float = field(default_factory=time.monotonic)
+    gone: bool = False  # forgotten, though a making may still hold it
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def touch(self) -> None:
+        """Somebody is here: the retention begins anew."""
+        self.touched = time.monotonic()
 
     def add(self, photo: Photo) -> None:
         """One more selfie. Raises `PhotoError` when there are enough."""
@@ -79,25 +91,54 @@ class Visit:
         return self.run
 
     def stop_run(self) -> None:
-        """Ask a making to end."""
-        if self.run:
-            self.run.stop.set()
+        """Ask a making to end; one that was refused counts as ended too."""
+        self.run = self.run or Run()
+        self.run.stop.set()
 
 
 class Visits:
-    """All open visits by the session of their page."""
+    """All open visits by the session of their page.
+
+    `on_forget` is called with the session whenever one is forgotten, for what others keep of it.
+    """
+
+    on_forget: Callable[[str], object] | None = None
 
     def __init__(self, retention_minutes: float) -> None:
         self._keep_s = retention_minutes * 60
         self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def watch(self, every_s: float = WATCH_EVERY_S) -> None:
+        """Forget what has expired, in a thread of its own, also while nobody asks."""
+
+        def patrol() -> None:
+            while not self._closing.wait(every_s):
+                self.forget_expired()
+
+        self._watcher = threading.Thread(target=patrol, name="retention", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """End the watch; waits for its thread."""
+        self._closing.set()
+        if self._watcher:
+            self._watcher.join()
+
+    def busy(self, visit: Visit) -> bool:
+        """Whether the machine works for somebody else than this visit."""
+        with self._lock:
+            others = [one for one in self._visits.values() if one is not visit]
+        return any(one.run and one.run.active for one in others)
 
     def of(self, session: str | None) -> Visit:
         """The visit of a session; a new one when it has none (any more)."""
         self.forget_expired()
         with self._lock:
             visit = self._visits.setdefault(session or secrets.token_hex(8), Visit())
-            visit.touched = time.monotonic()
+            visit.touch()
         return visit
 
     def with_ticket(self, ticket: str) -> Visit | None:
@@ -111,17 +152,26 @@ class Visits:
 
     def forget(self, session: str | None) -> None:
         """Drop a visit and everything in it; its making ends."""
+        if not session:
+            return
         with self._lock:
-            visit = self._visits.pop(session or "", None)
+            visit = self._visits.pop(session, None)
         if visit:
-            visit.stop_run()
+            visit.gone = True
+            visit.clear()
+        if self.on_forget:
+            self.on_forget(session)
 
     def forget_expired(self) -> None:
-        """Drop the visits that nobody has touched for the retention, and the stalest above the limit."""
+        """Drop the visits that nobody has touched for the retention, and the stalest above the limit.
+
+        The one that the machine works on stays: its making touches it.
+        """
         now = time.monotonic()
         with self._lock:
-            stale = sorted(self._visits, key=lambda session: self._visits[session].touched)
-            surplus = stale[: max(0, len(stale) - MOST_VISITS)]
+            idle = [one for one, visit in self._visits.items() if not (visit.run and visit.run.active)]
+            stale = sorted(idle, key=lambda session: self._visits[session].touched)
+            surplus = stale[: max(0, len(self._visits) - MOST_VISITS)]
             expired = [s for s in stale if now - self._visits[s].touched > self._keep_s]
         for session in {*surplus, *expired}:
             self.forget(session)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+from gradio.routes import App
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -25,7 +27,7 @@ from errors import NotDownloaded, OperatorError, TooMuch
 from pages import markup
 from pages.components.choice import Option, choice
 from pages.desk import Desk
-from pages.first import Handlers
+from pages.first import Handlers, first_page
 from pages.intake import intake_routes
 from pages.layout import Screens, lay_out
 from pages.look_pictures import LookPictures
@@ -243,6 +245,19 @@ def test_after_the_retention_a_visit_is_gone() -> None:
     assert visits.with_ticket(visit.ticket) is None
 
 
+def test_what_has_expired_goes_also_while_nobody_asks() -> None:
+    visits, told = Visits(30), threading.Event()
+    visits.on_forget = lambda session: told.set()
+    visit = visits.of("one")
+    visit.add(Photo(card()))
+    visit.touched -= 31 * 60
+    visits.watch(every_s=0.01)
+    assert told.wait(60)
+    visits.close()
+    assert visit.gone
+    assert visit.photos == []
+
+
 def test_visits_are_bounded_and_the_stalest_goes_first() -> None:
     visits = Visits(30)
     first = visits.of("first")
@@ -334,6 +349,68 @@ def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(desk: Desk) -
     assert painter.steps_done <= 2
     assert WORDS.say("making.stopped") in stopped[on.start.notice]
     assert len(desk.visits.of("one").photos) == 1
+
+
+def test_a_visit_is_kept_while_its_portraits_are_made(desk: Desk) -> None:
+    does, on = page_of(desk)
+    does.sample_chosen("astronaut")(visitor())
+    does.begin(visitor())
+    making, visit = does.make("grey", "", "1", visitor()), desk.visits.of("one")
+    next(making)
+    visit.touched -= 31 * 60
+    desk.visits.forget_expired()
+    assert on.result.sheet in list(making)[-1]
+    desk.visits.forget_expired()
+    assert desk.visits.of("one") is visit
+
+
+def test_a_visit_that_goes_while_its_portraits_are_made_says_so(desk: Desk) -> None:
+    does, on = page_of(desk)
+    does.sample_chosen("astronaut")(visitor())
+    does.begin(visitor())
+    making = does.make("grey", "", "1", visitor())
+    next(making)
+    does.leave(visitor())
+    last = list(making)[-1]
+    assert WORDS.say("visit.over") in last[on.start.notice]
+    assert last[on.start.screen].visible
+    assert desk.visits.of("one").ticket in last[on.start.selfies]
+
+
+def test_a_visit_that_goes_while_it_waits_for_the_machine_says_so(desk: Desk) -> None:
+    does, on = page_of(desk)
+    does.sample_chosen("astronaut")(visitor())
+    does.begin(visitor())
+    does.leave(visitor())
+    (last,) = does.make("grey", "", "1", visitor())
+    assert WORDS.say("visit.over") in last[on.start.notice]
+    assert last[on.start.screen].visible
+
+
+def test_whoever_waits_for_somebody_else_is_told(desk: Desk) -> None:
+    does, on = page_of(desk)
+    for name in ("one", "two"):
+        does.sample_chosen("astronaut")(visitor(name))
+    assert does.begin(visitor("one"))[on.making.steps] == ""
+    making = does.make("grey", "", "1", visitor("one"))
+    next(making)
+    assert WORDS.say("making.before") in does.begin(visitor("two"))[on.making.steps]
+    list(making)
+    assert does.begin(visitor("two"))[on.making.steps] == ""
+
+
+def test_photos_sent_to_a_visit_that_is_over_are_answered_beside_the_photos(desk: Desk) -> None:
+    does, on = page_of(desk)
+    assert WORDS.say("visit.over") in does.photos_sent(visitor())[on.start.selfies]
+
+
+@pytest.mark.parametrize("count", [[], {}, None, 2, "99"])
+def test_a_forged_number_is_one_sentence_without_a_traceback(
+    desk: Desk, count: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    does, on = page_of(desk)
+    assert does.count_chosen(count)[on.start.notice]
+    assert [one for one in caplog.records if one.exc_info] == []
 
 
 def test_a_second_make_takes_the_place_of_the_first(desk: Desk) -> None:
@@ -460,7 +537,10 @@ def test_a_second_tap_changes_nothing(desk: Desk) -> None:
 
 def test_an_answer_without_a_question_is_refused_by_a_sentence(desk: Desk) -> None:
     does, on = page_of(desk)
-    assert WORDS.say("vote.gone") in does.answer(Kind.GENERATED)(visitor())[on.question.words]
+    told = does.answer(Kind.GENERATED)(visitor())
+    assert WORDS.say("vote.gone") in told[on.question.words]
+    assert not told[on.question.answers].visible
+    assert told[on.question.again].visible  # the way on
     assert WORDS.say("visit.over") in does.ask(visitor())[on.result.notice]
     assert desk.store.guesses() == ()
 
@@ -500,6 +580,29 @@ def test_each_look_is_shown_on_a_sample_face(desk: Desk) -> None:
     assert len(set(pictures.values())) == len(desk.looks) >= 6
     assert Image.open(io.BytesIO(pictures["grey"])).size == (240, 300)
     assert client.get("/looks/nosuch.jpg").status_code == 404
+
+
+def test_gradio_keeps_nothing_of_a_visit_that_is_over(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+
+    async def served() -> App:
+        page, given = first_page(desk), app.launch_arguments(desk, Settings())
+        page.state_session_capacity = given["state_session_capacity"]  # as launch does
+        return App.create_app(page, app_kwargs=given["app_kwargs"])
+
+    gradio = asyncio.run(served())  # without a running loop Gradio makes three and closes none
+    kept, client = gradio.state_holder, TestClient(gradio)
+    desk.visits.of("one")
+    assert kept["one"]  # as any event of that session would
+    link = "/gradio_api/deep_link?session_hash=one"
+    assert [client.request(verb, link).status_code for verb in ("GET", "HEAD")] == [404, 404]
+    assert list(tmp_path.rglob("state.json")) == []
+    desk.visits.forget("one")
+    assert "one" not in kept
+    assert "one" not in kept.time_last_used
+    assert kept.capacity == MOST_VISITS
 
 
 def test_the_page_launches_without_history_docs_analytics_and_footer(desk: Desk) -> None:
