@@ -187,6 +187,7 @@ def visit(browser: Browser, booth: Booth) -> None:
         make(page)
         finish(page)
         expect(page.locator(".contact img")).to_have_count(5)
+        assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
         expect(page.get_by_text(WORDS.say("result.rehearsal"))).to_be_visible()
 
         button(page, "result.guess").click()
@@ -233,6 +234,33 @@ def test_a_bad_file_earns_its_sentence_beside_the_photos(browser: Browser, booth
         )
         expect(page.locator(".selfies .notice")).to_have_text(WORDS.say(key, mp=50, mb=12))
         expect(page.locator(".selfies img")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("body", "told"), [('{"error": "Not now."}', "Not now."), ("<h1>", None)])
+def test_a_failing_intake_is_told_beside_the_photos(
+    browser: Browser, booth: Booth, body: str, told: str | None
+) -> None:
+    with visitor(browser, booth) as (page, _):
+        page.route("**/selfies", lambda route: route.fulfill(status=500, body=body))
+        send_a_photo(page)
+        expect(page.locator(".selfies [role=status]")).to_have_text(told or WORDS.say("camera.lost"))
+
+
+def test_a_photo_for_a_visit_that_is_over_is_told_and_the_next_is_taken(
+    browser: Browser, booth: Booth
+) -> None:
+    with visitor(browser, booth) as (page, _):
+        page.locator(".selfies").evaluate("box => { box.dataset.ticket = 'old'; }")
+        send_a_photo(page)
+        expect(page.locator(".selfies .notice")).to_have_text(WORDS.say("visit.over"))
+        send_a_photo(page)
+        expect(page.get_by_alt_text(WORDS.say("camera.selfie", i=1))).to_be_visible()
+
+
+def send_a_photo(page: Page) -> None:
+    page.locator("input[type=file]").set_input_files(
+        {"name": "face.png", "mimeType": "image/png", "buffer": encoded(card(), "png")}
+    )
 
 
 def test_a_file_above_the_limit_earns_its_sentence(browser: Browser, booth: Booth) -> None:
