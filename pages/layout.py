@@ -170,7 +170,7 @@ def _button(words: str, main: bool = False) -> gr.Button:
 def _looks(desk: Desk) -> list[Option]:
     """Each look as a frame: its colours at once, a sample face in it as soon as that is drawn."""
     options = []
-    for look in sorted(desk.looks.values(), key=lambda one: one.title):
+    for look in desk.looks.values():
         shape = "to bottom" if look.backdrop.upright else "circle at 50% 35%"
         kind = "linear" if look.backdrop.upright else "radial"
         ground = f"{kind}-gradient({shape}, {look.backdrop.centre}, {look.backdrop.edge})"
