@@ -13,6 +13,11 @@ from pipelines.photo import Photo
 from pipelines.studio import Studio
 
 
+def pytest_configure() -> None:
+    """One thread for toy networks: two wait for each other longer than they work. Read at torch's import."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="session")
 def astronaut() -> Photo:
     """Eileen Collins, NASA, 512 x 512 (public domain)."""
