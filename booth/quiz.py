@@ -1,0 +1,105 @@
+"""The pictures that one visitor is asked about, one by one. The truth stays in here until the answer."""
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from errors import VisitorError
+from votes.schema import Guess, Item, Kind, Round, VoterId
+from votes.store import Store
+
+OWN_AMONG_FIRST = 4  # a visitor who stops soon has met their own picture
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A picture to be asked about: `jpeg` makes the exhibit's bytes."""
+
+    item: Item
+    jpeg: Callable[[], bytes]
+    exposed: bool  # this visitor saw it being made
+    credit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A question on the screen since `since` (monotonic seconds), and the answer that stands."""
+
+    question: Question
+    round: Round
+    picture: str  # under which id this visitor's browser was shown it
+    since: float
+    guess: Guess | None = None
+
+
+def line_up(deck: Sequence[Question], own: Question | None, rng: random.Random) -> tuple[Question, ...]:
+    """The order of a visit: the deck as it was drawn, the visitor's own picture among the first few."""
+    questions = list(deck)
+    if own:
+        questions.insert(rng.randrange(min(OWN_AMONG_FIRST, len(questions) + 1)), own)
+    return tuple(questions)
+
+
+class Quiz:
+    """One visitor's questions; `show` puts a picture where their browser can fetch it."""
+
+    def __init__(
+        self, questions: Sequence[Question], store: Store, voter: VoterId, show: Callable[[bytes], str]
+    ) -> None:
+        self._questions = tuple(questions)
+        self._store = store
+        self._voter = voter
+        self._show = show
+        self._place = 0
+        self._asked: Asked | None = None
+        self._lock = threading.RLock()  # two taps at once are one
+
+    @property
+    def place(self) -> int:
+        """Which picture it is, counted from 1."""
+        return self._place + 1
+
+    @property
+    def total(self) -> int:
+        """How many pictures there are."""
+        return len(self._questions)
+
+    def asked(self) -> Asked:
+        """The question that stands; asking again changes nothing. Raises `VisitorError` after the last."""
+        with self._lock:
+            if self._asked is None:
+                if self._place >= self.total:
+                    raise VisitorError("vote.gone")
+                question = self._questions[self._place]
+                picture = self._show(question.jpeg())
+                asked_in = self._store.round_of(question.item)
+                self._asked = Asked(question, asked_in, picture, time.monotonic())
+            return self._asked
+
+    def answer(self, kind: Kind) -> Asked:
+        """Keep the answer to the question that stands; the first one is final."""
+        with self._lock:
+            asked = self.asked()
+            if asked.guess is None:
+                seconds, exposed = time.monotonic() - asked.since, asked.question.exposed
+                guess = Guess(asked.round.id, self._voter, kind, exposed, seconds, datetime.now(UTC))
+                asked = self._asked = replace(asked, guess=self._store.record(guess))
+            return asked
+
+    def go_on(self) -> bool:
+        """To the next picture, if this one was answered; False when there is none left."""
+        with self._lock:
+            if self._asked and self._asked.guess:
+                if self.place >= self.total:
+                    return False
+                self._asked, self._place = None, self._place + 1
+            return True
+
+
+def new_item_id() -> str:
+    """An id without meaning, for a visitor's own picture."""
+    return secrets.token_urlsafe(12)

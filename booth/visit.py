@@ -1,0 +1,269 @@
+"""One visitor from welcome to goodbye: consent, selfies, portraits, and where they are now.
+
+A visit belongs to a browser by its cookie, so that a reload comes back to it; where cookies are blocked,
+to the page's session. It ends when the visitor says so, when the tab is closed, or with the retention.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from booth.album import Album, PictureId, SittingId
+from booth.quiz import Quiz
+from errors import PhotoError, VisitorError
+from pipelines.photo import Photo
+from pipelines.sitting import MOST_SELFIES
+from votes.schema import VoterId
+
+MOST_VISITS = 200  # a visit holds up to 60 MB of selfies; whoever comes then takes the stalest's place
+WATCH_EVERY_S = 5.0
+GRACE_S = 20.0  # a reload closes the page too, and comes back within it
+
+
+class Stage(StrEnum):
+    """The screen that a visitor is at; its value is the screen's name."""
+
+    WELCOME = "welcome"
+    CONSENT = "consent"
+    CAMERA = "camera"
+    LOOK = "look"
+    MAKING = "making"
+    RESULT = "result"
+    VOTE = "vote"
+    GOODBYE = "goodbye"
+    DELETE = "delete"
+    WITHDRAW = "withdraw"
+
+
+@dataclass(frozen=True, eq=False)
+class Selfie:
+    """A photo in memory, and its thumbnail in the album."""
+
+    photo: Photo
+    picture: PictureId
+    sample: bool = False  # a sample face
+
+
+@dataclass(eq=False)
+class Run:
+    """One making; setting `stop` ends it within one step."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    begun: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What came out: pictures in the album."""
+
+    look: str
+    photograph: PictureId
+    portraits: tuple[PictureId, ...]
+    on_fallback: bool = False  # the GPU's quota was spent, the small model drew
+
+
+@dataclass(eq=False)
+class Visit:
+    """One visitor, as far as the booth knows them."""
+
+    album: Album
+    cookie: str = ""  # of the browser; empty where cookies are blocked
+    ticket: str = field(default_factory=lambda: secrets.token_urlsafe(24))  # lets this page send photos
+    voter: VoterId = field(default_factory=lambda: VoterId(secrets.token_urlsafe(16)))
+    stage: Stage = Stage.WELCOME
+    before: Stage = Stage.WELCOME  # where "Keep" goes back to
+    sitting: SittingId | None = None
+    selfies: list[Selfie] = field(default_factory=list)
+    run: Run | None = None
+    made: Made | None = None
+    quiz: Quiz | None = None
+    code: str = ""  # takes back the permission to show
+    downloaded: bool = False
+    gone: bool = False  # forgotten, though a making may still hold it
+    sessions: set[str] = field(default_factory=set)  # the open pages
+    touched: float = field(default_factory=time.monotonic)
+    left: float | None = None  # monotonic s when the last page was closed
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def consented(self) -> bool:
+        """Whether portraits of this visitor may be made."""
+        return self.sitting is not None
+
+    def go(self, stage: Stage) -> None:
+        """To another screen. Raises `VisitorError` where that needs a consent that is missing."""
+        if stage in (Stage.CAMERA, Stage.LOOK, Stage.MAKING, Stage.RESULT, Stage.VOTE):
+            self._require_consent()
+        self.before, self.stage = self.stage, stage
+
+    def consent(self, agreed: bool) -> None:
+        """The visitor's own tick: from now on the retention counts. Raises `VisitorError` without it."""
+        if not agreed:
+            raise VisitorError("consent.missing")
+        if self.sitting is None:
+            self.sitting = self.album.begin()
+
+    def add(self, photo: Photo, picture: PictureId, sample: bool = False) -> None:
+        """One more selfie. Raises `VisitorError` without consent, `PhotoError` when there are enough."""
+        self._require_consent()
+        with self._lock:
+            if len(self.selfies) >= MOST_SELFIES:
+                raise PhotoError("file.many", n=len(self.selfies) + 1)
+            self.selfies.append(Selfie(photo, picture, sample))
+
+    def remove(self, picture: str) -> bool:
+        """Take a selfie back; False when it is not this visitor's."""
+        with self._lock:
+            kept = [one for one in self.selfies if one.picture != picture]
+            found = len(kept) < len(self.selfies)
+            self.selfies = kept
+        if found:
+            self.album.drop(picture)
+        return found
+
+    def keep(self, jpeg: bytes, name: str = "") -> PictureId:
+        """A picture for this visitor's eyes. Raises `VisitorError` when the visit is over."""
+        if self.sitting is None or self.gone:
+            raise VisitorError("visit.over")
+        try:
+            return self.album.put(self.sitting, jpeg, name)
+        except KeyError as error:
+            raise VisitorError("visit.over") from error
+
+    def start_run(self) -> Run:
+        """A new making; one that still runs is stopped, and what was made before goes."""
+        self._require_consent()
+        if not self.selfies:
+            raise VisitorError("camera.missing")
+        self.stop_run()
+        self.drop_made()
+        self.run = Run()
+        return self.run
+
+    def stop_run(self) -> None:
+        """Ask a making to end."""
+        if self.run:
+            self.run.stop.set()
+
+    def drop_made(self) -> None:
+        """Portraits, and the permission to show them, go."""
+        if self.made and self.sitting:
+            for picture in (self.made.photograph, *self.made.portraits):
+                self.album.drop(picture)
+            self.album.forbid_show(self.sitting)
+        self.made, self.quiz, self.code = None, None, ""
+
+    def wipe(self) -> None:
+        """Everything of this visitor goes at once: "Delete mine"."""
+        self.stop_run()
+        if self.sitting:
+            self.album.delete(self.sitting)
+        self.sitting, self.selfies, self.made, self.quiz, self.code = None, [], None, None, ""
+
+    def leave(self) -> None:
+        """The visit is over: only what may be shown stays, until the time that was told."""
+        self.gone = True
+        if not self.code:
+            self.wipe()
+        self.stop_run()
+        self.selfies = []
+
+    def _require_consent(self) -> None:
+        if not self.consented:
+            raise VisitorError("consent.missing")
+
+
+class Visits:
+    """All open visits.
+
+    `on_forget` is called with each session of one that is forgotten, for what others keep of it.
+    """
+
+    on_forget: Callable[[str], object] | None = None
+
+    def __init__(self, album: Album, idle_minutes: float) -> None:
+        self._album = album
+        self._idle_s = idle_minutes * 60  # of visits that agreed to nothing yet: they have no files
+        self._visits: dict[str, Visit] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def of(self, cookie: str, session: str | None) -> Visit:
+        """The visit of a browser, or of a page whose browser has no cookie; a new one if it has none."""
+        self.forget_expired()
+        key = cookie or session or secrets.token_hex(8)
+        with self._lock:
+            visit = self._visits.setdefault(key, Visit(self._album, cookie))
+            visit.touched, visit.left = time.monotonic(), None
+            if session:
+                visit.sessions.add(session)
+        return visit
+
+    def with_ticket(self, ticket: str) -> Visit | None:
+        """The visit that may send photos with that ticket."""
+        self.forget_expired()
+        with self._lock:
+            for visit in self._visits.values():
+                if secrets.compare_digest(visit.ticket.encode(), ticket.encode()):
+                    return visit
+        return None
+
+    def with_sitting(self, sitting: SittingId) -> Visit | None:
+        """The open visit whose pictures these are."""
+        self.forget_expired()
+        with self._lock:
+            return next((visit for visit in self._visits.values() if visit.sitting == sitting), None)
+
+    def close_page(self, session: str | None) -> None:
+        """A page was closed or reloaded; without another one the visit ends after a short grace."""
+        with self._lock:
+            for visit in self._visits.values():
+                if session in visit.sessions:
+                    visit.sessions.discard(session)
+                    if not visit.sessions:
+                        visit.left = time.monotonic()
+                        visit.stop_run()
+        if session and self.on_forget:
+            self.on_forget(session)
+
+    def end(self, visit: Visit) -> None:
+        """The visitor leaves: the next person at the same screen is a new visit and a new voter."""
+        with self._lock:
+            for key in [key for key, one in self._visits.items() if one is visit]:
+                del self._visits[key]
+        visit.leave()
+        for session in visit.sessions if self.on_forget else ():
+            self.on_forget(session)  # type: ignore[misc]
+
+    def forget_expired(self) -> None:
+        """End the visits whose time is over, and the stalest above the limit."""
+        swept, now = set(self._album.sweep()), time.monotonic()
+        with self._lock:
+            visits = list(self._visits.values())
+        stale = sorted(visits, key=lambda visit: visit.touched)
+        surplus = stale[: max(0, len(visits) - MOST_VISITS)]
+        for visit in visits:
+            closed = visit.left is not None and now - visit.left > GRACE_S
+            idle = not visit.consented and now - visit.touched > self._idle_s
+            if closed or idle or visit in surplus or visit.sitting in swept:
+                self.end(visit)
+
+    def watch(self, every_s: float = WATCH_EVERY_S) -> None:
+        """Forget what has expired, in a thread of its own, also while nobody asks."""
+
+        def patrol() -> None:
+            while not self._closing.wait(every_s):
+                self.forget_expired()
+
+        self._watcher = threading.Thread(target=patrol, name="retention", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """End the watch; waits for its thread."""
+        self._closing.set()
+        if self._watcher:
+            self._watcher.join()
