@@ -94,9 +94,11 @@ class Visit:
         return self.sitting is not None
 
     def go(self, stage: Stage) -> None:
-        """To another screen. Raises `VisitorError` where that needs a consent that is missing."""
+        """To another screen. Raises `VisitorError` where that needs a consent or portraits not there."""
         if stage in (Stage.CAMERA, Stage.LOOK, Stage.MAKING, Stage.RESULT, Stage.VOTE):
             self._require_consent()
+        if stage in (Stage.RESULT, Stage.VOTE) and self.made is None:
+            raise VisitorError("visit.over")
         self.before, self.stage = self.stage, stage
 
     def consent(self, agreed: bool) -> None:

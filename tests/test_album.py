@@ -1,0 +1,251 @@
+"""The files of sittings: ids that open nothing else, and an end that comes."""
+
+import json
+import shutil
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from booth.album import CODE_LETTERS, Album
+
+JPEG = b"\xff\xd8 one \xff\xd9"
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "sittings"
+
+
+@pytest.fixture
+def album(folder: Path, clock: Clock) -> Album:
+    return Album(folder, 30, 12, clock)
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_picture_comes_back_as_it_was_put(album: Album) -> None:
+    sitting = album.begin()
+    picture = album.put(sitting, JPEG, "portrait-1.jpg")
+    kept = album.get(picture)
+    assert kept is not None
+    assert (kept.sitting, kept.jpeg, kept.name) == (sitting, JPEG, "portrait-1.jpg")
+
+
+def test_only_what_has_a_name_may_be_taken_home_in_the_order_it_was_put(album: Album) -> None:
+    sitting = album.begin()
+    for name in ("photograph.jpg", "", "ai-portrait-1.jpg"):
+        album.put(sitting, JPEG, name)
+    assert [kept.name for kept in album.kept(sitting)] == ["photograph.jpg", "ai-portrait-1.jpg"]
+
+
+def test_ids_tell_nothing_and_never_repeat(album: Album) -> None:
+    sitting = album.begin()
+    ids = {album.put(sitting, JPEG, "photograph.jpg") for _ in range(200)} | {sitting}
+    assert len(ids) == 201
+    assert {len(one) for one in ids} == {22}
+
+
+def test_nobody_else_on_the_machine_may_read_the_files(album: Album, folder: Path) -> None:
+    album.put(album.begin(), JPEG)
+    (file,) = files(folder)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Album:
+    """One album for many questions."""
+    album = Album(tmp_path_factory.mktemp("standing"), 30, 12)
+    album.put(album.begin(), JPEG)
+    return album
+
+
+@given(st.text())
+@example("../../etc/passwd")
+@example("..")
+@example("\x00")
+@example("x" * 100_000)
+def test_no_text_of_a_browser_opens_or_removes_anything(standing: Album, text: str) -> None:
+    assert standing.get(text) is None
+    standing.drop(text)
+    assert not standing.withdraw(text)
+
+
+def test_a_file_beside_the_sittings_cannot_be_asked_for(album: Album, folder: Path) -> None:
+    sitting = album.begin()
+    (folder / "secret.jpg").write_bytes(b"secret")
+    (folder / sitting / "planted.jpg").write_bytes(b"planted")
+    for asked in ("../secret", "secret", f"{sitting}/planted", "planted", str(folder / "secret")):
+        assert album.get(asked) is None
+        album.drop(asked)
+    assert len(files(folder)) == 2
+
+
+def test_after_the_retention_every_picture_is_gone_from_the_disk(
+    album: Album, folder: Path, clock: Clock
+) -> None:
+    sitting = album.begin()
+    picture = album.put(sitting, JPEG)
+    clock.now += timedelta(minutes=29, seconds=59)
+    assert album.sweep() == ()
+    assert album.get(picture) is not None
+    clock.now += timedelta(seconds=1)
+    assert album.get(picture) is None  # also before somebody sweeps
+    assert album.sweep() == (sitting,)
+    assert files(folder) == []
+    assert album.deadline(sitting) is None
+    with pytest.raises(KeyError):
+        album.put(sitting, JPEG)
+
+
+def test_deleting_is_at_once_and_for_one_sitting_only(album: Album, folder: Path) -> None:
+    mine, other = album.begin(), album.begin()
+    my_picture, their_picture = album.put(mine, JPEG), album.put(other, JPEG)
+    album.delete(mine)
+    album.delete(mine)
+    assert album.get(my_picture) is None
+    assert album.get(their_picture) is not None
+    assert [file.parent.name for file in files(folder)] == [other]
+
+
+def test_one_picture_can_go_alone(album: Album, folder: Path) -> None:
+    sitting = album.begin()
+    one, two = album.put(sitting, JPEG), album.put(sitting, JPEG)
+    album.drop(one)
+    album.drop(one)
+    assert album.get(one) is None
+    assert album.get(two) is not None
+    assert len(files(folder)) == 1
+
+
+def test_start_up_deletes_what_a_crash_left_and_nothing_that_is_not_ours(
+    album: Album, folder: Path, clock: Clock
+) -> None:
+    album.put(album.begin(), JPEG)
+    (folder / "holiday").mkdir()
+    (folder / "holiday" / "photo.jpg").write_bytes(b"not ours")
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "photo.jpg").write_bytes(b"not ours")
+    (folder / "a-link-with-22-letters").symlink_to(elsewhere)
+    Album(folder, 30, 12, clock)
+    assert sorted(path.name for path in folder.iterdir()) == ["a-link-with-22-letters", "holiday"]
+    assert (elsewhere / "photo.jpg").exists()
+
+
+def test_what_may_be_shown_and_was_approved_survives_a_restart_until_its_time(
+    album: Album, folder: Path, clock: Clock
+) -> None:
+    sitting = album.begin()
+    shown, other = album.put(sitting, JPEG), album.put(sitting, JPEG)
+    permission = album.allow_show(sitting, [shown])
+    album.approve(sitting)
+    assert permission.until == clock.now + timedelta(hours=12)
+    clock.now += timedelta(hours=1)
+    assert album.get(shown) is not None
+    assert album.get(other) is None
+    after = Album(folder, 30, 12, clock)
+    assert after.get(shown) is not None
+    assert after.get(other) is None
+    assert len([file for file in files(folder) if file.suffix == ".jpg"]) == 1
+    clock.now += timedelta(hours=11)
+    assert after.get(shown) is None
+    assert after.sweep() == (sitting,)
+    assert files(folder) == []
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_without_both_consent_and_approval_nothing_survives(
+    album: Album, folder: Path, clock: Clock, approved: bool
+) -> None:
+    sitting = album.begin()
+    picture = album.put(sitting, JPEG)
+    if approved:
+        album.approve(sitting)  # without the sitter's leave
+    else:
+        album.allow_show(sitting, [picture])
+    Album(folder, 30, 12, clock)
+    assert files(folder) == []
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"permission": {"until": "never"}}', "\x00"])
+def test_a_note_that_we_did_not_write_lets_nothing_survive(
+    album: Album, folder: Path, clock: Clock, note: str
+) -> None:
+    sitting = album.begin()
+    album.put(sitting, JPEG)
+    (folder / sitting / "sitting.json").write_text(note)
+    Album(folder, 30, 12, clock)
+    assert files(folder) == []
+
+
+def test_the_note_holds_no_picture_outside_its_folder(album: Album, folder: Path, clock: Clock) -> None:
+    sitting = album.begin()
+    album.allow_show(sitting, [album.put(sitting, JPEG)])
+    album.approve(sitting)
+    (folder / "secret.jpg").write_bytes(b"secret")
+    note = json.loads((folder / sitting / "sitting.json").read_text())
+    note["shown"]["../secret"] = "x"
+    (folder / sitting / "sitting.json").write_text(json.dumps(note))
+    assert Album(folder, 30, 12, clock).get("../secret") is None
+
+
+def test_a_code_takes_a_sitting_back_however_it_is_typed(album: Album, folder: Path) -> None:
+    sitting, other = album.begin(), album.begin()
+    code = album.allow_show(sitting, [album.put(sitting, JPEG)]).code
+    album.put(other, JPEG)
+    assert set(code) <= set(CODE_LETTERS)
+    assert not album.withdraw(code[:-1])
+    assert not album.withdraw("")
+    assert album.withdraw(f" {code[:4].lower()}-{code[4:]} ")
+    assert not album.withdraw(code)
+    assert [file.parent.name for file in files(folder)] == [other]
+
+
+def test_a_permission_taken_back_is_no_permission(album: Album) -> None:
+    sitting = album.begin()
+    picture = album.put(sitting, JPEG)
+    code = album.allow_show(sitting, [picture]).code
+    album.forbid_show(sitting)
+    assert not album.withdraw(code)
+    assert album.get(picture) is not None
+
+
+def test_what_cannot_be_deleted_is_logged_and_tried_again(
+    album: Album, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sitting = album.begin()
+    picture = album.put(sitting, JPEG)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", refuse)
+        album.delete(sitting)
+    assert album.get(picture) is None
+    (entry,) = caplog.records
+    assert str(folder) not in entry.getMessage()
+    album.sweep()
+    assert files(folder) == []
