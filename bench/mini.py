@@ -18,7 +18,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -26,7 +25,7 @@ from errors import PhotoError
 from pipelines.face import Face, FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import read_looks
-from pipelines.model_set import WEIGHTS, read_model_sets
+from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo, open_photo
 from pipelines.sitting import Done, Order, PlateReady, sit
 from pipelines.studio import Studio
@@ -35,18 +34,6 @@ from training.data import split
 Pixels = NDArray[np.uint8]
 BANDS = ("dark", "mid", "light")  # skin_ita below 10, to 38, above
 ENLARGE = 2  # MediaPipe wants larger faces than 55 px between the pupils
-
-
-def round_trip(plate: Pixels) -> Pixels:
-    """Through the set's own autoencoder and back."""
-    from diffusers import AutoencoderKL
-
-    vae = AutoencoderKL.from_pretrained(WEIGHTS / "mini" / "vae").eval()
-    pixels = torch.from_numpy(plate).permute(2, 0, 1)[None].float() / 127.5 - 1
-    with torch.no_grad():
-        drawn = vae.decode(vae.encode(pixels).latent_dist.mode()).sample
-    pixels = (drawn[0].permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5
-    return np.array(pixels.round().byte().numpy(), np.uint8)
 
 
 def seen(picture: Pixels, finder: FaceFinder) -> Face | None:
@@ -75,7 +62,7 @@ def judge(
     for event in sit([open_photo(path)], order, finder, studio, generator):
         if isinstance(event, PlateReady):
             plate = cv2.resize(event.plate.pixels, generator.model_set.canvas, interpolation=cv2.INTER_AREA)
-            again = round_trip(plate)
+            again = generator.round_trip(plate)
             measures["psnr"].append(float(cv2.PSNR(plate, again)))
             measures["skin_round_trip"].append(float(deltaE_ciede2000(skin(plate), skin(again))))
         if isinstance(event, Done):

@@ -145,6 +145,13 @@ class Generator:
         _check(request, self.model_set)
         return self._events(request, course)
 
+    def round_trip(self, pixels: Pixels) -> Pixels:
+        """A picture of the canvas's size through the set's autoencoder: what each portrait came out of.
+
+        Waits for its turn. Raises what `load` raises.
+        """
+        return self._thread.submit(self._round_trip, pixels).result()
+
     def revisions(self) -> dict[str, str]:
         """Commit of each repository, digest of a local folder's weights. Raises `NotDownloaded`."""
         return revisions(self.model_set, *self._where)
@@ -186,6 +193,18 @@ class Generator:
         try:
             with quiet(), torch.no_grad():
                 self._portraits(_Job(self.model_set, networks, request, course, put, stop))
+        finally:
+            networks.release()
+
+    def _round_trip(self, pixels: Pixels) -> Pixels:
+        networks = self._ready()
+        import torch
+
+        vae = networks.drawing.vae
+        try:
+            with torch.no_grad():
+                latents = _encode(networks, pixels) / vae.config.scaling_factor
+                return to_pixels(vae.decode(latents).sample)[0]
         finally:
             networks.release()
 

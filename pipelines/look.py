@@ -7,7 +7,7 @@ refused. No look knows a canvas: lengths are shares of it, or pupil distances of
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -134,7 +134,7 @@ class Look(Preset):
         try:
             return self.model_copy(update={"light": Light.model_validate(light)})
         except ValidationError as error:
-            raise ChoiceError(f"{_complaint(error, 'light')}") from error
+            raise ChoiceError(f"{complaint(error, 'light')}") from error
 
 
 class Expression(Preset):
@@ -184,21 +184,26 @@ def read_presets(folder: Path, kind: type[P]) -> dict[str, P]:
 
 def read_preset(path: Path, kind: type[P]) -> P:
     """One preset of any kind, named after its file. Raises `PresetError` naming file, key, value, rule."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PresetError(f"{path.name} cannot be read. Check that it is there and may be read.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PresetError(f"{path.name}: {error}.") from error
+    table = read_table(path)
     if "name" in table:
         raise PresetError(f"{path.name}: name = {table['name']!r}. The file's name is the preset's name.")
     try:
         return kind.model_validate({**table, "name": path.stem})
     except ValidationError as error:
-        raise PresetError(f"{path.name}: {_complaint(error)}") from error
+        raise PresetError(f"{path.name}: {complaint(error)}") from error
 
 
-def _complaint(error: ValidationError, *above: str) -> str:
+def read_table(path: Path) -> dict[str, Any]:
+    """A TOML file. Raises `PresetError` naming the file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PresetError(f"{path.name} cannot be read. Check that it is there and may be read.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PresetError(f"{path.name}: {error}.") from error
+
+
+def complaint(error: ValidationError, *above: str) -> str:
     """The first thing that is wrong: `light.fill = 1.4. Input should be less than or equal to 1.`."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in (*above, *first["loc"]))

@@ -1,0 +1,122 @@
+"""Pictures with known truth, from a folder: the one place that turns what a picture is into an `Item`.
+
+`deck.toml` lists them. A deck is put there by its operator, and thereby approved. Everything that is shown
+of it goes through the same `exhibit`, at the size of its smallest picture.
+"""
+
+import hashlib
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from errors import PresetError
+from pipelines.exhibit import exhibit
+from pipelines.look import complaint, read_table
+from pipelines.photo import open_photo
+from votes.schema import Item, Kind
+
+LIST = "deck.toml"
+SHAPE = (4, 5)  # width, height
+WIDEST = 896  # px; a larger exhibit only loads longer on a telephone
+NARROWEST = 128  # px; below it nobody can judge a face
+Name = Annotated[str, StringConstraints(pattern=r"^[\w][\w .-]*$", max_length=120)]  # in the deck's folder
+
+
+class Entry(BaseModel):
+    """One picture, as `deck.toml` describes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: Annotated[Name, Field(description="A plain file name in the deck's folder")]
+    truth: Annotated[Kind, Field(description="photograph or generated")]
+    credit: Annotated[str, Field(min_length=1, description="Shown after the answer")]
+    licence: Annotated[str, Field(min_length=1, description="On what terms it may be shown")]
+    pair: Annotated[str, Field(description="Same name: same sitter, and a visitor sees only one of them")] = (
+        ""
+    )
+    look: str = ""
+    model_set: Annotated[str, Field(description="What drew it, or the portrait beside it")] = ""
+    start: Annotated[str, Field(pattern="^(|noise|plate)$")] = ""
+    rehearsal: Annotated[bool, Field(description="True: answers are never pooled with others")] = False
+
+
+class _List(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    item: Annotated[list[Entry], Field(min_length=1, max_length=2000)]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One picture of a deck that may be asked about."""
+
+    item: Item
+    credit: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Deck:
+    """All of them; cards of one pair stand in one group."""
+
+    groups: tuple[tuple[Card, ...], ...]
+    size: tuple[int, int]  # of every exhibit, width and height in px
+
+    def draw(self, rng: random.Random) -> tuple[Card, ...]:
+        """One card of each group, in an order of chance."""
+        drawn = [rng.choice(group) for group in self.groups]
+        rng.shuffle(drawn)
+        return tuple(drawn)
+
+    def jpeg(self, card: Card) -> bytes:
+        """The exhibit. Raises `PhotoError` when the file has changed since start-up."""
+        return exhibit(open_photo(card.path).pixels, self.size)
+
+
+def read_deck(folder: Path) -> Deck:
+    """The deck of a folder. Raises `PresetError` naming item, key, value and rule."""
+    entries = _entries(folder)
+    groups: dict[str, list[Card]] = defaultdict(list)
+    sizes = []
+    for place, entry in enumerate(entries):
+        path, where = folder / entry.file, f"{LIST}: item.{place}.file = {entry.file!r}"
+        sizes.append(_size(path, where))
+        groups[entry.pair or f"alone {place}"].append(Card(_item(entry, path), entry.credit, path))
+    ids = [card.item.id for group in groups.values() for card in group]
+    if len(set(ids)) < len(ids):
+        raise PresetError(f"{LIST}: one picture is listed twice with the same truth.")
+    width = min(WIDEST, *sizes)
+    return Deck(tuple(tuple(group) for group in groups.values()), (width, width * SHAPE[1] // SHAPE[0]))
+
+
+def _entries(folder: Path) -> list[Entry]:
+    try:
+        return _List.model_validate(read_table(folder / LIST)).item
+    except ValidationError as error:
+        raise PresetError(f"{LIST}: {complaint(error)}") from error
+
+
+def _size(path: Path, where: str) -> int:
+    """Width of the largest 4:5 crop in px, read from the header only."""
+    if path.is_symlink():
+        raise PresetError(f"{where}. A deck's pictures lie in its own folder.")
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise PresetError(f"{where}. This is not a picture that can be read.") from error
+    across = min(width, height * SHAPE[0] // SHAPE[1])
+    if across < NARROWEST:
+        raise PresetError(f"{where}. It is {width} x {height} px; a face needs {NARROWEST} px in width.")
+    return across
+
+
+def _item(entry: Entry, path: Path) -> Item:
+    """The same picture with the same truth is the same item, wherever it lies."""
+    seal = hashlib.sha256(path.read_bytes() + entry.truth.value.encode()).hexdigest()[:24]
+    return Item(seal, entry.truth, entry.look, entry.model_set, entry.start, None, entry.rehearsal)

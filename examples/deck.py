@@ -1,0 +1,97 @@
+"""The starter deck: two sitters in every look, each as a photograph and as an AI portrait.
+
+    python -m examples.deck [FOLDER]
+
+The sitters are Eileen Collins (NASA) and Grace Hopper (US Navy), from scikit-image and matplotlib, both in
+the public domain. The small offline model draws the portraits; on a processor the same ones each time.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from booth.deck import LIST
+from examples.contact_sheet import sitters
+from pipelines.exhibit import pair
+from pipelines.face import FaceFinder
+from pipelines.generate import Generator
+from pipelines.look import Look, read_looks
+from pipelines.model_set import read_model_sets
+from pipelines.photo import Photo
+from pipelines.sitting import Order, PlateReady, PortraitReady, sit
+from pipelines.studio import Studio
+from votes.schema import Kind
+
+FOLDER = Path(__file__).parent / "deck"
+SEED = 7
+CREDITS = {
+    "collins": "Eileen Collins. Photograph: NASA, public domain",
+    "hopper": "Grace Hopper. Photograph: United States Navy, public domain",
+}
+MADE = {
+    Kind.PHOTOGRAPH: "on a new backdrop, through the autoencoder of the small model beside it",
+    Kind.GENERATED: "drawn over that photograph by the small offline model of this project",
+}
+
+
+def pictures(generator: Generator) -> Iterator[tuple[str, Look, Kind, bytes]]:
+    """Sitter, look, truth and exhibit, a pair at a time."""
+    with FaceFinder() as finder, Studio() as studio:
+        for name, photo in zip(CREDITS, sitters(), strict=True):
+            for look in read_looks().values():
+                drawn = sitting(photo, look, finder, studio, generator)
+                for truth, jpeg in zip(Kind, drawn, strict=True):
+                    yield name, look, truth, jpeg
+
+
+def sitting(
+    photo: Photo, look: Look, finder: FaceFinder, studio: Studio, generator: Generator
+) -> tuple[bytes, ...]:
+    """The exhibits of one photograph and one portrait."""
+    plates, portraits = [], []
+    for event in sit([photo], Order(look, variations=1, seed=SEED), finder, studio, generator):
+        if isinstance(event, PlateReady):
+            plates.append(event.plate.pixels)
+        if isinstance(event, PortraitReady):
+            portraits.append(event.portrait.rendering.image)
+    return pair(plates[0], portraits, generator)
+
+
+def entry(file: str, name: str, look: Look, truth: Kind) -> str:
+    """One picture's part of `deck.toml`."""
+    return f"""
+[[item]]
+file = "{file}"
+truth = "{truth.value}"
+credit = "{CREDITS[name]}, {MADE[truth]}."
+licence = "Public domain"
+pair = "{name} {look.name}"
+look = "{look.name}"
+model_set = "mini"
+start = "plate"
+rehearsal = true
+"""
+
+
+def write(folder: Path) -> None:
+    """Pictures and list; what the folder held of an earlier deck goes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.jpg"):
+        old.unlink()
+    entries = {}
+    for name, look, truth, jpeg in pictures(Generator(read_model_sets()["mini"], "cpu")):
+        # a name that tells nothing, and an order by it
+        file = hashlib.sha256(f"{name} {look.name} {truth.value}".encode()).hexdigest()[:8] + ".jpg"
+        (folder / file).write_bytes(jpeg)
+        entries[file] = entry(file, name, look, truth)
+    head = "# The starter deck, written by `python -m examples.deck`. Pairs: a visitor sees one of each.\n"
+    (folder / LIST).write_text(head + "".join(entries[file] for file in sorted(entries)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("folder", type=Path, nargs="?", default=FOLDER, help="where to write it")
+    write(options.parse_args().folder)

@@ -1,0 +1,73 @@
+"""The line before the machine."""
+
+import threading
+from contextlib import ExitStack
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from booth.line import Line
+
+
+def test_the_first_to_come_is_served_first_and_the_others_know_how_many_are_before_them() -> None:
+    line = Line(usual_s=7)
+    with line.place() as one, line.place() as two, line.place() as three:
+        assert [line.before(place) for place in (one, two, three)] == [0, 1, 2]
+        assert line.seconds(three) == 14
+
+
+def test_whoever_leaves_lets_the_others_move_up() -> None:
+    line = Line()
+    with line.place() as one, ExitStack() as stack:
+        two = stack.enter_context(line.place())
+        with line.place() as three:
+            assert line.before(three) == 2
+            stack.close()
+            assert line.before(three) == 1
+            assert line.before(one) == 0
+    assert two is not three
+
+
+def test_a_place_is_given_up_when_its_making_fails() -> None:
+    line = Line()
+    try:
+        with line.place():
+            raise RuntimeError
+    except RuntimeError:
+        pass
+    with line.place() as next_one:
+        assert line.before(next_one) == 0
+
+
+def test_whoever_waits_is_woken_when_the_line_moves() -> None:
+    line, served = Line(), threading.Event()
+
+    def visitor() -> None:
+        with line.place() as place:
+            standing.set()
+            while line.before(place):
+                line.wait(place)
+            served.set()
+
+    standing = threading.Event()
+    with line.place() as first:
+        assert line.before(first) == 0
+        thread = threading.Thread(target=visitor)
+        thread.start()
+        assert standing.wait(60)
+        assert not served.is_set()
+    thread.join(60)
+    assert served.is_set()
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_places_are_always_numbered_from_nought_without_gaps(moves: list[bool]) -> None:
+    line, standing = Line(), []
+    for come in moves:
+        if come or not standing:
+            context = line.place()
+            standing.append((context, context.__enter__()))
+        else:
+            context, _ = standing.pop(len(standing) // 2)
+            context.__exit__(None, None, None)
+        assert [line.before(place) for _, place in standing] == list(range(len(standing)))
