@@ -1,8 +1,9 @@
-"""Pictures and sentences as HTML. Every text is escaped; every picture is a data URL, never a file."""
+"""Pictures and sentences as HTML. Every text is escaped; a picture is a data URL or an album's address."""
 
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
@@ -25,10 +26,18 @@ SIGNS = {
     "generated": "".join(f'<circle cx="{x}" cy="{y}" r="{r}"/>' for x, y, r in DOTS),
 }
 Sign = Literal["photograph", "generated"]
+# The grease pencil's ring, with a black halo so that it is seen on white, grey and black.
+STROKE = "M13 88C3 74 1 26 8 14 16 2 72-2 90 8c12 8 11 66 4 80C86 101 28 101 12 90 8 86 6 78 5 70"
+RING = (
+    '<svg class="ring" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
+    f'<path class="halo" d="{STROKE}"/><path d="{STROKE}"/></svg>'
+)
 
-BAR = """<header class="bar"><svg viewBox="0 0 34 24" aria-hidden="true">
-<path d="M0 0h34v24H0z" fill="#757575"/>
-<path d="M5 7h10v10H5z" fill="#fff"/><circle cx="24" cy="12" r="5.2"/></svg>Face Value</header>"""
+LOGO = (
+    '<span class="logo"><svg viewBox="0 0 34 24" aria-hidden="true"><path d="M0 0h34v24H0z" fill="#757575"/>'
+    '<path d="M5 7h10v10H5z" fill="#fff"/><circle cx="24" cy="12" r="5.2" fill="#000"/></svg>'
+    "<b>Face Value</b></span>"
+)
 
 
 def data_url(pixels: Pixels, width: int | None = None) -> str:
@@ -61,15 +70,46 @@ def picture(source: str, alt: str, caption: str, kind: Sign | None = None) -> st
     )
 
 
-def sheet(prints: Sequence[str]) -> str:
-    """Prints side by side."""
-    return f'<div class="contact">{"".join(prints)}</div>'
+def bar(label: str, steps: Sequence[str], step: int | None) -> str:
+    """The sign, and a grey wedge of steps with a pencil mark below the one that is on (from 1)."""
+    if step is None:
+        return f'<header class="bar">{LOGO}</header>'
+    cells = "".join(
+        f'<li style="--g:{round(255 * i / (len(steps) - 1))}"{" aria-current=step" if i + 1 == step else ""}>'
+        f'<span class="hidden-text">{escape(name)}</span></li>'
+        for i, name in enumerate(steps)
+    )
+    return f'<header class="bar">{LOGO}<ol class="wedge" aria-label="{escape(label)}">{cells}</ol></header>'
+
+
+def timeline(points: Sequence[tuple[str, str]]) -> str:
+    """What happens, and when: one square a point."""
+    items = "".join(f"<li><h2>{escape(when)}</h2><p>{escape(what)}</p></li>" for when, what in points)
+    return f'<ol class="timeline">{items}</ol>'
+
+
+def take(title: str, note_: str, links: Sequence[tuple[str, str]]) -> str:
+    """Links to files that may be taken home: address and words."""
+    every = "".join(
+        f'<a class="quiet" href="{escape(address)}" download>{escape(words)}</a>' for address, words in links
+    )
+    return (
+        f'<div class="take"><p><b>{escape(title)}</b> {escape(note_)}</p><p class="links">{every}</p></div>'
+    )
+
+
+def idle(sentence: str, stay: str) -> str:
+    """What an idle screen asks; `page.js` shows it and counts {s} down."""
+    return (
+        f'<dialog class="idle" aria-label="{escape(stay)}"><p data-said="{escape(sentence)}"></p>'
+        f'<button type="button" class="btn">{escape(stay)}</button></dialog>'
+    )
 
 
 def heading(title: str, lead: str = "") -> str:
     """The one `h1` of a screen, and what it means."""
     below = f'<p class="lead">{escape(lead)}</p>' if lead else ""
-    return f'<h1 class="title">{escape(title)}</h1>{below}'
+    return f'<h1 class="title" tabindex="-1">{escape(title)}</h1>{below}'
 
 
 def notice(sentence: str) -> str:
@@ -97,14 +137,43 @@ def steps(label: str, shares: Sequence[float]) -> str:
     )
 
 
-def asked(source: str, alt: str) -> str:
+def exhibit(source: str, alt: str) -> str:
     """The picture of a question: no caption, the same words for both truths."""
-    return f'<div class="asked"><img src="{source}" alt="{escape(alt)}"></div>'
+    return f'<div class="exhibit"><img src="{source}" alt="{escape(alt)}"></div>'
 
 
 def truth(kind: Sign, word: str, sentence: str) -> str:
     """The truth in its shape, and what was said."""
     return (
-        f'<p class="truth {kind}" aria-hidden="true">{sign(kind)}{escape(word)}</p>'
-        f'<div role="status"><h1 class="title">{escape(sentence)}</h1></div>'
+        f'<p class="truth {kind}" aria-hidden="true">{sign(kind)}{escape(word)}{RING}</p>'
+        f'<div role="status"><h1 class="title" tabindex="-1">{escape(sentence)}</h1></div>'
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One bar: a share with its interval, 0..1, and the words at its right end."""
+
+    kind: Sign
+    name: str
+    figure: str
+    value: float
+    low: float
+    high: float
+
+
+def bars(title: str, rows: Sequence[Row], sentence: str) -> str:
+    """How everyone answered, 0 to 100 %, the interval below each bar; `sentence` says it all in words."""
+    drawn = "".join(
+        f'<div class="row"><span class="lab">{sign(row.kind)}{escape(row.name)}</span>'
+        f"<b>{escape(row.figure)}</b>"
+        '<div class="track"><span class="chance"></span>'
+        f'<i class="{row.kind}" style="--v:{100 * row.value:.1f}"></i>'
+        f'<u style="--lo:{100 * row.low:.1f};--hi:{100 * row.high:.1f}"></u></div></div>'
+        for row in rows
+    )
+    axis = "".join(f'<span style="left:{at}%">{at} %</span>' for at in (0, 50, 100))
+    return (
+        f'<div class="bars" role="img" aria-label="{escape(sentence)}"><p class="cap0">{escape(title)}</p>'
+        f'{drawn}<div class="axis">{axis}</div></div>'
     )

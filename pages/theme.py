@@ -12,9 +12,11 @@ from starlette.staticfiles import StaticFiles
 
 STYLE = Path(__file__).parent / "style"
 HEAD = """
-<meta name="color-scheme" content="dark">
+<meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="style/tokens.css">
-<link rel="stylesheet" href="style/first.css">
+<link rel="stylesheet" href="style/booth.css">
+<link rel="stylesheet" href="style/screens.css">
+<script defer src="style/page.js"></script>
 """
 
 GREYS = gr.themes.Color(
@@ -25,12 +27,12 @@ GREYS = gr.themes.Color(
 
 
 def style_routes() -> list[Mount]:
-    """`/style/*.css`: linked instead of given to `launch(css=...)`, which rewrites the rules."""
+    """`/style/`: linked instead of given to `launch(css=...)`, which rewrites the rules."""
     return [Mount("/style", StaticFiles(directory=STYLE))]
 
 
 def theme() -> gr.themes.Base:
-    """Dark ground, our greys, sizes in rem, no font from anywhere else."""
+    """Our greys, sizes in rem, no font from anywhere else."""
     base = gr.themes.Base(
         primary_hue=GREYS,
         secondary_hue=GREYS,
@@ -38,7 +40,16 @@ def theme() -> gr.themes.Base:
         text_size=_sizes("text", ".75rem .8125rem .875rem 1rem 1.25rem 1.5rem 1.75rem"),
         spacing_size=_sizes("spacing", ".0625rem .125rem .25rem .5rem .75rem 1rem 1.5rem"),
         radius_size=_sizes("radius", ".125rem .25rem .375rem .5rem .5rem .75rem .75rem"),
-        font=["system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"],
+        font=[
+            "Archivo FV",
+            "Archivo",
+            "system-ui",
+            "Segoe UI",
+            "Roboto",
+            "Helvetica Neue",
+            "Arial",
+            "sans-serif",
+        ],
         font_mono=["ui-monospace", "monospace"],
     )
     values = {f"{name}{mode}": value for name, value in VALUES.items() for mode in ("", "_dark")}
@@ -59,7 +70,7 @@ SIZES = {  # the same in both modes
     "button_large_text_size": "var(--fv-body)",
     "button_large_text_weight": "600",
 }
-VALUES = {  # dark and light alike: the booth is dark
+VALUES = {  # dark and light alike: the tokens differ
     "button_border_width": "var(--fv-line-w)",
     "body_background_fill": "var(--fv-ground)",
     "body_text_color": "var(--fv-ink)",

@@ -12,6 +12,8 @@ from typing import Literal
 
 import gradio as gr
 
+from pages.components import literal
+
 HERE = Path(__file__).parent
 
 
@@ -32,7 +34,7 @@ def choice(
     template = f'<fieldset class="{kind}"><legend>{escape(legend)}</legend><div>{inside}</div></fieldset>'
     return gr.HTML(
         chosen,
-        html_template=_literal(template),
+        html_template=literal(template),
         js_on_load=(HERE / "choice.js").read_text(encoding="utf-8"),
         apply_default_css=False,
     )
@@ -44,10 +46,3 @@ def _option(name: str, option: Option, kind: str) -> str:
         f'<label><input type="radio" name="{escape(name)}" value="{escape(option.value)}">'
         f"{frame}<span>{escape(option.title)}</span></label>"
     )
-
-
-def _literal(html: str) -> str:
-    """Gradio reads a template twice, as Handlebars and as a JavaScript literal: neither may find work."""
-    for sign in "\\`${}":
-        html = html.replace(sign, f"&#{ord(sign)};")
-    return html
