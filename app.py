@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 LOG = logging.getLogger("face_value")
+ROOT = Path(__file__).parent
 MAX_UPLOAD = "12mb"  # of Gradio's own routes; ours for photos counts for itself
 
 
@@ -53,9 +54,9 @@ def require_opencv() -> None:
 
 def serve(settings: Settings, desk: "Desk") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
-    from pages.first import first_page
+    from pages.booth import booth_page
 
-    page = first_page(desk)
+    page = booth_page(desk)
     try:
         page.launch(**launch_arguments(desk, settings), prevent_thread_lock=True)
         LOG.info("Face Value is at %s", page.local_url)
@@ -76,10 +77,13 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
 
     Raises `OperatorError`.
     """
+    from booth.album import Album
+    from booth.deck import read_deck
+    from booth.line import Line
+    from booth.visit import Visits
     from pages.desk import Desk
     from pages.look_pictures import LookPictures
     from pages.telling import Teller
-    from pages.visits import Visits
     from pages.warmup import Warmup
     from pipelines.face import FaceFinder
     from pipelines.generate import Generator
@@ -93,9 +97,11 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     model_set, why = choose(read_model_sets(), settings.models, settings.device, weights=weights)
     generator = Generator(model_set, settings.device, weights=weights)
     finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
-    pictures = LookPictures(looks, finder, studio)
+    pictures = LookPictures(looks, finder, studio, generator)
+    album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     return Desk(
         words=words,
+        hosted=settings.hosted,
         looks=looks,
         pictures=pictures,
         expressions=read_expressions(),
@@ -103,31 +109,49 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         finder=finder,
         studio=studio,
         generator=generator,
+        fallback=None,
         store=Store(settings.database_url),
-        visits=Visits(settings.retention_minutes),
+        album=album,
+        deck=read_deck(settings.deck or ROOT / "examples" / "deck"),
+        visits=Visits(album, settings.retention_minutes),
+        line=Line(),
         teller=teller,
-        warmup=Warmup([pictures.draw, generator.load, mesh_detector], teller),
+        warmup=Warmup([pictures.draw, generator.load, mesh_detector], teller, [pictures.draw_welcome]),
+        retention_minutes=settings.retention_minutes,
+        show_hours=settings.show_hours,
     )
 
 
 def launch_arguments(desk: "Desk", settings: Settings) -> dict[str, Any]:
     """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
-    from pages.intake import intake_routes
+    from starlette.middleware import Middleware
+
+    from booth.visit import MOST_VISITS
+    from pages.gate import Gate
+    from pages.intake import Intake
+    from pages.pictures import picture_routes
     from pages.theme import HEAD, style_routes, theme
-    from pages.visits import MOST_VISITS
     from pages.warmup import health_route
 
     health = health_route(desk.warmup, desk.store, desk.generator.model_set.name, version())
     routes = [
-        *intake_routes(desk.visits, desk.teller, desk.words),
+        *Intake(desk.visits, desk.finder, desk.teller, desk.words).routes(),
+        *picture_routes(desk.album, desk.visits, desk.words),
         *style_routes(),
         desk.pictures.route(),
         health,
     ]
     return {
-        "server_name": settings.bind,
+        "server_name": settings.address,
         "server_port": settings.port,
-        "app_kwargs": {"routes": routes, "openapi_url": None, "docs_url": None, "redoc_url": None},
+        "app_kwargs": {
+            "routes": routes,
+            "middleware": [Middleware(Gate, settings.hosted, settings.public_url, desk.say("visit.refused"))],
+            "openapi_url": None,
+            "docs_url": None,
+            "redoc_url": None,
+        },
+        "max_threads": MOST_VISITS,  # whoever waits for the machine holds one
         "theme": theme(),
         "head": HEAD,
         "quiet": True,
@@ -147,7 +171,7 @@ def launch_arguments(desk: "Desk", settings: Settings) -> dict[str, Any]:
 
 def version() -> str:
     """The project's version."""
-    project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return str(project["project"]["version"])
 
 

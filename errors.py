@@ -4,7 +4,8 @@
     ├── VisitorError        what a visitor can cause; `words` turns its key into a sentence
     │   ├── PhotoError      a file we cannot read, or a face we cannot use
     │   ├── Stopped         the visitor tapped Stop
-    │   └── TooMuch         the machine ran out of memory, even one portrait at a time
+    │   ├── TooMuch         the machine ran out of memory, even one portrait at a time
+    │   └── NoQuota         the visitor's share of a lent GPU is spent
     └── OperatorError       what an operator can cause; its text is the sentence
         ├── PresetError     a preset file is wrong: names file, key, value, rule
         ├── ChoiceError     an unknown look, set or option, or one that the set cannot honour
@@ -44,6 +45,13 @@ class TooMuch(VisitorError):
 
     def __init__(self) -> None:
         super().__init__("making.memory")
+
+
+class NoQuota(VisitorError):
+    """The visitor's share of a lent GPU is spent; a model that needs none can still draw."""
+
+    def __init__(self) -> None:
+        super().__init__("making.quota")
 
 
 class OperatorError(FaceValueError):

@@ -3,6 +3,7 @@
 Each field is documented in the README's table; a test compares the two.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +21,9 @@ class Settings(BaseSettings):
     data: Annotated[Path, Field(description="Folder of the database and of sittings")] = Path("data")
     database: Annotated[
         str | None, Field(description="SQLAlchemy URL of the votes; default SQLite inside the data folder")
+    ] = None
+    deck: Annotated[
+        Path | None, Field(description="Folder with a deck.toml: the pictures that everyone is asked about")
     ] = None
     models: Annotated[
         str, Field(description="Name of a model set, or `auto`: the best that is here and fits")
@@ -43,6 +47,16 @@ class Settings(BaseSettings):
     show_hours: Annotated[
         int, Field(ge=1, le=168, description="Hours that an approved portrait may be shown")
     ] = 12
+
+    @property
+    def hosted(self) -> bool:
+        """Whether this runs on a Hugging Face Space: visitors sit elsewhere, the page in a foreign frame."""
+        return "SPACE_ID" in os.environ
+
+    @property
+    def address(self) -> str:
+        """Where to listen: a Space's own proxy comes from outside."""
+        return "0.0.0.0" if self.hosted else self.bind
 
     @property
     def database_url(self) -> str:

@@ -20,10 +20,13 @@ class Words:
 
     tables: dict[str, dict[str, str]]
 
-    def say(self, key: str, language: str = FALLBACK, **values: object) -> str:
+    def say(self, key: str, language: str = FALLBACK, /, **values: object) -> str:
         """The sentence for `key`; raises `KeyError` for a key that English lacks."""
-        sentence = self.tables.get(language, {}).get(key) or self.tables[FALLBACK][key]
-        return sentence.format(**values)
+        return self.template(key, language).format(**values)
+
+    def template(self, key: str, language: str = FALLBACK) -> str:
+        """The sentence with its marks, for a script that fills them in."""
+        return self.tables.get(language, {}).get(key) or self.tables[FALLBACK][key]
 
     def sentence(self, error: VisitorError | OperatorError, language: str = FALLBACK) -> str:
         """What to tell a person about an error of ours."""

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from booth.album import Album
+from booth.deck import Deck
+from booth.line import Line
+from booth.visit import Visits
 from pages.look_pictures import LookPictures
 from pages.telling import Teller
-from pages.visits import Visits
 from pages.warmup import Warmup
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
@@ -19,6 +22,7 @@ class Desk:
     """Built once at start, handed to the page."""
 
     words: Words
+    hosted: bool  # visitors sit elsewhere: "this server", not "this machine"
     looks: dict[str, Look]
     pictures: LookPictures
     expressions: dict[str, Expression]
@@ -26,7 +30,20 @@ class Desk:
     finder: FaceFinder
     studio: Studio
     generator: Generator
+    fallback: Generator | None  # draws where a lent GPU's quota is spent
     store: Store
+    album: Album
+    deck: Deck
     visits: Visits
+    line: Line
     teller: Teller
     warmup: Warmup
+    retention_minutes: int
+    show_hours: int
+
+    def say(self, key: str, /, **values: object) -> str:
+        """A sentence; where the visitor sits elsewhere, the one that says so."""
+        elsewhere = f"{key}_hosted"
+        if self.hosted and elsewhere in self.words.tables["en"]:
+            key = elsewhere
+        return self.words.say(key, **values)

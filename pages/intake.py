@@ -1,57 +1,100 @@
-"""`POST /selfies`: the bytes of one photo, from the page that holds a visit's ticket.
+"""Selfies come in: `POST /selfies`, `POST /selfies/sample/NAME`, `DELETE /selfies/ID`.
 
-Nothing reaches the disk. Two routes of Gradio are closed, they stand behind ours: its upload, which would
-keep files and tell their paths, and its deep link, which would write what a page shows to the disk.
+The page that holds a visit's ticket sends the bytes of one photo, and is told at once whether it will do.
+The photo itself stays in memory; the album gets a thumbnail.
 """
 
 import asyncio
+import io
 import secrets
+from collections.abc import Callable
 
+from PIL import Image
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pages.telling import LOG, Teller, Told
-from pages.visits import Visit, Visits
-from pipelines.photo import MAX_BYTES, read_photo
+from booth.visit import Visit, Visits
+from errors import VisitorError
+from pages.samples import SAMPLES, sample
+from pages.telling import LOG, Teller
+from pipelines.exhibit import fitted
+from pipelines.face import Face, FaceFinder, require_good
+from pipelines.photo import MAX_BYTES, Photo, read_photo
 from words import Words
 
 AT_ONCE = 2  # photos decoded at the same time; a large one takes about 150 MB meanwhile
 PATIENCE_S = 60.0  # a stalled phone must not keep its seat
+THUMBNAIL = (384, 480)  # width, height in px; 4:5 like every print
 
 
-def intake_routes(visits: Visits, teller: Teller, words: Words) -> list[Route]:
-    """The route for photos, and those that shut Gradio's."""
-    seats = asyncio.Semaphore(AT_ONCE)
+class Intake:
+    """The handlers of the routes."""
 
-    async def take(request: Request) -> Response:
-        """200 when the photo was taken, 422 with a sentence when not, 404 without a visit."""
-        visit = visits.with_ticket(request.headers.get("X-Ticket", ""))
+    def __init__(self, visits: Visits, finder: FaceFinder, teller: Teller, words: Words) -> None:
+        self._visits = visits
+        self._finder = finder
+        self._teller = teller
+        self._words = words
+        self._seats = asyncio.Semaphore(AT_ONCE)
+
+    def routes(self) -> list[Route]:
+        """All three."""
+        return [
+            Route("/selfies", self._photo, methods=["POST"]),
+            Route("/selfies/sample/{name}", self._sample, methods=["POST"]),
+            Route("/selfies/{picture}", self._remove, methods=["DELETE"]),
+        ]
+
+    async def _photo(self, request: Request) -> Response:
+        """200 with address and verdict; 422 with a sentence for a photo that will not do."""
+        visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None:
-            return _refusal(words.say("visit.over"), 404)
-        async with seats:
+            return self._refusal(404, self._words.say("visit.over"))
+        if not visit.consented:
+            return self._refusal(403, self._words.say("consent.missing"))
+        async with self._seats:
             data = await _body(request)
-            told = await run_in_threadpool(_keep, visit, data, teller)
-        if not told.sentence:
-            return JSONResponse({"photos": len(visit.photos)})
-        visit.refuse(told.sentence)
-        return _refusal(told.sentence, 422)
+            return await run_in_threadpool(self._keep, visit, lambda: read_photo(data))
 
-    async def shut(_: Request) -> Response:
-        return _refusal(words.say("file.type"), 404)
+    async def _sample(self, request: Request) -> Response:
+        """A sample face instead of one's own."""
+        visit, name = (
+            self._visits.with_ticket(request.headers.get("X-Ticket", "")),
+            request.path_params["name"],
+        )
+        if visit is None or name not in SAMPLES:
+            return self._refusal(404, self._words.say("visit.over"))
+        if not visit.consented:
+            return self._refusal(403, self._words.say("consent.missing"))
+        return await run_in_threadpool(self._keep, visit, lambda: sample(name), True)
 
-    return [
-        Route("/selfies", take, methods=["POST"]),
-        Route("/gradio_api/upload", shut, methods=["POST"]),
-        Route("/gradio_api/deep_link", shut, methods=["GET", "HEAD"]),
-    ]
+    def _remove(self, request: Request) -> Response:
+        """Take one back; 404 for one that is not this visit's."""
+        visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
+        if visit is None or not visit.remove(request.path_params["picture"]):
+            return self._refusal(404, self._words.say("picture.gone"))
+        return JSONResponse({})
 
+    def _keep(self, visit: Visit, read: Callable[[], Photo], is_sample: bool = False) -> Response:
+        with self._teller.telling() as told:
+            photo = read()
+            face = require_good(self._finder.find(photo))
+            picture = visit.keep(_thumbnail(face))
+            try:
+                visit.add(photo, picture, is_sample)
+            except VisitorError:
+                visit.album.drop(picture)
+                raise
+            verdict = self._words.say(face.verdict.key)
+            return JSONResponse({"id": picture, "url": f"pictures/{picture}", "verdict": verdict})
+        return self._refusal(422, told.sentence)
 
-def _refusal(sentence: str, status: int) -> JSONResponse:
-    name = secrets.token_hex(3)
-    LOG.info("refused %s with %d", name, status)
-    return JSONResponse({"error": sentence, "id": name}, status)
+    def _refusal(self, status: int, sentence: str) -> JSONResponse:
+        name = secrets.token_hex(3)
+        LOG.info("refused %s with %d", name, status)
+        return JSONResponse({"error": sentence, "id": name}, status)
 
 
 async def _body(request: Request) -> bytes:
@@ -68,7 +111,13 @@ async def _body(request: Request) -> bytes:
     return bytes(data)
 
 
-def _keep(visit: Visit, data: bytes, teller: Teller) -> Told:
-    with teller.telling() as told:
-        visit.add(read_photo(data))
-    return told
+def _thumbnail(face: Face) -> bytes:
+    """JPEG of head and shoulders, for a frame of the contact sheet."""
+    pixels = face.photo.pixels
+    x, y = face.pupils.mean(axis=0)[:2]
+    half = 2.6 * face.pupil_distance  # from the pupils to the frame's sides
+    left, right = max(0, round(x - half)), round(x + half)
+    top, bottom = max(0, round(y - half)), round(y + 1.5 * half)
+    file = io.BytesIO()
+    Image.fromarray(fitted(pixels[top:bottom, left:right], THUMBNAIL)).save(file, "JPEG", quality=90)
+    return file.getvalue()

@@ -1,9 +1,16 @@
-"""Each look on a sample face, drawn once behind the page, so that looks are told apart at a glance."""
+"""Pictures that the booth draws of its sample faces, once, behind the page.
+
+Each look on one sample face, so that looks are told apart at a glance; and for the welcome screen the other
+sample face twice in one framing: its photograph as it is, and a portrait that this machine has drawn.
+"""
 
 import asyncio
 import io
 from collections.abc import Mapping
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,43 +18,81 @@ from starlette.routing import Route
 
 from pages.samples import sample
 from pipelines.face import FaceFinder
+from pipelines.generate import Generator
 from pipelines.look import Look
-from pipelines.pose import seen
+from pipelines.pose import framing_matrix, seen
+from pipelines.sitting import Order, PortraitReady, sit
 from pipelines.studio import Studio, plate
 
 SIZE = (240, 300)  # width, height in px
-FACE = "hopper"
+FACE, WELCOME_FACE = "hopper", "astronaut"
+WELCOME = ("welcome-photograph", "welcome-portrait")
+WELCOME_LOOK = "outdoor"
+WELCOME_SEED = 1912  # of its own: the starter deck's portraits are others
+LARGE = (960, 1200)
 PATIENCE_S, PAUSE_S = 60.0, 0.25  # how long a browser is kept waiting, and how often we look
 
 
 class LookPictures:
     """`GET /looks/NAME.jpg`. Until a picture is drawn the frame shows the look's colours."""
 
-    def __init__(self, looks: Mapping[str, Look], finder: FaceFinder, studio: Studio) -> None:
+    def __init__(
+        self, looks: Mapping[str, Look], finder: FaceFinder, studio: Studio, generator: Generator
+    ) -> None:
         self._looks = looks
         self._finder = finder
         self._studio = studio
+        self._generator = generator
         self._pictures: dict[str, bytes] = {}
+        self._awaited = {*looks, *WELCOME}
 
     def draw(self) -> None:
-        """All of them. The first visitor then finds every part of the chain but the generator loaded."""
+        """Every look. The first visitor then finds every part of the chain but the generator loaded."""
+        self._pictures[WELCOME[0]] = self._welcome_photograph()
         face = self._finder.find(sample(FACE))
         seen(face)
         cutout = self._studio.cut_out(face)
         for name, look in self._looks.items():
-            file = io.BytesIO()
-            Image.fromarray(plate(cutout, look, SIZE).pixels).save(file, "JPEG", quality=90, subsampling=0)
-            self._pictures[name] = file.getvalue()
+            self._pictures[name] = _jpeg(plate(cutout, look, SIZE).pixels)
+
+    def draw_welcome(self) -> None:
+        """The portrait beside the welcome's photograph; without a model there is none."""
+        order = Order(self._welcome_look(), variations=1, seed=WELCOME_SEED)
+        try:
+            for event in sit([sample(WELCOME_FACE)], order, self._finder, self._studio, self._generator):
+                if isinstance(event, PortraitReady):
+                    self._pictures[WELCOME[1]] = _jpeg(event.portrait.rendering.image)
+        finally:
+            self._awaited &= set(self._pictures)
 
     def route(self) -> Route:
         """Waits for a picture that is still to be drawn; 404 for one that will not come."""
 
         async def picture(request: Request) -> Response:
             name, waited = request.path_params["name"], 0.0
-            while name in self._looks and name not in self._pictures and waited < PATIENCE_S:
+            while name in self._awaited and name not in self._pictures and waited < PATIENCE_S:
                 await asyncio.sleep(PAUSE_S)
                 waited += PAUSE_S
             jpeg = self._pictures.get(name)
             return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=404)
 
         return Route("/looks/{name}.jpg", picture)
+
+    def _welcome_look(self) -> Look:
+        return self._looks.get(WELCOME_LOOK) or next(iter(self._looks.values()))
+
+    def _welcome_photograph(self) -> bytes:
+        """The sample's own photograph in its own room, framed as its portrait will be."""
+        face = self._finder.find(sample(WELCOME_FACE))
+        framing = self._generator.model_set.framing or self._welcome_look().framing
+        matrix = framing_matrix(face, framing, LARGE)
+        framed = cv2.warpAffine(
+            face.photo.pixels, matrix, LARGE, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        return _jpeg(np.asarray(framed, np.uint8))
+
+
+def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=90, subsampling=0)
+    return file.getvalue()

@@ -16,6 +16,7 @@ HEAD = """
 <link rel="stylesheet" href="style/tokens.css">
 <link rel="stylesheet" href="style/booth.css">
 <link rel="stylesheet" href="style/screens.css">
+<link rel="stylesheet" href="style/camera.css">
 <script defer src="style/page.js"></script>
 """
 

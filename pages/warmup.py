@@ -13,12 +13,18 @@ from votes.store import Store
 
 
 class Warmup:
-    """Runs the loading steps in order, in a thread of its own."""
+    """Runs the loading steps in order, in a thread of its own; what is only nice to have comes after."""
 
-    def __init__(self, steps: Sequence[Callable[[], object]], teller: Teller) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Callable[[], object]],
+        teller: Teller,
+        afterwards: Sequence[Callable[[], object]] = (),
+    ) -> None:
         self.state: Literal["loading", "ready", "missing"] = "loading"
         self.reason = ""
         self._steps = steps
+        self._afterwards = afterwards
         self._teller = teller
         self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
 
@@ -36,6 +42,9 @@ class Warmup:
                 step()
         self.reason = told.sentence
         self.state = "missing" if told.sentence else "ready"
+        with self._teller.telling():
+            for step in self._afterwards:
+                step()
 
 
 def health_route(warmup: Warmup, store: Store, model_set: str, version: str) -> Route:

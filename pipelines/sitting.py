@@ -5,6 +5,7 @@ within one step. Nothing is written to disk here; `report` is the JSON shape of 
 """
 
 import time
+from collections.abc import Generator as Yields
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -141,7 +142,7 @@ def check_order(order: Order, model_set: ModelSet) -> None:
 
 def sit(
     photos: Sequence[Photo], order: Order, finder: FaceFinder, studio: Studio, generator: Generator
-) -> Iterator[Event]:
+) -> Yields[Event, None, None]:
     """Run the chain. Raises `PhotoError` for a selfie that will not do, `ChoiceError` for an order."""
     model_set = generator.model_set
     check_order(order, model_set)

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -29,29 +30,40 @@ def guess(asked: Round, voter: str = "ada", answer: Kind = Kind.GENERATED, expos
 
 def test_a_guess_comes_back_as_it_was_given() -> None:
     with Store("sqlite://") as store:
-        given_ = guess(store.ask(PLATE))
+        given_ = guess(store.round_of(PLATE))
         assert store.record(given_) == given_
         assert store.guesses() == (given_,)
 
 
 def test_a_round_says_what_is_true_of_its_picture() -> None:
     with Store("sqlite://") as store:
-        asked = store.ask(PORTRAIT)
+        asked = store.round_of(PORTRAIT)
         assert store.find(asked.id) == asked
         assert store.find(asked.id).item == PORTRAIT
 
 
 def test_round_ids_do_not_tell_the_truth_nor_the_order() -> None:
     with Store("sqlite://") as store:
-        ids = [store.ask(item).id for item in (PLATE, PORTRAIT) * 8]
+        ids = [store.round_of(replace(item, id=f"{i}")).id for i, item in enumerate((PLATE, PORTRAIT) * 8)]
     assert len(set(ids)) == 16
     assert {len(one) for one in ids} == {22}
     assert ids != sorted(ids)
 
 
+def test_everyone_is_asked_about_a_picture_in_one_round_also_at_once_and_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path}/votes.sqlite3"
+    with Store(url) as store, ThreadPoolExecutor(8) as pool:
+        rounds = {one.id for one in pool.map(lambda _: store.round_of(PLATE), range(40))}
+    assert len(rounds) == 1
+    with Store(url) as store:
+        assert {store.round_of(PLATE).id} == rounds
+
+
 def test_the_first_answer_of_a_voter_stands() -> None:
     with Store("sqlite://") as store:
-        asked = store.ask(PLATE)
+        asked = store.round_of(PLATE)
         first = store.record(guess(asked, answer=Kind.PHOTOGRAPH))
         assert store.record(guess(asked, answer=Kind.GENERATED)) == first
         assert store.guesses() == (first,)
@@ -59,7 +71,7 @@ def test_the_first_answer_of_a_voter_stands() -> None:
 
 def test_two_voters_and_two_rounds_are_counted_apart() -> None:
     with Store("sqlite://") as store:
-        one, other = store.ask(PLATE), store.ask(PLATE)
+        one, other = store.round_of(PLATE), store.round_of(PORTRAIT)
         store.record(guess(one, "ada", Kind.PHOTOGRAPH))
         store.record(guess(one, "bob", Kind.GENERATED))
         store.record(guess(other, "ada", Kind.GENERATED))
@@ -70,7 +82,7 @@ def test_two_voters_and_two_rounds_are_counted_apart() -> None:
 
 def test_who_saw_the_making_is_counted_apart() -> None:
     with Store("sqlite://") as store:
-        asked = store.ask(PLATE)
+        asked = store.round_of(PLATE)
         store.record(guess(asked, "sitter", exposed=True))
         store.record(guess(asked, "stranger", Kind.PHOTOGRAPH, exposed=False))
         assert store.count(asked.id, exposed=True) == Count(generated=1)
@@ -88,9 +100,9 @@ def test_an_answer_to_no_round_is_refused_by_a_sentence() -> None:
 
 def test_one_id_cannot_mean_two_pictures() -> None:
     with Store("sqlite://") as store:
-        store.ask(PLATE)
+        store.round_of(PLATE)
         with pytest.raises(ValueError, match="One id, two items"):
-            store.ask(Item(PLATE.id, Kind.GENERATED, "grey", "mini", "plate"))
+            store.round_of(Item(PLATE.id, Kind.GENERATED, "grey", "mini", "plate"))
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
@@ -119,7 +131,7 @@ def test_any_guess_survives_the_way_to_the_database_and_back(
     voter: str, answer: Kind, exposed: bool, seconds: float, at: datetime
 ) -> None:
     with Store("sqlite://") as store:
-        given_ = Guess(store.ask(PLATE).id, VoterId(voter), answer, exposed, seconds, at)
+        given_ = Guess(store.round_of(PLATE).id, VoterId(voter), answer, exposed, seconds, at)
         store.record(given_)
         (kept,) = store.guesses()
         assert kept == given_
@@ -129,7 +141,7 @@ def test_any_guess_survives_the_way_to_the_database_and_back(
 def test_answers_outlive_the_program(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/deep/votes.sqlite3"
     with Store(url) as store:
-        asked = store.ask(PLATE)
+        asked = store.round_of(PLATE)
         store.record(guess(asked))
     with Store(url) as store:
         assert store.guesses() == (guess(asked),)
@@ -138,7 +150,7 @@ def test_answers_outlive_the_program(tmp_path: Path) -> None:
 
 def test_forty_voters_at_once_leave_one_answer_each(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path}/votes.sqlite3") as store, ThreadPoolExecutor(8) as pool:
-        asked = store.ask(PLATE)
+        asked = store.round_of(PLATE)
         taps = [guess(asked, f"voter-{n % 40}", list(Kind)[n % 3 % 2]) for n in range(120)]
         answers = list(pool.map(store.record, taps))
         kept = {one.voter: one for one in store.guesses()}
@@ -148,12 +160,13 @@ def test_forty_voters_at_once_leave_one_answer_each(tmp_path: Path) -> None:
 
 VOTE_UNTIL_KILLED = """
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from votes.schema import Guess, Item, Kind, VoterId
 from votes.store import Store
 
 store = Store(sys.argv[1])
-asked = store.ask(Item("picture", Kind.GENERATED, "grey", "mini", "plate"))
+asked = store.round_of(Item("picture", Kind.GENERATED, "grey", "mini", "plate"))
 for n in range(1_000_000):
     store.record(Guess(asked.id, VoterId(f"voter-{n}"), Kind.GENERATED, True, 1.0, datetime.now(UTC)))
     print(f"voter-{n}", flush=True)
@@ -183,7 +196,7 @@ def test_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE schema SET version = 0")
     connection.close()
-    with pytest.raises(OperatorError, match=r"^votes\.sqlite3: schema version = 0\. .* reads version 1"):
+    with pytest.raises(OperatorError, match=r"^votes\.sqlite3: schema version = 0\. .* reads version 2"):
         Store(f"sqlite:///{file}")
 
 
@@ -222,5 +235,5 @@ def test_a_url_that_leads_nowhere_is_refused_by_a_sentence(url: str) -> None:
 
 def test_the_file_is_written_ahead(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path}/votes.sqlite3") as store:
-        store.ask(PLATE)
+        store.round_of(PLATE)
         assert (tmp_path / "votes.sqlite3-wal").exists()

@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Dialect
 
 # Stored in every database and compared at start. Raise it with any change to the tables.
-VERSION = 1
+VERSION = 2
 
 RoundId = NewType("RoundId", str)  # unguessable: it is shown to browsers
 VoterId = NewType("VoterId", str)  # in the booth the visit, on a phone its cookie
@@ -119,7 +119,7 @@ ROUNDS = sql.Table(
     "rounds",
     TABLES,
     sql.Column("id", sql.String(64), primary_key=True),
-    sql.Column("item", sql.ForeignKey("items.id"), nullable=False),
+    sql.Column("item", sql.ForeignKey("items.id"), nullable=False, unique=True),  # one round an item
     sql.Column("at", _Utc, nullable=False),
 )
 

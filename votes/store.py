@@ -55,20 +55,33 @@ class Store:
                 f"{self._name}: this database cannot be opened or is not one of ours."
             ) from error
 
-    def ask(self, item: Item) -> Round:
-        """Open a new round about `item`; an item may be asked about many times.
+    def round_of(self, item: Item) -> Round:
+        """The round that asks about `item`: opened by whoever asks first, then the same for everyone.
 
         Raises `ValueError` when another item has that id.
         """
         asked = Round(RoundId(secrets.token_urlsafe(16)), item, datetime.now(UTC))
-        with self._engine.begin() as connection:
-            known = connection.execute(ITEMS.select().where(ITEMS.c.id == item.id)).mappings().one_or_none()
-            if known is None:
+        try:
+            with self._engine.begin() as connection:
+                if found := self._round_about(connection, item):
+                    return found
                 connection.execute(ITEMS.insert().values(**asdict(item)))
-            elif Item(**known) != item:
-                raise ValueError("One id, two items.")
-            connection.execute(ROUNDS.insert().values(id=asked.id, item=item.id, at=asked.at))
+                connection.execute(ROUNDS.insert().values(id=asked.id, item=item.id, at=asked.at))
+        except IntegrityError:  # somebody else was first, just now
+            with self._engine.connect() as connection:
+                if found := self._round_about(connection, item):
+                    return found
+            raise
         return asked
+
+    def _round_about(self, connection: sql.Connection, item: Item) -> Round | None:
+        known = connection.execute(ITEMS.select().where(ITEMS.c.id == item.id)).mappings().one_or_none()
+        if known is None:
+            return None
+        if Item(**known) != item:
+            raise ValueError("One id, two items.")
+        row = connection.execute(ROUNDS.select().where(ROUNDS.c.item == item.id)).mappings().one()
+        return Round(RoundId(row["id"]), item, row["at"])
 
     def find(self, round_id: RoundId) -> Round:
         """The round of that id. Raises `VisitorError` when there is none."""

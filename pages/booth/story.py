@@ -1,18 +1,16 @@
 """A sitting as the making screen tells it: each event of the chain becomes what changes on the page."""
 
-import secrets
 import time
 from typing import Any, Literal
 
-import cv2
-import numpy as np
-
+from booth.quiz import Question, new_item_id
+from booth.visit import Made, Visit
 from pages import markup
+from pages.booth.screens import Making
 from pages.desk import Desk
-from pages.layout import Making
 from pages.markup import Pixels
-from pages.visits import Made
-from pipelines.generate import Progress
+from pipelines.exhibit import pair
+from pipelines.generate import Generator, Progress
 from pipelines.provenance import mark
 from pipelines.sitting import Event, Order, PlateReady, PortraitReady, PoseReady
 from votes.schema import Item, Kind
@@ -22,20 +20,22 @@ SMALL_PX = 540  # width of what explains, not of what is judged
 
 
 class Story:
-    """One sitting in the making."""
+    """One sitting in the making; its pictures go into the visit's album."""
 
-    def __init__(self, desk: Desk, screen: Making, order: Order) -> None:
+    def __init__(self, desk: Desk, screen: Making, visit: Visit, order: Order, generator: Generator) -> None:
         self._desk = desk
         self._screen = screen
+        self._visit = visit
         self._order = order
+        self._generator = generator
         self._plate: Pixels | None = None
         self._portraits: list[Pixels] = []
-        self._start = desk.generator.model_set.start
+        self._start = generator.model_set.start
         self._next_preview = 0.0  # monotonic s
 
     def opening(self) -> dict[Any, Any]:
         """Empty frames, and what we are waiting for."""
-        say, screen = self._desk.words.say, self._screen
+        say, screen = self._desk.say, self._screen
         return {
             screen.plate: markup.picture("", "", say("making.photo"), "photograph"),
             screen.preview: markup.picture("", "", say("making.ai"), "generated"),
@@ -46,7 +46,7 @@ class Story:
 
     def update(self, event: Event) -> dict[Any, Any]:
         """What changes on the making screen."""
-        say, screen = self._desk.words.say, self._screen
+        say, screen = self._desk.say, self._screen
         if isinstance(event, PlateReady):
             self._plate = event.plate.pixels
             shown = markup.bytes_url(mark(self._plate, "plate", format="JPEG"))
@@ -66,29 +66,28 @@ class Story:
         if isinstance(event, PortraitReady):
             self._portraits.append(event.portrait.rendering.image)
             self._start = event.portrait.rendering.start
-            return {screen.preview: self._in_the_making(self._marked(self._portraits[-1]))}
+            return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(self._portraits[-1])))}
         return {}
 
-    def result(self) -> str:
-        """The plate and every portrait, marked, as prints with captions."""
-        say = self._desk.words.say
-        plate = markup.bytes_url(mark(self._photograph(), "plate", format="JPEG"))
-        prints = [markup.picture(plate, say("result.photo"), say("result.photo"), "photograph")]
-        for i, pixels in enumerate(self._portraits, 1):
-            caption = say("result.ai", i=i)
-            prints.append(markup.picture(self._marked(pixels), caption, caption, "generated"))
-        return markup.sheet(prints)
+    def made(self) -> tuple[Made, tuple[Question, ...]]:
+        """The finished pictures in the album, marked; and the question that may be asked about each."""
+        plate = self._visit.keep(mark(self._photograph(), "plate", format="JPEG"), "photograph.jpg")
+        portraits = [
+            self._visit.keep(self._marked(pixels), f"ai-portrait-{i}.jpg")
+            for i, pixels in enumerate(self._portraits, 1)
+        ]
+        made = Made(self._order.look.name, plate, tuple(portraits), self._generator is self._desk.fallback)
+        photograph, *generated = pair(self._photograph(), self._portraits, self._generator)
+        drawn = [self._question(Kind.GENERATED, jpeg) for jpeg in generated]
+        return made, (self._question(Kind.PHOTOGRAPH, photograph), *drawn)
 
-    def made(self) -> Made:
-        """What may be asked: the plate scaled down to the portraits' own size, so that neither is sharper."""
-        canvas = self._desk.generator.model_set.canvas
-        small = cv2.resize(self._photograph(), canvas, interpolation=cv2.INTER_AREA)
-        return Made(np.asarray(small, np.uint8), tuple(self._portraits), self._item)
+    def _question(self, truth: Kind, jpeg: bytes) -> Question:
+        return Question(self._item(truth), lambda: jpeg, exposed=True)
 
     def _item(self, truth: Kind) -> Item:
-        model_set, expression = self._desk.generator.model_set, self._order.expression
+        model_set, expression = self._generator.model_set, self._order.expression
         return Item(
-            secrets.token_urlsafe(12),
+            new_item_id(),
             truth,
             self._order.look.name,
             model_set.name,
@@ -102,18 +101,18 @@ class Story:
             raise ValueError("no plate yet")
         return self._plate
 
-    def _marked(self, pixels: Pixels) -> str:
+    def _marked(self, pixels: Pixels) -> bytes:
         kind: Literal["from_plate", "generated"] = "from_plate" if self._start == "plate" else "generated"
-        return markup.bytes_url(mark(pixels, kind, format="JPEG"))
+        return mark(pixels, kind, format="JPEG")
 
     def _waiting(self) -> str:
         ready = self._desk.warmup.state != "loading"
-        return "" if ready else markup.status(self._desk.words.say("making.loading"))
+        return "" if ready else markup.status(self._desk.say("making.loading"))
 
     def _steps(self, event: Progress) -> str:
         total, last = self._order.variations, event.first + event.count
         key = "making.step" if event.count == 1 else "making.steps"
-        label = self._desk.words.say(key, i=event.first + 1, j=last, n=total, k=event.step, m=event.steps)
+        label = self._desk.say(key, i=event.first + 1, j=last, n=total, k=event.step, m=event.steps)
         now = event.step / event.steps
         shares = [1.0 if i < event.first else now if i < last else 0.0 for i in range(total)]
         return markup.steps(label, shares)
@@ -126,5 +125,5 @@ class Story:
         return {self._screen.preview: self._in_the_making(markup.data_url(event.previews[0]))}
 
     def _in_the_making(self, source: str) -> str:
-        say = self._desk.words.say
+        say = self._desk.say
         return markup.picture(source, say("making.ai_alt"), say("making.ai"), "generated")

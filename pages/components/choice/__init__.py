@@ -12,6 +12,7 @@ from typing import Literal
 
 import gradio as gr
 
+from pages import markup
 from pages.components import literal
 
 HERE = Path(__file__).parent
@@ -41,8 +42,8 @@ def choice(
 
 
 def _option(name: str, option: Option, kind: str) -> str:
-    frame = f'<i class="pic" style="background:{escape(option.backdrop)}"></i>' if kind == "frames" else ""
+    pic = f'<span class="pic" style="background:{escape(option.backdrop)}">{markup.RING}</span>'
     return (
         f'<label><input type="radio" name="{escape(name)}" value="{escape(option.value)}">'
-        f"{frame}<span>{escape(option.title)}</span></label>"
+        f"{pic if kind == 'frames' else ''}<span>{escape(option.title)}</span></label>"
     )

@@ -12,6 +12,10 @@ import gradio as gr
 from pages import markup
 from pages.components import literal
 
+FRAME = (
+    '<label><input type="radio" name="portrait" autocomplete="off">'
+    f'<span class="pic"><img alt="">{markup.RING}</span><span></span></label>'
+)
 SCRIPT = Path(__file__).parent / "portraits.js"
 
 
@@ -19,8 +23,8 @@ def portraits(legend: str) -> gr.HTML:
     """Empty until the server sets the value; `legend` names the choice."""
     inside = (
         f'<div class="pair">{_print("photograph")}{_print("generated")}</div>'
-        f'<fieldset class="frames strip"><legend class="hidden-text">{escape(legend)}</legend>'
-        "<div></div></fieldset>"
+        f'<fieldset class="frames strip" hidden><legend class="hidden-text">{escape(legend)}</legend>'
+        f"<div></div></fieldset><template>{FRAME}</template>"
     )
     return gr.HTML(
         "{}",

@@ -7,18 +7,15 @@ const fill = (figure, print) => {
   figure.querySelector("figcaption span").textContent = print.caption;
 };
 const frame = (print, index) => {
-  const [label, input, pic, picture, caption] = ["label", "input", "span", "img", "span"].map((tag) => document.createElement(tag));
-  Object.assign(input, { type: "radio", name: "portrait", value: index });
-  Object.assign(picture, { src: print.url, alt: "" });
-  pic.className = "pic";
-  caption.textContent = print.caption;
-  pic.append(picture);
-  label.append(input, pic, caption);
+  const label = element.querySelector("template").content.firstElementChild.cloneNode(true);
+  label.querySelector("input").value = index;
+  label.querySelector("img").src = print.url;
+  label.lastElementChild.textContent = print.caption;
   return label;
 };
 const draw = () => {
   const value = JSON.parse(props.value || "{}");
-  if (!value.photograph) return;
+  if (!value.portraits?.length) return;
   fill(photograph, value.photograph);
   fill(large, value.portraits[value.chosen]);
   const shown = value.portraits.map((print) => print.url).join();

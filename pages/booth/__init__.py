@@ -1,0 +1,88 @@
+"""The booth's one page: `booth_page` lays it out and wires it.
+
+`screens` says what stands where, `views` fills it from a visit, `actions` answers events, `story` tells a
+making.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from booth.visit import Stage
+from pages.booth.actions import Actions
+from pages.booth.screens import Layout, Screens
+from pages.desk import Desk
+from votes.schema import Kind
+
+
+def booth_page(desk: Desk) -> gr.Blocks:
+    """Lay out and wire."""
+    page = gr.Blocks(title="Face Value", fill_width=True, analytics_enabled=False)
+    with page:
+        screens = Layout(desk).screens()
+        does = Actions(desk, screens)
+        wire(page, screens, does)
+        wire_making(screens, does)
+    desk.visits.on_forget = lambda session: forget_outputs(page, session)
+    return page
+
+
+def forget_outputs(page: gr.Blocks, session: str) -> None:
+    """Drop the outputs, pictures among them, that Gradio keeps of a session long after its tab."""
+    if kept := getattr(page, "state_holder", None):  # from launch on
+        kept.session_data.pop(session, None)
+        kept.time_last_used.pop(session, None)
+
+
+def quick(screens: Screens) -> dict[str, Any]:
+    """For events that are answered at once, without waiting in Gradio's queue."""
+    return {"outputs": screens.components(), "queue": False, "show_progress": "hidden"}
+
+
+def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
+    """Who answers which event, but for the making."""
+    at_once = quick(on)
+    page.load(does.open, **at_once)
+    page.unload(does.close)
+    on.idle.click(does.leave, **at_once)
+    on.welcome.start.click(does.go(Stage.CONSENT), **at_once)
+    on.welcome.quiet["withdraw"].click(does.go(Stage.WITHDRAW), **at_once)
+    on.withdraw.go.click(does.withdraw, on.withdraw.code, **at_once)
+    on.withdraw.code.submit(does.withdraw, on.withdraw.code, **at_once)
+    on.withdraw.back.click(does.go(Stage.WELCOME), **at_once)
+    on.consent.go.click(does.consent, on.consent.ticks, **at_once)
+    on.camera.camera.done(does.photos_taken, **at_once)
+    on.look.quiet["photos"].click(does.go(Stage.CAMERA), **at_once)
+    on.result.show.change(does.allow_show, [on.result.show, on.result.portraits], **at_once)
+    on.result.guess.click(does.go(Stage.VOTE), **at_once)
+    on.result.again.click(does.go(Stage.LOOK), **at_once)
+    for kind in Kind:
+        on.vote.buttons[kind].click(does.answer(kind), **at_once)
+    on.vote.next.click(does.next, **at_once)
+    on.vote.quiet["stop"].click(does.go(Stage.GOODBYE), **at_once)
+    on.goodbye.done.click(does.leave, **at_once)
+    on.goodbye.quiet["back"].click(does.go(Stage.RESULT), **at_once)
+    on.delete.yes.click(does.delete, **at_once)
+    on.delete.no.click(does.keep, **at_once)
+    for stage in (Stage.CONSENT, Stage.CAMERA, Stage.LOOK):
+        on.of(stage).quiet["over"].click(does.leave, **at_once)
+    for stage in (Stage.RESULT, Stage.GOODBYE):
+        on.of(stage).quiet["delete"].click(does.go(Stage.DELETE), **at_once)
+
+
+def wire_making(on: Screens, does: Actions) -> None:
+    """A generator can be cancelled and waits its turn; switching the screen must not wait."""
+    at_once = quick(on)
+    on.look.count.change(does.count_chosen, on.look.count, **at_once)
+    if on.look.identity.visible:
+        on.look.look.change(does.look_chosen, on.look.look, **at_once)
+    begun = on.look.go.click(does.begin, **at_once, trigger_mode="multiple")
+    begun.then(
+        does.make,
+        [on.look.look, on.look.expression, on.look.count, on.look.identity],
+        on.components(),
+        concurrency_limit=None,  # the booth's own line says who is next
+        show_progress="hidden",
+        trigger_mode="multiple",
+    )
+    on.making.stop.click(does.stop, **at_once)

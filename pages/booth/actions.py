@@ -1,0 +1,308 @@
+"""What happens on each event: something is done to the visit, then the page shows where it is.
+
+The browser's word is looked up or refused, never used: it names no file and no visit.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+
+import gradio as gr
+
+from booth.quiz import Question, Quiz, line_up
+from booth.visit import Run, Stage, Visit
+from errors import ChoiceError, NoQuota, VisitorError
+from pages import markup
+from pages.booth.screens import AS_I_AM, COUNTS, Screens
+from pages.booth.story import Story
+from pages.booth.views import Update, Views
+from pages.desk import Desk
+from pages.gate import COOKIE
+from pipelines.generate import Generator
+from pipelines.sitting import Order, sit
+from votes.schema import Kind
+
+Handler = Callable[[gr.Request], Update]
+LAST_SEED = 2**31
+DICE = secrets.SystemRandom()
+
+
+class Actions:
+    """Every handler of the booth."""
+
+    def __init__(self, desk: Desk, screens: Screens) -> None:
+        self._desk = desk
+        self._on = screens
+        self._views = Views(desk, screens)
+
+    # ---- coming and going
+
+    def open(self, request: gr.Request) -> Update:
+        """A page was opened or reloaded: a new visit, or the one that it left."""
+        visit = self._visit(request)
+        if visit.stage == Stage.MAKING:  # the reload ended the making
+            visit.stop_run()
+            visit.go(Stage.LOOK)
+            return self._views.show(visit, self._desk.say("making.stopped"))
+        return self._views.show(visit)
+
+    def close(self, request: gr.Request) -> None:
+        """The tab was closed, or is being reloaded."""
+        self._desk.visits.close_page(request.session_hash)
+
+    def go(self, stage: Stage) -> Handler:
+        """To another screen."""
+
+        def step(visit: Visit) -> None:
+            visit.stop_run()
+            visit.go(stage)
+
+        return self._doing(step)
+
+    def leave(self, request: gr.Request) -> Update:
+        """Done, start over, or nobody is there any more: the next person is a new visit."""
+        self._desk.visits.end(self._visit(request))
+        return self._views.show(self._visit(request))
+
+    def delete(self, request: gr.Request) -> Update:
+        """Everything of this visitor goes at once."""
+
+        def step(visit: Visit) -> None:
+            visit.wipe()
+            visit.go(Stage.GOODBYE)
+
+        return self._doing(step)(request)
+
+    def keep(self, request: gr.Request) -> Update:
+        """Not deleted: back to where the question came from."""
+        return self._doing(lambda visit: visit.go(visit.before))(request)
+
+    def withdraw(self, code: str, request: gr.Request) -> Update:
+        """A code takes a portrait back, whoever holds it."""
+        found = self._desk.album.withdraw(str(code)[:100])
+        visit = self._visit(request)
+        if found:
+            visit.stage = Stage.WELCOME
+        return self._views.show(visit, self._desk.say("withdraw.done" if found else "withdraw.unknown"))
+
+    # ---- before the portraits
+
+    def consent(self, ticks: str, request: gr.Request) -> Update:
+        """The visitor's own tick; without it no picture is taken."""
+
+        def step(visit: Visit) -> None:
+            visit.consent(_ticked(ticks))
+            visit.go(Stage.CAMERA)
+
+        return self._doing(step)(request)
+
+    def photos_taken(self, request: gr.Request) -> Update:
+        """On to the looks, with at least one photo."""
+
+        def step(visit: Visit) -> None:
+            if not visit.selfies:
+                raise VisitorError("camera.missing")
+            visit.go(Stage.LOOK)
+
+        return self._doing(step)(request)
+
+    def look_chosen(self, look: str) -> Update:
+        """Each look says itself how close it keeps to the face."""
+        chosen = self._desk.looks.get(str(look))
+        return {self._on.look.identity: chosen.identity if chosen else gr.skip()}
+
+    def count_chosen(self, count: str) -> Update:
+        """The main button names the number."""
+        with self._desk.teller.telling() as told:
+            n = _number(count)
+            label = self._desk.say("look.go_one" if n == 1 else "look.go", n=n)
+            return {self._on.look.go: gr.Button(label)}
+        return {self._on.look.notice: markup.notice(told.sentence)}
+
+    # ---- the making
+
+    def begin(self, request: gr.Request) -> Update:
+        """Show the making screen at once, whoever else is being served."""
+
+        def step(visit: Visit) -> None:
+            visit.start_run()
+            visit.go(Stage.MAKING)
+
+        return self._doing(step)(request)
+
+    def make(
+        self, look: str, expression: str, count: str, identity: float, request: gr.Request
+    ) -> Iterator[Update]:
+        """Wait for the machine, then the sitting, event by event, until it is done or stopped."""
+        visit = self._visit(request)
+        run = visit.run
+        if run is None or run.begun or run.stop.is_set():
+            yield {self._on.look.notice: gr.skip()}  # Gradio empties all outputs where nothing is yielded
+            return
+        run.begun = True
+        with self._desk.teller.telling() as told:
+            order = self._order(look, expression, count, identity)
+            with self._desk.line.place() as place:
+                while (before := self._desk.line.before(place)) and not run.stop.is_set():
+                    yield self._queue(before, self._desk.line.seconds(place))
+                    self._desk.line.wait(place)
+                if not run.stop.is_set():
+                    yield from self._sitting(visit, run, order)
+        if visit.gone or not visit.consented:
+            yield self._views.show(self._visit(request), self._desk.say("visit.over"))
+        elif told.sentence and not run.stop.is_set():
+            visit.go(Stage.LOOK)
+            yield self._views.show(visit, told.sentence)
+        elif run.stop.is_set():
+            yield {self._on.look.notice: gr.skip()}
+
+    def stop(self, request: gr.Request) -> Update:
+        """End the making within one step; the photos stay."""
+        visit = self._visit(request)
+        visit.stop_run()
+        if visit.stage == Stage.MAKING:
+            visit.go(Stage.LOOK)
+        return self._views.show(visit, self._desk.say("making.stopped"))
+
+    # ---- after it
+
+    def allow_show(self, ticks: str, shown: str, request: gr.Request) -> Update:
+        """The sitter has seen the portrait: may the room? Unticking takes it back."""
+        visit, say = self._visit(request), self._desk.say
+        with self._desk.teller.telling() as told:
+            if visit.made is None or visit.sitting is None:
+                raise VisitorError("visit.over")
+            if _ticked(ticks):
+                chosen = visit.made.portraits[_chosen(shown, len(visit.made.portraits))]
+                permission = self._desk.album.allow_show(visit.sitting, (visit.made.photograph, chosen))
+                visit.code = permission.code
+            else:
+                self._desk.album.forbid_show(visit.sitting)
+                visit.code = ""
+            return {self._on.result.code: self._views.code(visit)}
+        return {self._on.result.notice: markup.notice(told.sentence or say("visit.over"))}
+
+    def answer(self, kind: Kind) -> Handler:
+        """Keep the answer, then tell the truth. A second tap changes nothing."""
+
+        def step(visit: Visit) -> None:
+            if visit.quiz is None or visit.stage != Stage.VOTE:
+                raise VisitorError("vote.gone")
+            visit.quiz.answer(kind)
+
+        return self._doing(step)
+
+    def next(self, request: gr.Request) -> Update:
+        """The next picture, or goodbye after the last."""
+
+        def step(visit: Visit) -> None:
+            if visit.quiz is None or not visit.quiz.go_on():
+                visit.go(Stage.GOODBYE)
+
+        return self._doing(step)(request)
+
+    # ---- inside
+
+    def _visit(self, request: gr.Request) -> Visit:
+        return self._desk.visits.of(request.cookies.get(COOKIE, ""), request.session_hash)
+
+    def _doing(self, step: Callable[[Visit], None]) -> Handler:
+        """Do it to the visit, then show where the visit is; what fails is told there."""
+
+        def handle(request: gr.Request) -> Update:
+            visit = self._visit(request)
+            with self._desk.teller.telling() as told:
+                step(visit)
+                return self._views.show(visit)
+            return self._views.show(visit, told.sentence)
+
+        return handle
+
+    def _queue(self, before: int, seconds: int) -> Update:
+        key = "making.queue_one" if before == 1 else "making.queue"
+        return {self._on.making.steps: markup.status(self._desk.say(key, n=before, s=seconds))}
+
+    def _sitting(self, visit: Visit, run: Run, order: Order) -> Iterator[Update]:
+        """With the generator; where a lent GPU's quota is spent, with the one that needs none."""
+        try:
+            yield from self._drawn_by(self._desk.generator, visit, run, order)
+        except NoQuota:
+            if self._desk.fallback is None:
+                raise
+            yield {self._on.making.notice: markup.status(self._desk.say("making.quota"))}
+            yield from self._drawn_by(self._desk.fallback, visit, run, order)
+
+    def _drawn_by(self, generator: Generator, visit: Visit, run: Run, order: Order) -> Iterator[Update]:
+        desk = self._desk
+        if "identity" not in generator.model_set.capabilities:
+            order = replace(order, identity=None)
+        story = Story(desk, self._on.making, visit, order, generator)
+        yield story.opening()
+        photos = tuple(selfie.photo for selfie in visit.selfies)
+        with closing(sit(photos, order, desk.finder, desk.studio, generator)) as events:
+            for event in events:  # closing cancels the drawing within one step
+                if run.stop.is_set():
+                    return
+                if update := story.update(event):
+                    yield update
+        if run.stop.is_set():
+            return
+        visit.made, own = story.made()
+        questions = self._questions(order.look.name, any(one.sample for one in visit.selfies), own)
+        visit.quiz = Quiz(questions, desk.store, visit.voter, visit.keep)
+        visit.go(Stage.RESULT)
+        yield self._views.show(visit)
+
+    def _order(self, look: str, expression: str, count: str, identity: float) -> Order:
+        """What the page asked for. Raises `ChoiceError` for what it does not offer."""
+        desk = self._desk
+        chosen, mood = desk.looks.get(str(look)), desk.expressions.get(str(expression))
+        if chosen is None or (mood is None and expression != AS_I_AM):
+            raise ChoiceError("A page asked for a look or an expression that it does not offer.")
+        if not isinstance(identity, int | float):
+            raise ChoiceError("A page asked for a closeness that is no number.")
+        return Order(chosen, mood, _number(count), secrets.randbelow(LAST_SEED), identity=identity)
+
+    def _questions(self, look: str, on_sample: bool, own: Sequence[Question]) -> tuple[Question, ...]:
+        """The deck in an order of its own, one of the visitor's pictures among it.
+
+        Who sat with a sample face has seen the deck's sitters in that look: these count as exposed too.
+        """
+        deck = self._desk.deck
+        drawn = [
+            Question(card.item, partial(deck.jpeg, card), on_sample and card.item.look == look, card.credit)
+            for card in deck.draw(DICE)
+        ]
+        photograph, *generated = own
+        return line_up(drawn, DICE.choice([photograph, DICE.choice(generated)]), DICE)
+
+
+def _ticked(ticks: str) -> bool:
+    """Whether the box was ticked: exactly true, in JSON. Whatever else arrives is a no."""
+    try:
+        said = json.loads(ticks)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and said.get("agreed") is True
+
+
+def _chosen(shown: str, count: int) -> int:
+    """Which portrait is large. Raises `ChoiceError` for one that is not there."""
+    try:
+        chosen = json.loads(shown)["chosen"]
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise ChoiceError("A page showed a portrait that is not there.") from error
+    if not isinstance(chosen, int) or not 0 <= chosen < count:
+        raise ChoiceError("A page showed a portrait that is not there.")
+    return chosen
+
+
+def _number(count: str) -> int:
+    """How many portraits. Raises `ChoiceError` for what the page does not offer."""
+    offered = {str(n): n for n in COUNTS}
+    if not isinstance(count, str) or count not in offered:  # a forged one may be of any type
+        raise ChoiceError("A page asked for a number of portraits that it does not offer.")
+    return offered[count]

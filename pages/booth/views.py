@@ -1,0 +1,174 @@
+"""What each screen shows of a visit. The page is a function of the visit: a reload shows the same."""
+
+import json
+from typing import Any
+
+import gradio as gr
+
+from booth.quiz import Asked
+from booth.visit import Made, Stage, Visit
+from pages import markup
+from pages.booth.screens import Screens
+from pages.components.consent import UNTICKED
+from pages.desk import Desk
+from pipelines.photo import MAX_BYTES
+from votes.schema import Kind
+from votes.tally import Tally
+
+Update = dict[Any, Any]  # component to what it becomes
+
+SAID = {Kind.PHOTOGRAPH: "vote.said_photo", Kind.GENERATED: "vote.said_ai"}
+NAMED = {Kind.PHOTOGRAPH: "vote.photo", Kind.GENERATED: "vote.ai"}
+
+
+def picture_url(picture: str) -> str:
+    """Where a browser finds a picture of its own visit; relative, for a Space lives under a path."""
+    return f"pictures/{picture}"
+
+
+class Views:
+    """Fills the screens."""
+
+    def __init__(self, desk: Desk, screens: Screens) -> None:
+        self._desk = desk
+        self._on = screens
+        self._say = desk.say
+
+    def show(self, visit: Visit, notice: str = "") -> Update:
+        """The screen where the visit is, and a sentence on it if something went wrong."""
+        fill = getattr(self, f"_{visit.stage.value}", None)
+        columns = {self._on.of(stage).column: gr.Column(visible=stage == visit.stage) for stage in Stage}
+        told = {self._on.of(visit.stage).notice: markup.notice(notice)}
+        return columns | told | (fill(visit) if fill else {})
+
+    def shots(self, visit: Visit) -> str:
+        """The camera's value: whose photos these are, and what was taken."""
+        shots = [{"id": one.picture, "url": picture_url(one.picture)} for one in visit.selfies]
+        return json.dumps({"ticket": visit.ticket, "shots": shots, "limit": MAX_BYTES})
+
+    def _welcome(self, _: Visit) -> Update:
+        return {self._on.consent.ticks: UNTICKED, self._on.withdraw.code: ""}
+
+    def _camera(self, visit: Visit) -> Update:
+        return {self._on.camera.camera: self.shots(visit)}
+
+    def _look(self, _: Visit) -> Update:
+        runs = self._say(
+            "look.machine", model=self._desk.generator.model_set.title, s=self._desk.line.usual_s
+        )
+        return {self._on.look.runs: markup.note(runs)}
+
+    def _result(self, visit: Visit) -> Update:
+        made, on, say = visit.made, self._on.result, self._say
+        if made is None:
+            return {}
+        return {
+            on.portraits: self._portraits(made),
+            on.words: markup.heading(say("result.made"), self._honest(made)),
+            on.show: UNTICKED if not visit.code else gr.skip(),
+            on.code: self.code(visit),
+            on.take: markup.take(say("take.title"), say("take.note"), self._links(visit, made)),
+        }
+
+    def code(self, visit: Visit) -> str:
+        """How to take back the permission to show."""
+        return markup.status(self._say("show.code", c=visit.code)) if visit.code else ""
+
+    def _portraits(self, made: Made) -> str:
+        say = self._say
+        prints = []
+        for i, picture in enumerate(made.portraits, 1):
+            name = say("result.ai", i=i)
+            prints.append({"url": picture_url(picture), "caption": name, "alt": name})
+        photo = {
+            "url": picture_url(made.photograph),
+            "caption": say("result.photo"),
+            "alt": say("result.photo"),
+        }
+        return json.dumps({"photograph": photo, "portraits": prints, "chosen": 0})
+
+    def _honest(self, made: Made) -> str:
+        """Which model drew, and what it is good for."""
+        fallback = self._desk.fallback
+        if made.on_fallback and fallback:
+            return f"{self._say('making.quota')} {self._say('result.rehearsal')}"
+        model_set = self._desk.generator.model_set
+        return self._say("result.rehearsal" if model_set.rehearsal else "result.drawn", model=model_set.title)
+
+    def _links(self, visit: Visit, made: Made) -> list[tuple[str, str]]:
+        every = f"take/{visit.ticket}.zip"
+        one = [
+            (f"{picture_url(picture)}?take=1", self._say("take.one", i=i))
+            for i, picture in enumerate(made.portraits, 1)
+        ]
+        return [*one, (every, self._say("take.all"))]
+
+    def _vote(self, visit: Visit) -> Update:
+        if visit.quiz is None:
+            return {}
+        asked, on, say = visit.quiz.asked(), self._on.vote, self._say
+        nth = say("vote.nth", i=visit.quiz.place, n=visit.quiz.total)
+        open_ = asked.guess is None
+        alt = say("vote.alt") if open_ else say(f"vote.alt_{asked.question.item.truth.value}")
+        last = visit.quiz.place == visit.quiz.total
+        question = markup.note(nth) + markup.heading(say("vote.question"))
+        return {
+            on.picture: markup.exhibit(picture_url(asked.picture), alt),
+            on.words: question if open_ else self._truth(asked),
+            on.answers: gr.Row(visible=open_),
+            on.next: gr.Button(say("vote.finish" if last else "vote.next"), visible=not open_),
+        }
+
+    def _truth(self, asked: Asked) -> str:
+        say, truth, guess = self._say, asked.question.item.truth, asked.guess
+        if guess is None:
+            return ""
+        if guess.answer == truth:
+            sentence = say("vote.right", x=say(SAID[truth]))
+        else:
+            sentence = say("vote.wrong_photo" if truth == Kind.PHOTOGRAPH else "vote.wrong_ai")
+        shown = markup.truth(truth.value, say(NAMED[truth]), sentence)
+        shown += markup.note(say("vote.exposed")) if guess.exposed else self._bars(asked)
+        return shown + (markup.note(asked.question.credit) if asked.question.credit else "")
+
+    def _bars(self, asked: Asked) -> str:
+        """How everyone answered who had not seen the making."""
+        say, tally = self._say, Tally(self._desk.store.count(asked.round.id, exposed=False))
+        if tally.answers == 1:
+            return markup.note(say("vote.one"))
+        if tally.too_few:
+            return markup.note(say("vote.few", n=tally.answers))
+        shares = {kind: tally.share(kind) for kind in Kind}
+        percent = {kind: round(100 * share.value) for kind, share in shares.items()}
+        rows = [
+            markup.Row(
+                kind.value,
+                say(NAMED[kind]),
+                say("vote.share", p=percent[kind], n=tally.answers),
+                *(share.value, share.low, share.high),
+            )
+            for kind, share in shares.items()
+        ]
+        photo = shares[Kind.PHOTOGRAPH]
+        sentence = say(
+            "vote.chart",
+            photo=percent[Kind.PHOTOGRAPH],
+            ai=percent[Kind.GENERATED],
+            n=tally.answers,
+            low=round(100 * photo.low),
+            high=round(100 * photo.high),
+        )
+        return markup.bars(say("vote.all"), rows, sentence)
+
+    def _goodbye(self, visit: Visit) -> Update:
+        say, on = self._say, self._on.goodbye
+        minutes = self._desk.retention_minutes
+        if visit.consented:
+            shown = say("goodbye.shown", c=visit.code, h=self._desk.show_hours)
+            lead = shown if visit.code else say("goodbye.kept", m=minutes)
+            return {on.words: markup.heading(say("goodbye.title"), lead), **self._goodbye_ways(True)}
+        lead = say("goodbye.downloads") if visit.downloaded else ""
+        return {on.words: markup.heading(say("delete.done"), lead), **self._goodbye_ways(False)}
+
+    def _goodbye_ways(self, kept: bool) -> Update:
+        return {button: gr.Button(visible=kept) for button in self._on.goodbye.quiet.values()}

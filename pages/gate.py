@@ -1,0 +1,139 @@
+"""What every request passes: whose browser it is, where it comes from, what it asks for, how much it brings.
+
+Gradio lets any address read its answers once it is served under another name than localhost, reads event
+bodies of any size, and has routes that keep files or tell paths. The page needs few of them: those are open.
+Pure ASGI, as Starlette's own base class for middleware would hold back event streams.
+"""
+
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "face_value"
+MOST_BYTES = 256 * 1024  # of an event; photos have a route of their own, which counts for itself
+OWN_BOUND = "/selfies"
+BEHIND = "/gradio_api/"
+OPEN = (
+    "run/predict",
+    "queue/join",
+    "queue/data",
+    "heartbeat/",
+    "startup-events",
+    "app_id",
+    "theme.css",
+    "reset",
+    "cancel",
+)
+CLOSED = ("/monitoring", "/login", "/logout", "/pwa_icon", "/manifest.json")
+HUB = "https://huggingface.co https://*.hf.space"  # whose page frames a Space
+
+
+class Gate:
+    """Middleware: the visitor's cookie, foreign origins, large bodies, and what the page may reach."""
+
+    def __init__(self, app: ASGIApp, hosted: bool, public_url: str | None, refusal: str) -> None:
+        self._app = app
+        self._refusal = refusal
+        self._public = urlsplit(public_url).netloc if public_url else ""
+        # in the frame of another site a browser keeps only partitioned cookies
+        self._manner = "SameSite=None; Secure; Partitioned" if hosted else "SameSite=Strict"
+        self._hosted = hosted
+        self._policy = (
+            "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
+            "script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+            "style-src 'self' 'unsafe-inline'; "  # Gradio writes both into its page
+            "font-src 'self' data:; form-action 'self'; base-uri 'self'; object-src 'none'; "
+            f"frame-ancestors 'self'{' ' + HUB if hosted else ''}"
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if not _is_open(scope["path"]):
+            await self._refuse(404)(scope, receive, send)
+            return
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._is_ours(headers):
+            await self._refuse(403)(scope, receive, send)
+            return
+        bound = None if scope["path"] == OWN_BOUND else MOST_BYTES
+        if bound and _length(headers) > bound:
+            await self._refuse(413)(scope, receive, send)
+            return
+        await self._app(scope, _bounded(receive, bound), self._dressed(scope, headers, send))
+
+    def _is_ours(self, headers: Headers) -> bool:
+        """Whether the page that sends is ours. Without an Origin it is no page of a browser's."""
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        hosts = {headers.get("host", ""), self._public} - {""}
+        if self._hosted:
+            hosts.add(headers.get("x-forwarded-host", ""))
+        return urlsplit(origin).netloc in hosts - {""}
+
+    def _dressed(self, scope: Scope, asked: Headers, send: Send) -> Send:
+        """Add our headers to the answer, and the cookie to the page's."""
+        new_cookie = scope["path"] == "/" and not known_as(asked.get("cookie", ""))
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if not self._is_ours(asked):
+                    for name in ("origin", "credentials"):
+                        del headers[f"access-control-allow-{name}"]
+                headers["content-security-policy"] = self._policy
+                headers["referrer-policy"] = "same-origin"
+                headers["x-content-type-options"] = "nosniff"
+                headers["permissions-policy"] = "camera=(self)"
+                if new_cookie:
+                    value = secrets.token_urlsafe(16)
+                    headers.append("set-cookie", f"{COOKIE}={value}; Path=/; HttpOnly; {self._manner}")
+            await send(message)
+
+        return dressed
+
+    def _refuse(self, status: int) -> JSONResponse:
+        return JSONResponse({"error": self._refusal, "id": secrets.token_hex(3)}, status)
+
+
+def _is_open(path: str) -> bool:
+    """Whether a page of ours ever asks for that."""
+    if path.startswith(BEHIND):
+        return path.removeprefix(BEHIND).startswith(OPEN)
+    return not path.startswith(CLOSED)
+
+
+def known_as(header: str) -> str:
+    """The visitor's cookie out of a Cookie header; empty without one."""
+    try:
+        cookie = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return ""
+    return cookie.value if cookie else ""
+
+
+def _length(headers: Headers) -> int:
+    given = headers.get("content-length", "0")
+    return int(given) if given.isdecimal() else 0
+
+
+def _bounded(receive: Receive, bound: int | None) -> Receive:
+    """As much of a body as is allowed; then the sender counts as gone."""
+    if bound is None:
+        return receive
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        return message if taken <= bound else {"type": "http.disconnect"}
+
+    return counted

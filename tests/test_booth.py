@@ -1,0 +1,566 @@
+"""The booth's page without a browser: what each event does to a visit, and what the page then shows."""
+
+import asyncio
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from booth.album import Album
+from booth.deck import read_deck
+from booth.line import Line
+from booth.visit import Stage, Visit, Visits
+from errors import NoQuota, NotDownloaded, TooMuch
+from pages.booth.actions import Actions
+from pages.booth.screens import Layout, Screens
+from pages.desk import Desk
+from pages.gate import COOKIE
+from pages.look_pictures import LookPictures
+from pages.telling import Teller
+from pages.warmup import Warmup
+from pipelines.face import FaceFinder
+from pipelines.generate import Progress, Rendering, Request
+from pipelines.look import read_expressions, read_looks
+from pipelines.model_set import read_model_sets
+from pipelines.photo import Photo
+from pipelines.provenance import read_mark
+from pipelines.studio import Studio
+from votes.schema import Kind
+from votes.store import Store
+from words import read_words
+
+ROOT = Path(__file__).parent.parent
+WORDS = read_words()
+STEPS = 3
+TICKED = json.dumps({"agreed": True, "minor": False})
+Updates = list[dict[Any, Any]]
+
+
+class Painter:
+    """Stands where the generator stands: paints each portrait in its own flat colour."""
+
+    model_set = read_model_sets()["mini"]
+    loaded = True
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.steps_done = 0
+
+    def load(self) -> None:
+        if self.failure:
+            raise self.failure
+
+    def revisions(self) -> dict[str, str]:
+        return {}
+
+    def round_trip(self, pixels: Any) -> Any:
+        return pixels
+
+    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+        self.load()
+        width, height = self.model_set.canvas
+        images = [np.full((height, width, 3), 60 + 40 * i, np.uint8) for i in range(len(request.seeds))]
+        for step in range(1, STEPS + 1):
+            self.steps_done = step
+            yield Progress(0, len(images), step, STEPS, (images[0],))
+        for i, image in enumerate(images):
+            yield Rendering(image, i, request.seeds[i], "plate", 0.4, 20, STEPS, 0.1)
+
+
+@pytest.fixture
+def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
+    painter: Any = Painter()
+    looks, teller = read_looks(), Teller(WORDS)
+    album = Album(tmp_path / "sittings", 30, 12)
+    with Store("sqlite://") as store:
+        yield Desk(
+            words=WORDS,
+            hosted=False,
+            looks=looks,
+            pictures=LookPictures(looks, finder, studio, painter),
+            expressions=read_expressions(),
+            why="Small offline model.",
+            finder=finder,
+            studio=studio,
+            generator=painter,
+            fallback=None,
+            store=store,
+            album=album,
+            deck=read_deck(ROOT / "examples" / "deck"),
+            visits=Visits(album, 30),
+            line=Line(),
+            teller=teller,
+            warmup=Warmup([painter.load], teller),
+            retention_minutes=30,
+            show_hours=12,
+        )
+
+
+def visitor(name: str = "one") -> Any:
+    """As much of Gradio's request as a handler looks at."""
+    return SimpleNamespace(session_hash=f"page of {name}", cookies={COOKIE: name})
+
+
+def page_of(desk: Desk) -> tuple[Actions, Screens]:
+    async def laid_out() -> Screens:
+        with gr.Blocks(analytics_enabled=False):
+            return Layout(desk).screens()
+
+    screens = asyncio.run(laid_out())  # without a running loop Gradio makes three and closes none
+    return Actions(desk, screens), screens
+
+
+def visit_of(desk: Desk, name: str = "one") -> Visit:
+    return desk.visits.of(name, f"page of {name}")
+
+
+def agreed(desk: Desk, name: str = "one") -> tuple[Actions, Screens]:
+    does, on = page_of(desk)
+    does.consent(TICKED, visitor(name))
+    return does, on
+
+
+def with_photo(desk: Desk, astronaut: Photo, name: str = "one") -> tuple[Actions, Screens]:
+    does, on = agreed(desk, name)
+    visit = visit_of(desk, name)
+    visit.add(astronaut, visit.keep(b"thumbnail"))
+    does.photos_taken(visitor(name))
+    return does, on
+
+
+def sat_down(desk: Desk, astronaut: Photo, count: str = "2") -> tuple[Actions, Screens, Updates]:
+    does, on = with_photo(desk, astronaut)
+    does.begin(visitor())
+    return does, on, list(does.make("grey", "relaxed", count, 0.5, visitor()))
+
+
+def shown(on: Screens, update: dict[Any, Any]) -> list[str]:
+    """The names of the screens that an update shows."""
+    return [
+        stage.value for stage in Stage if update.get(on.of(stage).column, gr.Column(visible=False)).visible
+    ]
+
+
+def picture_of(desk: Desk, html: str) -> bytes:
+    (found,) = re.findall(r"pictures/([\w-]+)", html)
+    kept = desk.album.get(found)
+    assert kept is not None
+    return kept.jpeg
+
+
+# ---- consent and photos
+
+
+@pytest.mark.parametrize(
+    "ticks",
+    ["", "null", "{}", '{"agreed": 1}', '{"agreed": "true"}', '{"agreed": false}', "[" * 9999, None, 7],
+)
+def test_only_the_tick_itself_is_a_yes(desk: Desk, ticks: Any) -> None:
+    does, on = page_of(desk)
+    does.go(Stage.CONSENT)(visitor())
+    told = does.consent(ticks, visitor())
+    assert shown(on, told) == ["consent"]
+    assert WORDS.say("consent.missing") in told[on.consent.notice]
+    assert not visit_of(desk).consented
+
+
+def test_the_tick_opens_the_camera_which_gets_the_visits_own_ticket(desk: Desk) -> None:
+    does, on = page_of(desk)
+    update = does.consent(TICKED, visitor())
+    assert shown(on, update) == ["camera"]
+    assert json.loads(update[on.camera.camera])["ticket"] == visit_of(desk).ticket
+    assert visit_of(desk, "other").ticket not in update[on.camera.camera]
+
+
+def test_a_page_cannot_jump_over_the_consent(desk: Desk) -> None:
+    does, on = page_of(desk)
+    for forged in (does.photos_taken, does.begin, does.go(Stage.LOOK), does.go(Stage.VOTE)):
+        assert shown(on, forged(visitor())) == ["welcome"]
+    assert list(does.make("grey", "", "4", 0.5, visitor())) == [{on.look.notice: gr.skip()}]
+
+
+def test_without_a_photo_there_is_no_look(desk: Desk) -> None:
+    does, on = agreed(desk)
+    told = does.photos_taken(visitor())
+    assert shown(on, told) == ["camera"]
+    assert WORDS.say("camera.missing") in told[on.camera.notice]
+
+
+def test_a_reload_comes_back_to_the_same_screen(desk: Desk, astronaut: Photo) -> None:
+    does, on = with_photo(desk, astronaut)
+    assert shown(on, does.open(visitor())) == ["look"]
+    assert shown(on, does.open(visitor("other"))) == ["welcome"]
+
+
+# ---- the making
+
+
+def test_the_plate_comes_first_then_what_it_saw_then_real_steps_then_the_result(
+    desk: Desk, astronaut: Photo
+) -> None:
+    _, on, updates = sat_down(desk, astronaut)
+    assert WORDS.say("making.loading") in updates[0][on.making.steps]
+    firsts = [
+        next(i for i, update in enumerate(updates) if sign in str(update.get(part, "")))
+        for part, sign in (
+            (on.making.plate, "<img"),
+            (on.making.seen, "<img"),
+            (on.making.steps, "progressbar"),
+            (on.making.preview, "<img"),
+            (on.result.portraits, "pictures/"),
+        )
+    ]
+    assert firsts == sorted(firsts)
+    labels = [one[on.making.steps] for one in updates if "progressbar" in str(one.get(on.making.steps))]
+    assert [re.findall(r"step (\d) of 3", label)[0] for label in labels] == ["1", "2", "3"]
+    assert "--done:100%" in labels[-1]
+    assert shown(on, updates[-1]) == ["result"]
+
+
+def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_it_is(
+    desk: Desk, astronaut: Photo
+) -> None:
+    _, on, updates = sat_down(desk, astronaut, "4")
+    result = json.loads(updates[-1][on.result.portraits])
+    assert len(result["portraits"]) == 4
+    files = [picture_of(desk, one["url"]) for one in (result["photograph"], *result["portraits"])]
+    marks = [repr(read_mark(file)) for file in files]
+    assert "None" not in marks
+    assert len(set(marks)) == 2  # one photograph, four from the plate
+    assert result["photograph"]["caption"] == WORDS.say("result.photo")
+
+
+def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(desk: Desk, astronaut: Photo) -> None:
+    does, on = with_photo(desk, astronaut)
+    painter: Any = desk.generator
+    does.begin(visitor())
+    making = does.make("grey", "", "2", 0.5, visitor())
+    while painter.steps_done < 1:
+        next(making)
+    stopped = does.stop(visitor())
+    assert list(making) == [{on.look.notice: gr.skip()}]
+    assert painter.steps_done <= 2
+    assert shown(on, stopped) == ["look"]
+    assert WORDS.say("making.stopped") in stopped[on.look.notice]
+    assert len(visit_of(desk).selfies) == 1
+
+
+def test_a_reload_stops_the_making_and_says_so(desk: Desk, astronaut: Photo) -> None:
+    does, on = with_photo(desk, astronaut)
+    does.begin(visitor())
+    making = does.make("grey", "", "1", 0.5, visitor())
+    next(making)
+    reloaded = does.open(visitor())
+    assert shown(on, reloaded) == ["look"]
+    assert WORDS.say("making.stopped") in reloaded[on.look.notice]
+    assert list(making) == [{on.look.notice: gr.skip()}]
+
+
+def test_a_visit_that_goes_while_its_portraits_are_made_says_so(desk: Desk, astronaut: Photo) -> None:
+    does, on = with_photo(desk, astronaut)
+    does.begin(visitor())
+    making = does.make("grey", "", "1", 0.5, visitor())
+    next(making)
+    desk.visits.end(visit_of(desk))
+    last = list(making)[-1]
+    assert shown(on, last) == ["welcome"]
+    assert WORDS.say("visit.over") in last[on.welcome.notice]
+
+
+def test_whoever_waits_is_told_how_many_are_before_them(desk: Desk, astronaut: Photo) -> None:
+    does, on = with_photo(desk, astronaut, "one")
+    with_photo(desk, astronaut, "two")
+    for name in ("one", "two"):
+        does.begin(visitor(name))
+    first = does.make("grey", "", "1", 0.5, visitor("one"))
+    next(first)
+    second = does.make("grey", "", "1", 0.5, visitor("two"))
+    seconds = next(second)[on.making.steps]
+    assert WORDS.say("making.queue_one", s=10) in seconds
+    list(first)
+    assert shown(on, list(second)[-1]) == ["result"]
+
+
+def test_whoever_stops_waiting_leaves_the_line(desk: Desk, astronaut: Photo) -> None:
+    does, on = with_photo(desk, astronaut, "one")
+    with_photo(desk, astronaut, "two")
+    for name in ("one", "two"):
+        does.begin(visitor(name))
+    first = does.make("grey", "", "1", 0.5, visitor("one"))
+    next(first)
+    second = does.make("grey", "", "1", 0.5, visitor("two"))
+    next(second)
+    does.stop(visitor("two"))
+    assert on.making.plate not in {part for update in second for part in update}
+    assert shown(on, list(first)[-1]) == ["result"]
+
+
+def test_two_taps_make_once(desk: Desk, astronaut: Photo) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    assert list(does.make("grey", "", "1", 0.5, visitor())) == [{on.look.notice: gr.skip()}]
+
+
+def test_a_photo_without_a_face_is_told_beside_the_looks(desk: Desk) -> None:
+    does, on = with_photo(desk, Photo(np.full((600, 480, 3), 128, np.uint8)))
+    does.begin(visitor())
+    last = list(does.make("grey", "", "1", 0.5, visitor()))[-1]
+    assert shown(on, last) == ["look"]
+    assert WORDS.say("face.none") in last[on.look.notice]
+
+
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        (TooMuch(), WORDS.say("making.memory")),
+        (NotDownloaded("a/b", "mini"), WORDS.say("making.missing")),
+        (RuntimeError("/secret/path"), WORDS.say("error.any", id="").partition("(")[0]),
+    ],
+)
+def test_what_the_machine_cannot_do_is_one_sentence(
+    desk: Desk, astronaut: Photo, failure: Exception, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    painter: Any = Painter(failure)
+    desk = replace(desk, generator=painter)
+    _, on, updates = sat_down(desk, astronaut)
+    assert shown(on, updates[-1]) == ["look"]
+    assert sentence in updates[-1][on.look.notice]
+    assert "/secret/path" not in str(updates[-1])
+    assert len([one for one in caplog.records if one.exc_info]) == isinstance(failure, RuntimeError)
+
+
+def test_without_quota_the_small_model_draws_and_the_page_says_so(desk: Desk, astronaut: Photo) -> None:
+    lent, small = Painter(NoQuota()), desk.generator
+    borrowed: Any = lent
+    _, on, updates = sat_down(replace(desk, generator=borrowed, fallback=small), astronaut)
+    assert shown(on, updates[-1]) == ["result"]
+    assert WORDS.say("making.quota") in updates[-1][on.result.words].replace("&#x27;", "'")
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        ("../../etc", "", "1", 0.5),
+        ("grey", "../x", "1", 0.5),
+        ("grey", "", "99", 0.5),
+        ("grey", "", None, 0.5),
+        ({}, [], "1", 0.5),
+        ("grey", "", "1", "much"),
+    ],
+)
+def test_a_forged_wish_is_refused_by_one_sentence(
+    desk: Desk, astronaut: Photo, wish: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    does, on = with_photo(desk, astronaut)
+    does.begin(visitor())
+    last = list(does.make(*wish, visitor()))[-1]
+    assert WORDS.say("error.any", id="").partition("(")[0] in last[on.look.notice]
+    assert [one for one in caplog.records if one.exc_info] == []
+
+
+@pytest.mark.parametrize("count", [[], {}, None, 2, "99"])
+def test_a_forged_number_is_one_sentence(desk: Desk, count: Any) -> None:
+    does, on = page_of(desk)
+    assert does.count_chosen(count)[on.look.notice]
+
+
+# ---- the questions
+
+
+def asked_about(desk: Desk, name: str = "one") -> Any:
+    quiz = visit_of(desk, name).quiz
+    assert quiz is not None
+    return quiz.asked()
+
+
+def test_a_visitor_is_asked_about_one_of_each_pair_and_one_of_their_own(desk: Desk, astronaut: Photo) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    update = does.go(Stage.VOTE)(visitor())
+    items, exposed = [], []
+    while shown(on, update) == ["vote"]:
+        question = asked_about(desk).question
+        items.append(question.item)
+        exposed.append(question.exposed)
+        does.answer(Kind.GENERATED)(visitor())
+        update = does.next(visitor())
+    assert shown(on, update) == ["goodbye"]
+    assert len(items) == 13
+    assert exposed.count(True) == 1
+    assert [guess.exposed for guess in desk.store.guesses()] == exposed
+    assert len({item.id for item in items}) == 13
+
+
+def test_who_sat_with_a_sample_face_has_seen_the_decks_sitters_in_that_look(
+    desk: Desk, astronaut: Photo
+) -> None:
+    does, _ = agreed(desk)
+    visit = visit_of(desk)
+    visit.add(astronaut, visit.keep(b"thumbnail"), sample=True)
+    does.photos_taken(visitor())
+    does.begin(visitor())
+    list(does.make("black", "", "1", 0.5, visitor()))
+    assert visit.quiz is not None
+    seen = [one for one in visit.quiz._questions if one.exposed]
+    assert {one.item.look for one in seen} == {"black"}
+    assert len(seen) == 3
+
+
+def test_the_truth_that_is_kept_is_that_of_the_picture_shown(desk: Desk, astronaut: Photo) -> None:
+    truths = set()
+    for i in range(12):
+        sat_down(desk, astronaut) if i == 0 else again(desk)
+        visit = visit_of(desk)
+        assert visit.quiz is not None
+        own = next(one for one in visit.quiz._questions if not one.credit)
+        painted = np.asarray(Image.open(io.BytesIO(own.jpeg()))).std() < 1  # the painter paints flat colours
+        assert painted == (own.item.truth == Kind.GENERATED)
+        truths.add(own.item.truth)
+    assert truths == set(Kind)
+
+
+def again(desk: Desk) -> tuple[Actions, Screens, Updates]:
+    does, on = page_of(desk)
+    does.go(Stage.LOOK)(visitor())
+    does.begin(visitor())
+    return does, on, list(does.make("grey", "", "1", 0.5, visitor()))
+
+
+def test_the_question_tells_nothing_of_the_truth(desk: Desk, astronaut: Photo) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    pages: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+    sizes: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+    update = does.go(Stage.VOTE)(visitor())
+    while shown(on, update) == ["vote"]:
+        truth = asked_about(desk).question.item.truth
+        file = picture_of(desk, update[on.vote.picture])
+        image = Image.open(io.BytesIO(file))
+        assert read_mark(file) is None
+        sizes[truth].add(f"{len(file)} {image.size} {image.quantization}")
+        text = "".join(str(update[part]) for part in (on.vote.picture, on.vote.words, on.vote.notice))
+        pages[truth].add(re.sub(r"pictures/[\w-]+|\d+", "", text))
+        does.answer(Kind.PHOTOGRAPH)(visitor())
+        update = does.next(visitor())
+    assert pages[Kind.PHOTOGRAPH] == pages[Kind.GENERATED]
+    assert sizes[Kind.PHOTOGRAPH] == sizes[Kind.GENERATED]
+    assert len(sizes[Kind.PHOTOGRAPH]) == 1
+
+
+@pytest.mark.parametrize("said", list(Kind))
+def test_after_the_answer_the_truth_is_told(desk: Desk, astronaut: Photo, said: Kind) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    does.go(Stage.VOTE)(visitor())
+    truth = asked_about(desk).question.item.truth
+    told = does.answer(said)(visitor())
+    word = {Kind.PHOTOGRAPH: "photograph", Kind.GENERATED: "AI"}
+    assert (WORDS.say("vote.right", x=word[said]) in told[on.vote.words]) == (truth == said)
+    assert not told[on.vote.answers].visible
+    assert told[on.vote.next].visible
+    (kept,) = desk.store.guesses()
+    assert kept.answer == said
+
+
+def test_reload_double_tap_and_replay_change_nothing(desk: Desk, astronaut: Photo) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    does.go(Stage.VOTE)(visitor())
+    first = does.answer(Kind.PHOTOGRAPH)(visitor())
+    second = does.answer(Kind.GENERATED)(visitor())
+    assert second[on.vote.words] == first[on.vote.words]
+    desk.visits.close_page("page of one")
+    reloaded = does.open(visitor())
+    assert reloaded[on.vote.words] == first[on.vote.words]
+    does.answer(Kind.GENERATED)(visitor())
+    assert len(desk.store.guesses()) == 1
+
+
+def test_the_next_person_on_the_same_screen_is_asked_anew(desk: Desk, astronaut: Photo) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    does.go(Stage.VOTE)(visitor())
+    does.answer(Kind.PHOTOGRAPH)(visitor())
+    assert shown(on, does.leave(visitor())) == ["welcome"]
+    sat_down(desk, astronaut)
+    does.go(Stage.VOTE)(visitor())
+    does.answer(Kind.PHOTOGRAPH)(visitor())
+    assert len({guess.voter for guess in desk.store.guesses()}) == 2
+
+
+def test_everyone_else_is_counted_from_ten_answers_on(desk: Desk, astronaut: Photo) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    does.go(Stage.VOTE)(visitor())
+    while asked_about(desk).question.exposed:
+        does.answer(Kind.GENERATED)(visitor())
+        does.next(visitor())
+    asked = asked_about(desk)
+    guess = does.answer(Kind.GENERATED)(visitor())
+    assert WORDS.say("vote.one") in guess[on.vote.words]
+    (mine,) = [one for one in desk.store.guesses() if one.round == asked.round.id]
+    for i in range(9):
+        desk.store.record(replace(mine, voter=f"other {i}"))  # type: ignore[arg-type]
+    told = does.open(visitor())[on.vote.words]
+    assert "100 % of 10" in told
+    assert WORDS.say("vote.all") in told
+
+
+def test_an_answer_without_a_question_is_refused(desk: Desk) -> None:
+    does, on = agreed(desk)
+    told = does.answer(Kind.GENERATED)(visitor())
+    assert WORDS.say("vote.gone") in told[on.camera.notice]
+    assert desk.store.guesses() == ()
+
+
+# ---- showing, deleting, leaving
+
+
+def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(desk: Desk, astronaut: Photo) -> None:
+    does, on, updates = sat_down(desk, astronaut)
+    chosen = json.dumps(json.loads(updates[-1][on.result.portraits]) | {"chosen": 1})
+    told = does.allow_show(TICKED, chosen, visitor())
+    code = visit_of(desk).code
+    assert code and code in told[on.result.code]
+    assert does.allow_show("{}", chosen, visitor())[on.result.code] == ""
+    assert not desk.album.withdraw(code)
+    does.allow_show(TICKED, chosen, visitor())
+    code = visit_of(desk).code
+    does.leave(visitor())
+    gone = does.withdraw(code.lower(), visitor("other"))
+    assert WORDS.say("withdraw.done") in gone[on.welcome.notice]
+
+
+@pytest.mark.parametrize("chosen", ["", "{}", '{"chosen": 9}', '{"chosen": -1}', '{"chosen": "0"}', None])
+def test_a_portrait_that_is_not_there_cannot_be_shown(desk: Desk, astronaut: Photo, chosen: Any) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    assert does.allow_show(TICKED, chosen, visitor())[on.result.notice]
+    assert visit_of(desk).code == ""
+
+
+@pytest.mark.parametrize("code", ["", "../../x", "x" * 10_000, None, {}])
+def test_a_wrong_code_takes_nothing_back(desk: Desk, code: Any) -> None:
+    does, on = page_of(desk)
+    does.go(Stage.WITHDRAW)(visitor())
+    told = does.withdraw(code, visitor())
+    assert WORDS.say("withdraw.unknown") in told[on.withdraw.notice]
+
+
+def test_delete_asks_once_then_every_picture_is_gone(desk: Desk, astronaut: Photo) -> None:
+    does, on, updates = sat_down(desk, astronaut)
+    urls = re.findall(r"pictures/([\w-]+)", updates[-1][on.result.portraits])
+    assert shown(on, does.go(Stage.DELETE)(visitor())) == ["delete"]
+    assert shown(on, does.keep(visitor())) == ["result"]
+    does.go(Stage.DELETE)(visitor())
+    gone = does.delete(visitor())
+    assert shown(on, gone) == ["goodbye"]
+    assert WORDS.say("delete.done") in gone[on.goodbye.words]
+    assert [desk.album.get(url) for url in urls] == [None] * len(urls)
+
+
+def test_on_a_hosted_instance_the_words_say_server(desk: Desk) -> None:
+    there = replace(desk, hosted=True)
+    assert "this server" in there.say("consent.tick", m=30)
+    assert "this machine" in desk.say("consent.tick", m=30)

@@ -1,0 +1,106 @@
+"""What one visitor is asked, and in which order."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from booth.quiz import OWN_AMONG_FIRST, Question, Quiz, line_up, new_item_id
+from errors import VisitorError
+from votes.schema import Item, Kind, VoterId
+from votes.store import Store
+
+
+def question(truth: Kind = Kind.GENERATED, exposed: bool = False) -> Question:
+    item = Item(new_item_id(), truth, "grey", "mini", "plate", rehearsal=True)
+    return Question(item, lambda: truth.value.encode(), exposed)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store("sqlite://") as store:
+        yield store
+
+
+class Shown:
+    """Stands where the album stands: remembers what a browser was given."""
+
+    def __init__(self) -> None:
+        self.pictures: list[bytes] = []
+
+    def __call__(self, jpeg: bytes) -> str:
+        self.pictures.append(jpeg)
+        return f"picture-{len(self.pictures)}"
+
+
+def quiz_of(store: Store, *questions: Question, voter: str = "one") -> tuple[Quiz, Shown]:
+    shown = Shown()
+    return Quiz(questions, store, VoterId(voter), shown), shown
+
+
+def test_a_question_stands_until_it_is_answered_and_shows_its_picture_once(store: Store) -> None:
+    quiz, shown = quiz_of(store, question(), question(Kind.PHOTOGRAPH))
+    assert quiz.asked() is quiz.asked()
+    assert quiz.go_on()  # not answered: nothing happens
+    assert (quiz.place, quiz.total) == (1, 2)
+    assert shown.pictures == [b"generated"]
+
+
+def test_the_first_answer_is_final(store: Store) -> None:
+    quiz, _ = quiz_of(store, question())
+    first = quiz.answer(Kind.PHOTOGRAPH)
+    again = quiz.answer(Kind.GENERATED)
+    assert again.guess is not None
+    assert (again.guess, again.guess.answer) == (first.guess, Kind.PHOTOGRAPH)
+    assert len(store.guesses()) == 1
+
+
+def test_after_an_answer_comes_the_next_picture_and_two_taps_are_one(store: Store) -> None:
+    quiz, shown = quiz_of(store, question(), question(), question())
+    quiz.answer(Kind.GENERATED)
+    assert quiz.go_on()
+    assert quiz.go_on()
+    assert quiz.place == 2
+    assert quiz.asked().picture == "picture-2"
+    assert len(shown.pictures) == 2
+
+
+def test_after_the_last_there_is_none(store: Store) -> None:
+    quiz, _ = quiz_of(store, question())
+    quiz.answer(Kind.GENERATED)
+    assert not quiz.go_on()
+    with pytest.raises(VisitorError) as told:
+        quiz_of(store)[0].asked()
+    assert told.value.key == "vote.gone"
+
+
+def test_everyone_asked_about_the_same_picture_answers_the_same_round(store: Store) -> None:
+    same = question()
+    one, _ = quiz_of(store, same, voter="one")
+    two, _ = quiz_of(store, same, voter="two")
+    round_id = one.answer(Kind.GENERATED).round.id
+    assert two.answer(Kind.PHOTOGRAPH).round.id == round_id
+    assert store.count(round_id).answers == 2
+
+
+def test_who_saw_the_making_is_counted_apart(store: Store) -> None:
+    quiz, _ = quiz_of(store, question(exposed=True))
+    asked = quiz.answer(Kind.GENERATED)
+    assert store.count(asked.round.id, exposed=True).answers == 1
+    assert store.count(asked.round.id, exposed=False).answers == 0
+
+
+@given(st.integers(0, 20), st.integers())
+def test_a_visitors_own_picture_comes_early_and_the_deck_keeps_its_order(cards: int, seed: int) -> None:
+    deck, own = [question() for _ in range(cards)], question(exposed=True)
+    order = line_up(deck, own, random.Random(seed))
+    assert order.index(own) < OWN_AMONG_FIRST
+    assert [one for one in order if one is not own] == deck
+
+
+def test_the_place_of_a_visitors_own_picture_is_not_always_the_same() -> None:
+    deck, own = [question() for _ in range(12)], question(exposed=True)
+    places = {line_up(deck, own, random.Random(seed)).index(own) for seed in range(50)}
+    assert places == set(range(OWN_AMONG_FIRST))
