@@ -95,6 +95,8 @@ def read_deck(folder: Path) -> Deck:
 
 
 def _entries(folder: Path) -> list[Entry]:
+    if not (folder / LIST).is_file():
+        raise PresetError(f"FACE_VALUE_DECK = {folder.name}: this folder holds no {LIST}.")
     try:
         return _List.model_validate(read_table(folder / LIST)).item
     except ValidationError as error:

@@ -103,7 +103,7 @@ def test_a_wrong_deck_is_refused_by_file_key_and_value(tmp_path: Path, item: str
 
 
 def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PresetError, match=r"^deck\.toml cannot be read"):
+    with pytest.raises(PresetError, match=r"^FACE_VALUE_DECK = .*holds no deck\.toml"):
         read_deck(tmp_path)
 
 

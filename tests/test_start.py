@@ -1,0 +1,190 @@
+"""Start-up: what is launched, what waits behind the open page, and what a wrong setting says."""
+
+import asyncio
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio.routes import App
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+import app
+from booth.visit import MOST_VISITS
+from errors import NotDownloaded, OperatorError
+from pages.booth import booth_page
+from pages.desk import Desk
+from pages.look_pictures import WELCOME
+from pages.telling import Teller
+from pages.warmup import Warmup, health_route
+from settings import Settings
+from tests.test_booth import Painter
+from tests.test_booth import desk as desk  # the fixture
+from words import read_words
+
+ROOT = Path(__file__).parent.parent
+WORDS = read_words()
+
+
+def test_health_says_how_far_the_models_are_and_503_with_a_reason_when_not(desk: Desk) -> None:
+    def ask(warmup: Warmup) -> Any:
+        return TestClient(Starlette(routes=[health_route(warmup, desk.store, "mini", "1.2")])).get("/healthz")
+
+    loading = ask(desk.warmup)
+    assert (loading.status_code, loading.json()["models"]) == (200, "loading")
+    desk.warmup.start()
+    desk.warmup.join()
+    ready = {"status": "ok", "model_set": "mini", "models": "ready", "database": "ok", "version": "1.2"}
+    assert ask(desk.warmup).json() == ready
+    failing = Warmup([Painter(NotDownloaded("a/b", "mini")).load], desk.teller)
+    failing.start()
+    failing.join()
+    missing = ask(failing)
+    assert (missing.status_code, missing.json()["models"]) == (503, "missing")
+    assert missing.json()["reason"] == WORDS.say("making.missing")
+
+
+def test_what_is_only_nice_to_have_comes_last_and_may_fail() -> None:
+    states = []
+
+    def nice() -> None:
+        states.append(warmup.state)
+        raise RuntimeError
+
+    warmup = Warmup([lambda: states.append(warmup.state)], Teller(WORDS), [nice])
+    warmup.start()
+    warmup.join()
+    assert states == ["loading", "ready"]
+    assert warmup.state == "ready"
+
+
+def test_each_look_is_shown_on_a_sample_face(desk: Desk) -> None:
+    desk.pictures.draw()
+    client = TestClient(Starlette(routes=[desk.pictures.route()]))
+    pictures = {name: client.get(f"/looks/{name}.jpg").content for name in desk.looks}
+    assert len(set(pictures.values())) == len(desk.looks) >= 6
+    assert Image.open(io.BytesIO(pictures["grey"])).size == (240, 300)
+    assert client.get("/looks/nosuch.jpg").status_code == 404
+
+
+def test_the_welcome_shows_a_photograph_and_a_portrait_drawn_here_or_none(desk: Desk) -> None:
+    desk.pictures.draw()
+    desk.pictures.draw_welcome()
+    client = TestClient(Starlette(routes=[desk.pictures.route()]))
+    photograph, portrait = (
+        Image.open(io.BytesIO(client.get(f"/looks/{one}.jpg").content)) for one in WELCOME
+    )
+    assert photograph.size == (960, 1200)
+    assert portrait.getextrema() == ((60, 60),) * 3  # what the painter paints
+    desk.pictures._pictures.clear()
+    painter: Any = desk.generator
+    painter.failure = NotDownloaded("a/b", "mini")
+    with pytest.raises(NotDownloaded):
+        desk.pictures.draw_welcome()
+    assert client.get(f"/looks/{WELCOME[1]}.jpg").status_code == 404  # at once: it will not come
+
+
+def test_gradio_keeps_nothing_of_a_visit_that_is_over(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+
+    async def served() -> App:
+        page, given = booth_page(desk), app.launch_arguments(desk, Settings())
+        page.state_session_capacity = given["state_session_capacity"]  # as launch does
+        return App.create_app(page, app_kwargs=given["app_kwargs"])
+
+    gradio = asyncio.run(served())  # without a running loop Gradio makes three and closes none
+    kept, client = gradio.state_holder, TestClient(gradio)
+    visit = desk.visits.of("cookie", "one")
+    assert kept["one"]  # as any event of that session would
+    link = "/gradio_api/deep_link?session_hash=one"
+    assert [client.request(verb, link).status_code for verb in ("GET", "HEAD")] == [404, 404]
+    assert list(tmp_path.rglob("state.json")) == []
+    desk.visits.end(visit)
+    assert "one" not in kept
+    assert "one" not in kept.time_last_used
+    assert kept.capacity == MOST_VISITS
+
+
+def test_before_the_answer_the_truth_is_not_in_the_pages_own_description(desk: Desk) -> None:
+    async def served() -> App:
+        page, given = booth_page(desk), app.launch_arguments(desk, Settings())
+        return App.create_app(page, app_kwargs=given["app_kwargs"])
+
+    client = TestClient(asyncio.run(served()))
+    config = client.get("/config").text
+    items = [card.item.id for group in desk.deck.groups for card in group]
+    files = [card.path.name for group in desk.deck.groups for card in group]
+    assert [told for told in (*items, *files) if told in config] == []
+    assert "deck.toml" not in config
+
+
+def test_the_page_launches_without_history_docs_analytics_and_footer(desk: Desk) -> None:
+    given = app.launch_arguments(desk, Settings())
+    off = ("share", "run_history", "enable_monitoring", "pwa", "ssr_mode", "mcp_server", "show_error")
+    assert [given[name] for name in off] == [False] * len(off)
+    assert given["footer_links"] == []
+    assert given["app_kwargs"]["openapi_url"] is None
+    assert given["max_file_size"] == "12mb"
+    assert "http" not in given["head"]
+    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+
+
+def test_on_a_space_the_page_listens_to_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (Settings().hosted, Settings().address) == (False, "127.0.0.1")
+    monkeypatch.setenv("SPACE_ID", "me/face-value")
+    assert (Settings().hosted, Settings().address) == (True, "0.0.0.0")
+
+
+def started(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    given = os.environ | {f"FACE_VALUE_{name}": value for name, value in environment.items()}
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=given, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "many"),
+        ("MODELS", "nosuch"),
+        ("DATABASE", "nowhere"),
+        ("RETENTION_MINUTES", "0"),
+        ("DECK", "nosuch"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_and_exit_2(tmp_path: Path, name: str, value: str) -> None:
+    done = started("app.py", **({"DATA": str(tmp_path), "MODELS": "mini"} | {name: value}))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert value in done.stderr or name in done.stderr
+
+
+def test_a_missing_system_library_of_opencv_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(OperatorError, match="apt-get install libgl1"):
+        app.require_opencv()
+
+
+def test_what_is_heavy_is_imported_behind_the_open_page(tmp_path: Path) -> None:
+    heavy = ("torch", "diffusers", "transformers", "mediapipe", "controlnet_aux", "matplotlib", "skimage")
+    code = (
+        "import sys, app; from settings import Settings; from words import read_words;"
+        "desk = app.build_desk(Settings(models='mini'), read_words());"
+        "from pages.booth import booth_page; booth_page(desk);"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = started("-c", code, DATA=str(tmp_path))
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_the_version_is_the_projects() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", app.version())
