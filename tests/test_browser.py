@@ -1,0 +1,532 @@
+"""The booth in a real browser with a fake camera, as visitors walk it.
+
+FACE_VALUE_SCREENSHOTS names a folder for a picture of each screen.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+
+from booth.deck import read_deck
+from tests.hostile import REFUSED, card, encoded
+from tests.serving import ROOT, Booth, serving, weights
+from votes.schema import Kind
+from words import read_words
+
+pytestmark = pytest.mark.browser
+
+WORDS = read_words()
+MAKING_MS = 180_000  # patience on a busy machine, not a measurement
+SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844)}
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+RED, BLUE = (200, 30, 30), (30, 30, 200)  # to the left and the right of the sitter in the camera's picture
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+# ---- what is needed
+
+
+@pytest.fixture(scope="module")
+def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
+    folder = tmp_path_factory.mktemp("booth")
+    with serving(folder / "served", weights(folder / "weights"), BIND="0.0.0.0") as booth:
+        yield booth
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the fake camera sees: a sitter between a red and a blue edge."""
+    if not shutil.which("ffmpeg"):
+        pytest.skip("no ffmpeg to make the camera's picture")
+    from skimage.data import astronaut
+
+    scene = Image.new("RGB", (1280, 720), RED)
+    scene.paste(BLUE, (640, 0, 1280, 720))
+    scene.paste(Image.fromarray(astronaut()).crop((90, 0, 360, 270)).resize((720, 720)), (280, 0))
+    folder = tmp_path_factory.mktemp("film")
+    scene.save(folder / "scene.png")
+    made = [
+        "ffmpeg",
+        "-loglevel",
+        "error",
+        "-loop",
+        "1",
+        "-i",
+        str(folder / "scene.png"),
+        "-t",
+        "1",
+        "-r",
+        "5",
+    ]
+    subprocess.run([*made, "-pix_fmt", "yuvj420p", "-q:v", "2", str(folder / "film.mjpeg")], check=True)
+    return folder / "film.mjpeg"
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+def launched(playwright: Playwright, *flags: str) -> Browser:
+    chromium = shutil.which("chromium")  # the system's where there is one, else Playwright's own
+    if not chromium and not Path(playwright.chromium.executable_path).exists():
+        pytest.skip("no Chromium: install Debian's, or run: playwright install chromium")
+    return playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *flags])
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, film: Path) -> Iterator[Browser]:
+    """With a camera that may be used."""
+    browser = launched(playwright, *FAKE, f"--use-file-for-fake-video-capture={film}")
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def blind(playwright: Playwright) -> Iterator[Browser]:
+    """Without a camera."""
+    browser = launched(playwright)
+    yield browser
+    browser.close()
+
+
+@contextlib.contextmanager
+def visitor(browser: Browser, url: str, size: str = "laptop", **options: Any) -> Iterator[Page]:
+    """A page of one's own, at the welcome; scripts must not fail."""
+    width, height = SIZES[size]
+    options = {"viewport": {"width": width, "height": height}, "color_scheme": "dark"} | options
+    with browser.new_context(**options) as context:
+        page, failures = context.new_page(), list[str]()
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(url)
+        expect(button(page, "welcome.start")).to_be_visible(timeout=30_000)
+        yield page
+        assert failures == []
+
+
+def button(page: Page, key: str, **values: object) -> Locator:
+    return page.get_by_role("button", name=WORDS.say(key, **values), exact=True)
+
+
+def agree(page: Page) -> None:
+    button(page, "welcome.start").click()
+    page.locator(".ticks input[name=agreed]").check()
+    button(page, "consent.go").click()
+    expect(page.locator(".booth-camera")).to_be_visible()
+
+
+def with_sample(page: Page, name: str = "astronaut") -> None:
+    """To the looks, with a sample face."""
+    agree(page)
+    button(page, f"sample.{name}").click()
+    button(page, "camera.use").click()
+    expect(button(page, "look.go", n=4)).to_be_visible()
+
+
+def made(page: Page) -> None:
+    button(page, "look.go", n=4).click()
+    expect(button(page, "result.vote")).to_be_visible(timeout=MAKING_MS)
+
+
+def status(page: Page, url: str) -> int:
+    return page.request.get(url).status
+
+
+# ---- the visit
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_a_visit_from_welcome_to_goodbye(browser: Browser, booth: Booth, size: str) -> None:
+    with booth.store as store:
+        before = len(store.guesses())
+    with visitor(browser, booth.url, size, has_touch=size != "laptop") as page:
+        asked, said = list[str](), list[bytes]()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("response", lambda response: said.append(body_of(response)))
+        tap = Locator.tap if size != "laptop" else Locator.click
+        to_the_looks(page, size, tap)
+        tap(button(page, "look.go", n=4))
+        expect(page.locator("[role=progressbar]")).to_be_visible(timeout=MAKING_MS)
+        look_at(page, size, "making", calm=False)
+        expect(button(page, "result.vote")).to_be_visible(timeout=MAKING_MS)
+        look_at(page, size, "result", scrolls=size == "phone")
+        portraits = page.locator(".portraits-part img").evaluate_all("all => all.map(one => one.src)")
+        assert [status(page, url) for url in portraits] == [200] * 6
+        said.clear()
+        tap(button(page, "result.vote"))
+        expect(page.get_by_alt_text(WORDS.say("vote.alt"))).to_be_visible()
+        look_at(page, size, "vote")
+        weigh_alike(button(page, "vote.photo"), button(page, "vote.ai"))
+        assert untold(b"".join(said) + page.content().encode())
+        tap(button(page, "vote.ai"))
+        expect(page.locator(".truth")).to_be_visible()
+        look_at(page, size, "truth")
+        tap(button(page, "vote.next"))
+        expect(page.get_by_text(WORDS.say("vote.nth", i=2, n=13))).to_be_visible()
+        to_the_end(page, size, tap)
+        assert [status(page, url) for url in portraits] == [404] * 6
+        tap(button(page, "goodbye.done"))
+        expect(button(page, "welcome.start")).to_be_visible()
+    assert [url for url in asked if not url.startswith((booth.url, "data:", "blob:"))] == []
+    with booth.store as store:
+        assert len(store.guesses()) == before + 1
+
+
+def to_the_looks(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
+    """Welcome, consent, one shot."""
+    look_at(page, size, "welcome")
+    tap(button(page, "welcome.start"))
+    expect(page.locator(".ticks input").first).not_to_be_checked()
+    look_at(page, size, "consent")
+    tap(button(page, "consent.go"))
+    expect(page.locator(".notice")).to_have_text(WORDS.say("consent.missing"))
+    tap(page.locator(".ticks .tick").first)
+    tap(button(page, "consent.go"))
+    expect(page.locator(".booth-camera.live")).to_be_visible()
+    look_at(page, size, "camera")
+    tap(button(page, "camera.shutter"))
+    expect(page.locator(".count b")).to_have_text("3")
+    look_at(page, size, "countdown")
+    expect(page.locator(".verdict")).to_contain_text(WORDS.say("camera.good"), timeout=20_000)
+    tap(button(page, "camera.use"))
+    expect(page.get_by_label("Studio grey")).to_be_checked()
+    look_at(page, size, "look")
+
+
+def to_the_end(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
+    """Stop guessing, delete everything."""
+    tap(button(page, "vote.stop"))
+    look_at(page, size, "goodbye")
+    tap(button(page, "result.delete"))
+    look_at(page, size, "delete")
+    tap(button(page, "delete.yes"))
+    expect(page.get_by_text(WORDS.say("delete.done"))).to_be_visible()
+
+
+def body_of(response: Any) -> bytes:
+    """What an answer said; a stream that is still open has said nothing yet."""
+    if "event-stream" in response.headers.get("content-type", "") or response.status in (204, 304):
+        return b""
+    with contextlib.suppress(Exception):  # the page went on before it was read
+        return bytes(response.body())
+    return b""
+
+
+def untold(said: bytes) -> bool:
+    """No id, file name or word of the truth in what a browser got while a question is open."""
+    cards = [one for group in read_deck(ROOT / "examples" / "deck").groups for one in group]
+    secrets = (
+        {one.item.id for one in cards} | {one.path.name for one in cards} | {"deck.toml", "Public domain"}
+    )
+    secrets |= {WORDS.say(f"vote.alt_{kind.value}") for kind in Kind} | {one.credit for one in cards}
+    return not [secret for secret in secrets if secret.encode() in said]
+
+
+def weigh_alike(one: Locator, other: Locator) -> None:
+    first, second = one.bounding_box(), other.bounding_box()
+    assert first and second
+    assert first["width"] == pytest.approx(second["width"], abs=1)
+    assert first["height"] == pytest.approx(second["height"], abs=1)
+    weight = "one => [getComputedStyle(one).fontSize, getComputedStyle(one).fontWeight]"
+    assert one.evaluate(weight) == other.evaluate(weight)
+
+
+def look_at(page: Page, size: str, name: str, calm: bool = True, scrolls: bool = False) -> None:
+    """A screen is whole, never scrolls sideways, and axe finds nothing serious."""
+    if calm:
+        page.wait_for_timeout(400)  # the cross-fade
+    if folder := os.environ.get("FACE_VALUE_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/{name}-{size}.jpg", type="jpeg", quality=85)
+    wide, tall = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    )
+    assert wide <= SIZES[size][0]
+    assert scrolls or tall <= SIZES[size][1], f"{name} scrolls"
+    if calm:
+        assert page.locator("h1:visible").count() <= 1
+        found = page.evaluate(AXE + "\n;axe.run(document, {resultTypes: ['violations']})")
+        serious = [
+            (one["id"], [node["html"][:120] for node in one["nodes"]])
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], name
+
+
+def test_a_visit_by_keyboard_alone(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+
+        def press(target: Locator, key: str = "Enter") -> None:
+            expect(target).to_be_visible(timeout=MAKING_MS)
+            for _ in range(40):
+                if target.evaluate("one => one === document.activeElement"):
+                    return page.keyboard.press(key)
+                page.keyboard.press("Tab")
+            pytest.fail("the Tab key does not get there")
+
+        press(button(page, "welcome.start"))
+        expect(page.locator(".screen.consent h1")).to_be_focused()
+        press(page.locator(".ticks input").first, "Space")
+        press(button(page, "consent.go"))
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        page.keyboard.press("Space")
+        expect(page.locator(".count")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(".count")).to_be_hidden()
+        press(button(page, "camera.shutter"))
+        expect(page.locator(".verdict")).to_contain_text(WORDS.say("camera.good"), timeout=20_000)
+        press(button(page, "camera.use"))
+        press(page.get_by_label("Studio grey"), "ArrowRight")
+        expect(page.get_by_label("Studio black")).to_be_checked()
+        press(button(page, "look.go", n=4))
+        press(button(page, "result.vote"))
+        press(button(page, "vote.photo"))
+        expect(page.locator(".truth")).to_be_visible()
+        press(button(page, "vote.next"))
+        press(button(page, "vote.stop"))
+        press(button(page, "goodbye.done"))
+        expect(button(page, "welcome.start")).to_be_visible()
+
+
+# ---- the camera
+
+
+def test_the_preview_is_mirrored_and_the_file_is_not(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        agree(page)
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        page.wait_for_timeout(500)
+        preview = pixels(page.locator("video").screenshot())
+        file = shot(page)
+    middle = file.shape[0] // 2
+    assert is_red(file[middle, 3]) and is_blue(file[middle, -4])
+    middle = preview.shape[0] // 2
+    assert preview[middle, 3, 2] > preview[middle, 3, 0]  # the shade around the oval darkens both
+    assert preview[middle, -4, 0] > preview[middle, -4, 2]
+
+
+def shot(page: Page) -> "np.ndarray[Any, Any]":
+    """Press the shutter; what the page then sends, as the browser has it."""
+    page.evaluate("""const real = window.fetch; window.fetch = (path, given) => {
+        if (path === "selfies") window.sent = given.body; return real(path, given); }; 0""")
+    button(page, "camera.shutter").click()
+    page.wait_for_function("window.sent", timeout=20_000)
+    data = page.evaluate("async () => [...new Uint8Array(await window.sent.arrayBuffer())]")
+    expect(page.locator(".shots img")).to_have_count(1)
+    return pixels(bytes(data))
+
+
+def pixels(data: bytes) -> "np.ndarray[Any, Any]":
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+
+
+def is_red(pixel: Any) -> bool:
+    return bool(pixel[0] > 150 and pixel[2] < 90)
+
+
+def is_blue(pixel: Any) -> bool:
+    return bool(pixel[2] > 150 and pixel[0] < 90)
+
+
+def test_the_file_holds_no_more_than_the_visitor_saw(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url, "phone") as page:
+        agree(page)
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        shape = page.locator("video").evaluate("one => one.clientWidth / one.clientHeight")
+        height, width, _ = shot(page).shape
+    assert width / height == pytest.approx(shape, rel=0.15)  # the words below may move it meanwhile
+    assert width < 0.8 * 1280
+
+
+def test_four_shots_are_enough_and_one_can_be_taken_again(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        agree(page)
+        for i in range(1, 5):
+            button(page, "sample.hopper").click()
+            expect(page.locator(".shots img")).to_have_count(i)
+        expect(button(page, "camera.shutter")).to_be_disabled()
+        button(page, "camera.remove", i=2).click()
+        expect(page.locator(".shots img")).to_have_count(3)
+        expect(button(page, "camera.shutter")).to_be_enabled()
+        expect(button(page, "camera.use_many", n=3)).to_be_visible()
+
+
+def test_the_camera_is_released_when_the_photos_are_taken(browser: Browser, booth: Booth) -> None:
+    watch = """const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    window.tracks = []; navigator.mediaDevices.getUserMedia = async (wish) => {
+      const stream = await real(wish); window.tracks.push(...stream.getTracks()); return stream; }; 0"""
+    with visitor(browser, booth.url) as page:
+        page.evaluate(watch)
+        agree(page)
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        assert page.evaluate("tracks.map(one => one.readyState)") == ["live"]
+        button(page, "sample.hopper").click()
+        button(page, "camera.use").click()
+        expect(button(page, "look.go", n=4)).to_be_visible()
+        assert page.evaluate("tracks.map(one => one.readyState)") == ["ended"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("NotAllowedError", "denied"), ("NotFoundError", "none"), ("NotReadableError", "busy")]
+)
+def test_a_camera_that_cannot_be_had_is_told_and_the_upload_stays(
+    browser: Browser, booth: Booth, name: str, key: str
+) -> None:
+    with visitor(browser, booth.url) as page:
+        fail = f"async () => {{ throw new DOMException('', '{name}'); }}"
+        page.evaluate(f"navigator.mediaDevices.getUserMedia = {fail}; 0")
+        agree(page)
+        expect(page.locator(".trouble")).to_have_text(WORDS.say(f"camera.{key}"))
+        look_at(page, "laptop", f"camera-{key}")
+        button(page, "sample.hopper").click()
+        button(page, "camera.use").click()
+        expect(button(page, "look.go", n=4)).to_be_visible()
+
+
+def test_a_browser_that_refuses_by_itself_is_told_so(blind: Browser, booth: Booth) -> None:
+    with visitor(blind, booth.url) as page:
+        agree(page)
+        told = page.locator(".trouble")
+        expect(told).to_have_text(
+            re.compile("|".join(WORDS.say(f"camera.{key}") for key in ("denied", "none")))
+        )
+
+
+def test_plain_http_on_a_lan_address_says_so_and_takes_uploads(browser: Browser, booth: Booth) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks for the way
+            address = probe.getsockname()[0]
+        except OSError:
+            pytest.skip("this machine has no address but its own")
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but its own")
+    with visitor(browser, booth.url.replace("127.0.0.1", address)) as page:
+        agree(page)
+        expect(page.locator(".trouble")).to_have_text(WORDS.say("camera.insecure"))
+        upload(page, encoded(np.asarray(sample_face()), "png"))
+        expect(page.locator(".shots img")).to_have_count(1)
+
+
+def sample_face() -> Image.Image:
+    from skimage.data import astronaut
+
+    return Image.fromarray(astronaut())
+
+
+def upload(page: Page, data: bytes, name: str = "my-holiday.png") -> None:
+    page.locator(".booth-camera input[type=file]").set_input_files(
+        {"name": name, "mimeType": "image/png", "buffer": data}
+    )
+
+
+@pytest.mark.parametrize("name", ["zip bomb", "png of 2.5 billion pixels", "png without pixels"])
+def test_a_bad_file_earns_its_sentence_beside_the_photos(browser: Browser, booth: Booth, name: str) -> None:
+    make_bytes, key = REFUSED[name]
+    with visitor(browser, booth.url) as page:
+        agree(page)
+        upload(page, make_bytes())
+        expect(page.locator(".verdict .notice")).to_have_text(WORDS.say(key, mp=50, mb=12))
+        upload(page, encoded(card(640, 800), "png"))
+        expect(page.locator(".verdict .notice")).to_have_text(WORDS.say("face.none"))
+        expect(page.locator(".shots img")).to_have_count(0)
+
+
+# ---- more than one, and going away
+
+
+def test_stop_keeps_the_photos_and_the_choices(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        with_sample(page)
+        page.get_by_label("Editorial").check()
+        button(page, "look.go", n=4).click()
+        button(page, "making.stop").click()
+        expect(page.locator(".notice", has_text=WORDS.say("making.stopped"))).to_be_visible()
+        expect(page.get_by_label("Editorial")).to_be_checked()
+        made(page)
+
+
+def test_two_visitors_wait_for_each_other_and_see_only_their_own(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as one, visitor(browser, booth.url) as other:
+        with_sample(one, "astronaut")
+        with_sample(other, "hopper")
+        button(one, "look.go", n=4).click()
+        button(other, "look.go", n=4).click()
+        shown = []
+        for page in (one, other):
+            expect(button(page, "result.vote")).to_be_visible(timeout=MAKING_MS)
+            shown.append(page.locator(".portraits-part img").evaluate_all("all => all.map(one => one.src)"))
+        assert set(shown[0]).isdisjoint(shown[1])
+        assert [status(one, url) for url in shown[0]] == [200] * 6
+        assert [status(one, url) for url in shown[1]] == [404] * 6
+
+
+def test_a_reload_and_a_double_tap_change_no_answer(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        with_sample(page)
+        made(page)
+        button(page, "result.vote").click()
+        with booth.store as store:
+            before = len(store.guesses())
+        button(page, "vote.photo").dblclick()
+        expect(page.locator(".truth")).to_be_visible()
+        told = page.locator(".screen.vote h1").inner_text()
+        page.reload()
+        expect(page.locator(".screen.vote h1")).to_have_text(told)
+        with booth.store as store:
+            assert len(store.guesses()) == before + 1
+
+
+def test_a_screen_that_nobody_touches_asks_and_then_clears_itself(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        page.clock.install()
+        page.reload()
+        with_sample(page)
+        page.clock.fast_forward(91_000)
+        page.clock.run_for(1_000)
+        expect(page.locator("dialog.idle")).to_be_visible()
+        button(page, "idle.yes").click()
+        expect(page.locator("dialog.idle")).to_be_hidden()
+        expect(button(page, "look.go", n=4)).to_be_visible()
+        page.clock.fast_forward(111_000)
+        page.clock.run_for(1_000)
+        expect(button(page, "welcome.start")).to_be_visible()
+
+
+def test_a_closed_tab_leaves_nothing_on_disk_or_in_the_log(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        agree(page)
+        with page.expect_request(lambda request: request.url.endswith("/selfies")) as sent:
+            upload(page, encoded(np.asarray(sample_face()), "png"))
+        expect(page.locator(".shots img")).to_have_count(1)
+        ticket = sent.value.headers["x-ticket"]
+        assert "my-holiday" not in booth.log + page.content()
+    assert gone(lambda: not booth.pictures)
+    assert ticket not in booth.log
+    assert str(booth.folder) not in booth.log
+
+
+def gone(what: Callable[[], bool]) -> bool:
+    """The server hears of a closed tab a moment later, and waits a little for a reload."""
+    for _ in range(120):
+        if what():
+            return True
+        time.sleep(0.5)
+    return False
