@@ -6,17 +6,18 @@ passed. Only what a sitter allowed to be shown, and a host approved, outlives th
 """
 
 import hmac
-import json
 import logging
 import re
 import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NewType
+from typing import Annotated, NewType
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 SittingId = NewType("SittingId", str)
 PictureId = NewType("PictureId", str)
@@ -24,7 +25,7 @@ PictureId = NewType("PictureId", str)
 # Read aloud and typed without doubt: no 0 and O, no 1, I and L.
 CODE_LETTERS, CODE_LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
 ID_BYTES = 16
-OUR_FOLDER = re.compile(r"[\w-]{22}")  # 16 bytes as base64 without padding
+OUR_ID = "[A-Za-z0-9_-]{22}"  # 16 bytes as base64 without padding
 NOTE = "sitting.json"
 LOG = logging.getLogger("face_value")
 
@@ -46,9 +47,21 @@ class Permission:
     until: datetime
 
 
+class _Note(BaseModel):
+    """What of a sitting survives a restart, once it is approved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    deadline: AwareDatetime
+    until: AwareDatetime
+    code: Annotated[str, StringConstraints(pattern=f"^[{CODE_LETTERS}]{{{CODE_LENGTH}}}$")]
+    approved: bool
+    shown: dict[Annotated[str, StringConstraints(pattern=f"^{OUR_ID}$")], str]  # picture: file name
+
+
 @dataclass(frozen=True)
 class _Sitting:
-    """What is known of a sitting; what stands in its note survives a restart."""
+    """What is known of a sitting."""
 
     folder: Path
     deadline: datetime
@@ -66,6 +79,11 @@ class _Sitting:
     def visible(self, picture: PictureId, now: datetime) -> bool:
         """Whether that picture is still there to be seen."""
         return now < self.deadline or (picture in self.shown and not self.over(now))
+
+    def without(self, picture: PictureId) -> "_Sitting":
+        """The same sitting after one picture went."""
+        names = {one: name for one, name in self.names.items() if one != picture}
+        return replace(self, names=names, shown=tuple(one for one in self.shown if one != picture))
 
 
 class Album:
@@ -106,8 +124,12 @@ class Album:
         with self._lock:
             known = self._sittings[sitting]
             file = _file(known, picture)
-            file.touch(0o600)
-            file.write_bytes(jpeg)
+            try:
+                file.touch(0o600)
+                file.write_bytes(jpeg)
+            except OSError:  # a full disk: no half picture stays
+                self._remove(file)
+                raise
             self._sittings[sitting] = replace(known, names={**known.names, picture: name})
             self._pictures[picture] = sitting
         return picture
@@ -119,7 +141,10 @@ class Album:
             sitting = self._pictures.get(wanted)
             if sitting is None or not (known := self._sittings[sitting]).visible(wanted, self._clock()):
                 return None
-            return Kept(sitting, _file(known, wanted).read_bytes(), known.names[wanted])
+            try:
+                return Kept(sitting, _file(known, wanted).read_bytes(), known.names[wanted])
+            except FileNotFoundError:  # somebody cleaned up by hand
+                return None
 
     def kept(self, sitting: SittingId) -> tuple[Kept, ...]:
         """The pictures that may be taken home, in the order they were put."""
@@ -135,9 +160,10 @@ class Album:
             if sitting is None:
                 return
             known = self._sittings[sitting]
-            _file(known, PictureId(picture)).unlink(missing_ok=True)
-            names = {one: name for one, name in known.names.items() if one != picture}
-            self._sittings[sitting] = replace(known, names=names)
+            self._sittings[sitting] = left = known.without(PictureId(picture))
+            self._remove(_file(known, PictureId(picture)))
+            if left.shown != known.shown:
+                self._write(sitting, left)
 
     def delete(self, sitting: SittingId) -> None:
         """Everything of a sitting goes at once."""
@@ -147,7 +173,19 @@ class Album:
                 return
             for picture in known.names:
                 self._pictures.pop(picture, None)
+            if known.permission:
+                self._remove(known.folder / NOTE)  # first: without it no restart brings back what resists
             self._remove(known.folder)
+
+    def release(self, sitting: SittingId) -> None:
+        """The sitter has left: what they did not allow to be shown goes at once."""
+        with self._lock:
+            known = self._sittings.get(sitting)
+            if known is None or not known.permission:
+                self.delete(sitting)
+                return
+            for picture in set(known.names) - set(known.shown):
+                self.drop(picture)
 
     def deadline(self, sitting: SittingId) -> datetime | None:
         """When the retention of a sitting ends; None when it is over."""
@@ -155,11 +193,14 @@ class Album:
         return known.deadline if known else None
 
     def allow_show(self, sitting: SittingId, pictures: Iterable[PictureId]) -> Permission:
-        """The sitter's leave to show these. Raises `KeyError` for a sitting that is over."""
-        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
-        permission = Permission(code, self._clock() + self._show)
+        """The sitter's leave to show these. Raises `KeyError` for a sitting that is over.
+
+        Another choice keeps the code, which may be noted down already, and needs a new approval.
+        """
         with self._lock:
             known = self._sittings[sitting]
+            code = known.permission.code if known.permission else _new_code()
+            permission = Permission(code, self._clock() + self._show)
             shown = tuple(picture for picture in pictures if picture in known.names)
             self._write(sitting, replace(known, shown=shown, permission=permission, approved=False))
         return permission
@@ -190,76 +231,84 @@ class Album:
         """Delete what is over, and name it; of what may be shown for longer only that stays."""
         now = self._clock()
         with self._lock:
-            for folder in tuple(self._doomed):
-                self._remove(folder)
+            for path in tuple(self._doomed):
+                self._remove(path)
             over = tuple(sitting for sitting, known in self._sittings.items() if known.over(now))
             for sitting in over:
                 self.delete(sitting)
-            for known in [one for one in self._sittings.values() if now >= one.deadline]:
-                for picture in [one for one in known.names if not known.visible(one, now)]:
-                    self.drop(picture)
+            for known in tuple(self._sittings.values()):
+                for picture in known.names:
+                    if not known.visible(picture, now):
+                        self.drop(picture)
         return over
 
     def _start(self) -> None:
         """Read what may still be shown, delete the rest of what is ours."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in sorted(self._folder.iterdir()):
-            if not OUR_FOLDER.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+            if not re.fullmatch(OUR_ID, folder.name) or folder.is_symlink() or not folder.is_dir():
                 continue
             sitting, known = SittingId(folder.name), _read(folder)
             if known is None or not known.approved or known.over(self._clock()):
                 self._remove(folder)
                 continue
-            for file in folder.glob("*.jpg"):
-                if file.stem not in known.names:
-                    file.unlink()
+            wanted = {folder / NOTE, *(_file(known, picture) for picture in known.names)}
+            for path in set(folder.iterdir()) - wanted:
+                self._remove(path)
             self._sittings[sitting] = known
             self._pictures |= dict.fromkeys(known.names, sitting)
 
     def _write(self, sitting: SittingId, known: _Sitting) -> None:
         """Keep the sitting, and its note on the disk: whole or not at all."""
-        self._sittings[sitting] = known
-        note = {
-            "deadline": known.deadline.isoformat(),
-            "shown": {picture: known.names[picture] for picture in known.shown},
-            "approved": known.approved,
-            "permission": known.permission
-            and asdict(known.permission) | {"until": known.permission.until.isoformat()},
-        }
+        note = known.folder / NOTE
+        if not known.permission:
+            self._sittings[sitting] = known
+            note.unlink(missing_ok=True)  # works on a full disk too, and nothing survives without it
+            return
+        content = _Note(
+            deadline=known.deadline,
+            until=known.permission.until,
+            code=known.permission.code,
+            approved=known.approved,
+            shown={picture: known.names[picture] for picture in known.shown},
+        )
         draft = known.folder / f"{NOTE}.new"
         draft.touch(0o600)
-        draft.write_text(json.dumps(note), encoding="utf-8")
-        draft.replace(known.folder / NOTE)
+        draft.write_text(content.model_dump_json(), encoding="utf-8")
+        draft.replace(note)
+        self._sittings[sitting] = known
 
-    def _remove(self, folder: Path) -> None:
+    def _remove(self, path: Path) -> None:
+        """Delete a folder or a file; what resists is logged once, and tried again at each sweep."""
         try:
-            if folder.exists():
-                shutil.rmtree(folder)
-            self._doomed.discard(folder)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+            self._doomed.discard(path)
         except OSError as error:
-            if folder not in self._doomed:
-                LOG.error("A sitting could not be deleted and will be tried again: %s", error.strerror)
-            self._doomed.add(folder)
+            if path not in self._doomed:
+                sitting = path.relative_to(self._folder).parts[0]
+                LOG.error("sitting %s: not deleted, tried again at each sweep: %s", sitting, error.strerror)
+            self._doomed.add(path)
 
 
 def _file(known: _Sitting, picture: PictureId) -> Path:
     return known.folder / f"{picture}.jpg"
 
 
+def _new_code() -> str:
+    return "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+
+
 def _read(folder: Path) -> _Sitting | None:
     """A sitting from its note; None when it has none that we wrote."""
     try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        until = datetime.fromisoformat(note["permission"]["until"])
-        names = {PictureId(one): str(name) for one, name in note["shown"].items()}
-        names = {one: name for one, name in names.items() if OUR_FOLDER.fullmatch(one)}
-        return _Sitting(
-            folder,
-            datetime.fromisoformat(note["deadline"]),
-            {one: name for one, name in names.items() if (folder / f"{one}.jpg").is_file()},
-            tuple(names),
-            Permission(note["permission"]["code"], until),
-            note["approved"] is True,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        note = _Note.model_validate_json((folder / NOTE).read_bytes())
+    except (OSError, ValidationError):
         return None
+    permission = Permission(note.code, note.until)
+    known = _Sitting(folder, note.deadline, {}, (), permission, note.approved)
+    files = {picture: _file(known, picture) for picture in map(PictureId, note.shown)}
+    there = tuple(picture for picture, file in files.items() if file.is_file() and not file.is_symlink())
+    return replace(known, names={picture: note.shown[picture] for picture in there}, shown=there)

@@ -1,8 +1,10 @@
 """The files of sittings: ids that open nothing else, and an end that comes."""
 
+import errno
 import json
 import shutil
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from booth.album import CODE_LETTERS, Album
+from booth.album import CODE_LENGTH, CODE_LETTERS, Album, SittingId
 
 JPEG = b"\xff\xd8 one \xff\xd9"
 
@@ -189,7 +191,7 @@ def test_without_both_consent_and_approval_nothing_survives(
     assert files(folder) == []
 
 
-@pytest.mark.parametrize("note", ["", "[]", "{}", '{"permission": {"until": "never"}}', "\x00"])
+@pytest.mark.parametrize("note", ["", "[]", "{}", "\x00"])
 def test_a_note_that_we_did_not_write_lets_nothing_survive(
     album: Album, folder: Path, clock: Clock, note: str
 ) -> None:
@@ -200,15 +202,87 @@ def test_a_note_that_we_did_not_write_lets_nothing_survive(
     assert files(folder) == []
 
 
-def test_the_note_holds_no_picture_outside_its_folder(album: Album, folder: Path, clock: Clock) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("deadline", "2026-05-01T12:30:00"),  # of which zone?
+        ("until", "never"),
+        ("code", 7),
+        ("code", "ÄÄÄÄÄÄÄÄ"),
+        ("approved", None),
+        ("shown", {"../secret": "x"}),
+    ],
+)
+def test_a_note_with_one_wrong_value_lets_nothing_survive(
+    album: Album, folder: Path, clock: Clock, key: str, value: object
+) -> None:
+    sitting = approved(album)
+    (folder / "secret.jpg").write_bytes(b"secret")
+    note = json.loads((folder / sitting / "sitting.json").read_text())
+    (folder / sitting / "sitting.json").write_text(json.dumps(note | {key: value}))
+    after = Album(folder, 30, 12, clock)
+    assert after.get("../secret") is None
+    assert [file.name for file in files(folder)] == ["secret.jpg"]
+
+
+def approved(album: Album) -> SittingId:
+    """A sitting with one picture that may be shown."""
     sitting = album.begin()
     album.allow_show(sitting, [album.put(sitting, JPEG)])
     album.approve(sitting)
-    (folder / "secret.jpg").write_bytes(b"secret")
-    note = json.loads((folder / sitting / "sitting.json").read_text())
-    note["shown"]["../secret"] = "x"
-    (folder / sitting / "sitting.json").write_text(json.dumps(note))
-    assert Album(folder, 30, 12, clock).get("../secret") is None
+    return sitting
+
+
+def test_beside_what_may_be_shown_nothing_lies_in_the_folder_after_a_restart(
+    album: Album, folder: Path, clock: Clock
+) -> None:
+    sitting = approved(album)
+    (folder / sitting / "half.jpg").write_bytes(b"\xff\xd8")
+    (folder / sitting / "sitting.json.new").write_text("{")
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    (outside / "photo.jpg").write_bytes(b"not ours")
+    (folder / sitting / "link").symlink_to(outside)
+    Album(folder, 30, 12, clock)
+    assert sorted(path.suffix for path in (folder / sitting).iterdir()) == [".jpg", ".json"]
+    assert (outside / "photo.jpg").exists()
+
+
+def test_a_link_in_the_place_of_a_picture_is_not_followed(album: Album, folder: Path, clock: Clock) -> None:
+    sitting = album.begin()
+    picture = album.put(sitting, JPEG)
+    album.allow_show(sitting, [picture])
+    album.approve(sitting)
+    (folder.parent / "votes").write_bytes(b"secret")
+    (file,) = (folder / sitting).glob("*.jpg")
+    file.unlink()
+    file.symlink_to(folder.parent / "votes")
+    assert Album(folder, 30, 12, clock).get(picture) is None
+    assert (folder.parent / "votes").exists()
+
+
+def test_whoever_leaves_leaves_only_what_may_be_shown(album: Album, folder: Path) -> None:
+    sitting, other = album.begin(), album.begin()
+    shown, private = album.put(sitting, JPEG), album.put(sitting, JPEG, "ai-portrait-2.jpg")
+    album.put(other, JPEG)
+    album.allow_show(sitting, [shown])
+    album.release(sitting)
+    album.release(other)
+    assert album.get(shown) is not None
+    assert album.get(private) is None
+    assert [file.stem for file in files(folder) if file.suffix == ".jpg"] == [shown]
+
+
+def test_a_shown_picture_that_was_dropped_is_not_shown(album: Album, folder: Path, clock: Clock) -> None:
+    sitting = album.begin()
+    kept, dropped = album.put(sitting, JPEG), album.put(sitting, JPEG)
+    album.allow_show(sitting, [kept, dropped])
+    album.drop(dropped)
+    album.approve(sitting)
+    after = Album(folder, 30, 12, clock)
+    assert after.get(kept) is not None
+    assert after.get(dropped) is None
+    after.approve(sitting)
 
 
 def test_a_code_takes_a_sitting_back_however_it_is_typed(album: Album, folder: Path) -> None:
@@ -223,6 +297,39 @@ def test_a_code_takes_a_sitting_back_however_it_is_typed(album: Album, folder: P
     assert [file.parent.name for file in files(folder)] == [other]
 
 
+@given(st.data())
+def test_a_code_may_be_typed_in_any_case_with_anything_between(standing: Album, data: st.DataObject) -> None:
+    sitting = standing.begin()
+    code = standing.allow_show(sitting, []).code
+    assert len(code) == CODE_LENGTH
+    typed = "".join(
+        data.draw(st.sampled_from([letter, letter.lower()])) + data.draw(st.text(" -.\t\u00a0", max_size=3))
+        for letter in code
+    )
+    assert standing.withdraw(typed)
+    assert standing.deadline(sitting) is None
+
+
+@given(st.text(CODE_LETTERS, min_size=CODE_LENGTH, max_size=CODE_LENGTH))
+def test_a_guessed_code_withdraws_nothing(standing: Album, guess: str) -> None:
+    sitting = standing.begin()
+    code = standing.allow_show(sitting, []).code
+    assert standing.withdraw(guess) == (guess == code)
+    standing.delete(sitting)
+
+
+def test_another_choice_keeps_the_code_and_needs_a_new_approval(
+    album: Album, folder: Path, clock: Clock
+) -> None:
+    sitting = album.begin()
+    one, two = album.put(sitting, JPEG), album.put(sitting, JPEG)
+    code = album.allow_show(sitting, [one]).code
+    album.approve(sitting)
+    assert album.allow_show(sitting, [two]).code == code
+    Album(folder, 30, 12, clock)
+    assert files(folder) == []
+
+
 def test_a_permission_taken_back_is_no_permission(album: Album) -> None:
     sitting = album.begin()
     picture = album.put(sitting, JPEG)
@@ -232,20 +339,103 @@ def test_a_permission_taken_back_is_no_permission(album: Album) -> None:
     assert album.get(picture) is not None
 
 
-def test_what_cannot_be_deleted_is_logged_and_tried_again(
-    album: Album, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_permission_taken_back_does_not_come_back_with_a_restart(
+    album: Album, folder: Path, clock: Clock
 ) -> None:
-    sitting = album.begin()
-    picture = album.put(sitting, JPEG)
+    sitting = approved(album)
+    album.forbid_show(sitting)
+    album.approve(sitting)
+    Album(folder, 30, 12, clock)
+    assert files(folder) == []
 
-    def refuse(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
 
+def refuse(path: Path, **_: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+def test_a_folder_that_cannot_be_deleted_is_logged_by_its_id_and_tried_again(
+    album: Album,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sitting = approved(album)
+    (picture,) = (file.stem for file in files(folder) if file.suffix == ".jpg")
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", refuse)
         album.delete(sitting)
+        album.sweep()
     assert album.get(picture) is None
-    (entry,) = caplog.records
+    (entry,) = caplog.records  # once, not at each sweep
+    assert sitting in entry.getMessage()
     assert str(folder) not in entry.getMessage()
+    assert picture not in entry.getMessage()
     album.sweep()
+    assert files(folder) == []
+
+
+def test_what_resisted_its_withdrawal_is_not_brought_back_by_a_restart(
+    album: Album, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting = approved(album)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", refuse)
+        album.delete(sitting)
+    Album(folder, 30, 12, clock)
+    assert files(folder) == []
+
+
+def test_one_file_that_cannot_be_deleted_keeps_no_other_from_it(
+    album: Album, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting, over = album.begin(), album.begin()
+    shown, private = album.put(sitting, JPEG), album.put(sitting, JPEG)
+    album.put(over, JPEG)
+    album.allow_show(sitting, [shown])
+    album.approve(sitting)
+    clock.now += timedelta(minutes=30)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        assert album.sweep() == (over,)
+    assert album.get(private) is None
+    album.sweep()
+    assert [file.stem for file in files(folder) if file.suffix == ".jpg"] == [shown]
+
+
+def test_a_full_disk_leaves_no_half_picture(
+    album: Album, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting = album.begin()
+
+    def half(path: Path, data: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(data[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", half)
+        with pytest.raises(OSError, match="No space"):
+            album.put(sitting, JPEG)
+    assert files(folder) == []
+
+
+def test_a_file_that_somebody_removed_by_hand_is_gone(album: Album, folder: Path) -> None:
+    picture = album.put(album.begin(), JPEG, "portrait-1.jpg")
+    (file,) = files(folder)
+    file.unlink()
+    assert album.get(picture) is None
+
+
+def test_many_visitors_at_once_get_only_their_own(album: Album, folder: Path) -> None:
+    def visit(number: int) -> bool:
+        sitting = album.begin()
+        mine = [album.put(sitting, b"%d" % number, "x.jpg") for _ in range(5)]
+        album.drop(mine.pop())
+        right = [kept.jpeg for kept in album.kept(sitting)] == [b"%d" % number] * 4
+        album.sweep()
+        album.delete(sitting)
+        return right
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(visit, range(40)))
     assert files(folder) == []
