@@ -101,7 +101,7 @@ def take(title: str, note_: str, links: Sequence[tuple[str, str]]) -> str:
 def idle(sentence: str, stay: str) -> str:
     """What an idle screen asks; `page.js` shows it and counts {s} down."""
     return (
-        f'<dialog class="idle" aria-label="{escape(stay)}"><p data-said="{escape(sentence)}"></p>'
+        f'<dialog class="idle" aria-labelledby="still"><p id="still" data-said="{escape(sentence)}"></p>'
         f'<button type="button" class="btn">{escape(stay)}</button></dialog>'
     )
 

@@ -2,30 +2,36 @@
 (() => {
   const IDLE_S = 90, LAST_CALL_S = 20;
   const PATIENT = ".screen.welcome, .screen.making"; // nothing of anybody is shown, or the machine works
-  let screen = null, touched = Date.now(), first = true;
+  let screen = null, said = "", touched = Date.now();
 
+  // Gradio puts a screen into the page when it is shown, and its words perhaps a moment later.
   const arrive = () => {
-    const now = [...document.querySelectorAll(".fv .screen")].find((one) => one.offsetParent !== null);
-    if (!now || now === screen) return;
-    screen = now;
-    touched = Date.now();
-    scrollTo(0, 0);
-    const title = now.querySelector("h1");
-    if (title) document.title = `${title.textContent} · Face Value`;
-    if (!first) title?.focus({ preventScroll: true });
-    first = false;
+    const now = document.querySelector(".fv .screen");
+    const title = now?.querySelector("h1");
+    if (!title || (now === screen && title.textContent === said)) return;
+    const first = screen === null;
+    if (now !== screen) {
+      touched = Date.now();
+      document.title = "Face Value";
+      scrollTo(0, 0);
+    }
+    [screen, said] = [now, title.textContent];
+    if (!now.querySelector(".truth")) document.title = `${said} · Face Value`; // a title tells no truth: others may still guess
+    if (!first) title.focus({ preventScroll: true });
   };
-  new MutationObserver(arrive).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "style"] });
+  new MutationObserver(arrive).observe(document.documentElement, { childList: true, subtree: true });
 
-  const touch = () => { touched = Date.now(); document.querySelector("dialog.idle[open]")?.close(); };
+  const touch = () => { touched = Date.now(); };
   ["pointerdown", "keydown", "input"].forEach((name) => addEventListener(name, touch, { capture: true, passive: true }));
+  addEventListener("click", ({ target }) => target.closest("dialog.idle")?.close());
   setInterval(() => {
     const idle = (Date.now() - touched) / 1000 - IDLE_S;
     const dialog = document.querySelector("dialog.idle");
-    if (!dialog || !screen?.isConnected || screen.matches(PATIENT) || idle < 0) return;
+    if (!dialog || !screen?.isConnected) return;
+    if (idle < 0 || screen.matches(PATIENT)) return dialog.close();
     if (idle > LAST_CALL_S) {
+      touch();
       dialog.close();
-      touched = Date.now();
       document.querySelector(".leave-quietly")?.click();
       return;
     }

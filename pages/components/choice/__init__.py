@@ -42,7 +42,8 @@ def choice(
 
 
 def _option(name: str, option: Option, kind: str) -> str:
-    pic = f'<span class="pic" style="background:{escape(option.backdrop)}">{markup.RING}</span>'
+    ground = f"background:{escape(option.backdrop)};background-position:50% 20%"
+    pic = f'<span class="pic" style="{ground}">{markup.RING}</span>'
     return (
         f'<label><input type="radio" name="{escape(name)}" value="{escape(option.value)}">'
         f"{pic if kind == 'frames' else ''}<span>{escape(option.title)}</span></label>"

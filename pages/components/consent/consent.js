@@ -1,6 +1,6 @@
 const boxes = () => [...element.querySelectorAll("input")];
 const check = () => {
-  const said = JSON.parse(props.value);
+  const said = JSON.parse(props.value || "{}");
   boxes().forEach((box) => { box.checked = said[box.name] === true; });
 };
 check();

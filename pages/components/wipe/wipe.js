@@ -9,7 +9,10 @@ const place = (share) => {
 const rest = () => { attracting = false; };
 range.addEventListener("input", () => { rest(); place(Number(range.value)); });
 ["pointerdown", "keydown", "focus"].forEach((name) => range.addEventListener(name, rest));
-wipe.querySelector(".top").addEventListener("error", () => wipe.classList.add("alone"));
+const right = wipe.querySelector(".top");
+const alone = () => wipe.classList.toggle("alone", right.complete && !right.naturalWidth);
+["load", "error"].forEach((name) => right.addEventListener(name, alone));
+alone();
 const move = (now) => {
   if (!attracting || !wipe.isConnected) return;
   const share = 50 + 38 * Math.sin((2 * Math.PI * now) / PERIOD_MS);
