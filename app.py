@@ -13,12 +13,15 @@ from words import Words, read_words
 
 if TYPE_CHECKING:
     from pages.desk import Desk
+    from pipelines.generate import Generator
+    from pipelines.model_set import ModelSet
 
 # Before gradio is imported, which reads it then. Pages import gradio, so functions import pages.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 LOG = logging.getLogger("face_value")
 ROOT = Path(__file__).parent
+BUNDLED = "mini"  # the set that is always here
 MAX_UPLOAD = "12mb"  # of Gradio's own routes; ours for photos counts for itself
 
 
@@ -86,7 +89,6 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from pages.telling import Teller
     from pages.warmup import Warmup
     from pipelines.face import FaceFinder
-    from pipelines.generate import Generator
     from pipelines.look import read_expressions, read_looks
     from pipelines.model_set import WEIGHTS, choose, read_model_sets
     from pipelines.pose import mesh_detector
@@ -95,7 +97,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
 
     weights = weights or WEIGHTS
     model_set, why = choose(read_model_sets(), settings.models, settings.device, weights=weights)
-    generator = Generator(model_set, settings.device, weights=weights)
+    generator, fallback = generators(model_set, settings.device, weights)
     finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
     pictures = LookPictures(looks, finder, studio, generator)
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
@@ -109,7 +111,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         finder=finder,
         studio=studio,
         generator=generator,
-        fallback=None,
+        fallback=fallback,
         store=Store(settings.database_url),
         album=album,
         deck=read_deck(settings.deck or ROOT / "examples" / "deck"),
@@ -120,6 +122,19 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
     )
+
+
+def generators(model_set: "ModelSet", device: str, weights: Path) -> "tuple[Generator, Generator | None]":
+    """What draws, and what draws instead where a lent GPU's quota is spent: the bundled set, without one."""
+    from pipelines.borrowed import Borrowed, is_lent, zero_gpu
+    from pipelines.generate import Generator
+    from pipelines.model_set import read_model_sets
+
+    if not is_lent() or model_set.name == BUNDLED:
+        return Generator(model_set, device, weights=weights), None
+    borrowed = Borrowed(model_set, device, weights=weights, lend=zero_gpu())
+    borrowed.load()  # here, in the main thread and before launch: ZeroGPU packs what is on the card then
+    return borrowed, Generator(read_model_sets()[BUNDLED], "cpu", weights=weights)
 
 
 def launch_arguments(desk: "Desk", settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""A lent GPU: drawing goes on in a forked process, and a spent quota is known as one."""
+
+import multiprocessing
+import queue
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from errors import NoQuota
+from pipelines.borrowed import LONGEST_S, Borrowed, is_lent, zero_gpu
+from pipelines.generate import Generator, Progress, Rendering, Request
+from pipelines.model_set import read_model_sets
+from tests.hub import build_local
+
+MINI = read_model_sets()["mini"]
+WIDTH, HEIGHT = MINI.canvas
+END = "end"
+
+
+def forking(task: Callable[..., Any]) -> Callable[..., Any]:
+    """Lends as the `spaces` package does: a forked process runs the task, what it yields is pickled."""
+    fork = multiprocessing.get_context("fork")
+
+    def there(results: Any, stop: Any, given: tuple[Any, ...]) -> None:
+        for result in task(*given):
+            results.put(result)
+            if stop.is_set():
+                break
+        results.put(END)
+
+    def lent(*given: Any) -> Iterator[Any]:
+        results, stop, over = fork.Queue(), fork.Event(), False
+        process = fork.Process(target=there, args=(results, stop, given), daemon=True)
+        process.start()
+        try:
+            while not (over := isinstance(result := results.get(timeout=120), str)):
+                yield result
+        finally:
+            stop.set()
+            while not over:  # what is in the pipe would keep the process
+                over = isinstance(results.get(timeout=120), str)
+                left.append(over)
+            process.join(60)
+            ended.append(process.exitcode)
+
+    ended: list[int | None] = []
+    left: list[bool] = []  # one for each result that nobody wanted, the end among them
+    lent.left = left  # type: ignore[attr-defined]
+    lent.ended = ended  # type: ignore[attr-defined]
+    return lent
+
+
+def spent(task: Callable[..., Any]) -> Callable[..., Any]:
+    """Lends nothing any more, and says so in the package's words."""
+
+    def refused(*given: Any) -> Iterator[Any]:
+        raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
+        yield
+
+    return refused
+
+
+def request(seed: int = 3) -> Request:
+    grey = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    return Request("a portrait", "", np.zeros_like(grey), (), grey, (seed, seed + 1), 0.5, 1.0)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_local(tmp_path_factory.mktemp("weights"))
+
+
+def test_what_is_drawn_over_there_is_what_would_have_been_drawn_here(weights: Path) -> None:
+    borrowed = Borrowed(MINI, "cpu", weights=weights, lend=forking)
+    borrowed.load()
+    events = list(borrowed.draw(request()))
+    drawn = [event.image for event in events if isinstance(event, Rendering)]
+    here = Generator(MINI, "cpu", weights=weights)
+    expected = [event.image for event in here.draw(request()) if isinstance(event, Rendering)]
+    assert [isinstance(event, Progress) for event in events][:1] == [True]
+    assert len(drawn) == len(expected) == 2
+    for one, other in zip(drawn, expected, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_stop_reaches_the_other_process(weights: Path) -> None:
+    borrowed = Borrowed(MINI, "cpu", weights=weights, lend=forking)
+    borrowed.load()
+    events = borrowed.draw(request())
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    lent: Any = borrowed._lent_draw
+    assert lent.ended == [0]
+    assert len(lent.left) <= 3  # the step that ran, and the end; not all eight and two portraits
+
+
+def test_a_spent_quota_is_known_as_one(weights: Path) -> None:
+    borrowed = Borrowed(MINI, "cpu", weights=weights, lend=spent)
+    with pytest.raises(NoQuota):
+        list(borrowed.draw(request()))
+
+
+def test_any_other_failure_stays_what_it_is(weights: Path) -> None:
+    def broken(task: Callable[..., Any]) -> Callable[..., Any]:
+        def fail(*given: Any) -> Iterator[Any]:
+            raise queue.Empty
+            yield
+
+        return fail
+
+    with pytest.raises(queue.Empty):
+        list(Borrowed(MINI, "cpu", weights=weights, lend=broken).draw(request()))
+
+
+def test_the_decorator_is_asked_for_the_time_that_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setitem(
+        __import__("sys").modules,
+        "spaces",
+        SimpleNamespace(GPU=lambda duration: asked.append(duration) or (lambda task: task)),
+    )
+    assert zero_gpu()(len) is len
+    assert asked == [LONGEST_S]
+
+
+@pytest.mark.parametrize(("said", "lent"), [("true", True), ("1", True), ("", False), ("false", False)])
+def test_only_zero_gpu_lends(monkeypatch: pytest.MonkeyPatch, said: str, lent: bool) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", said)
+    assert is_lent() == lent
