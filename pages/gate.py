@@ -1,15 +1,15 @@
 """What every request passes: whose browser it is, where it comes from, what it asks for, how much it brings.
 
-Gradio lets any address read its answers once it is served under another name than localhost, reads event
+Gradio lets any website read its answers once it is served under another name than localhost, reads event
 bodies of any size, and has routes that keep files or tell paths. The page needs few of them: those are open.
 Pure ASGI, as Starlette's own base class for middleware would hold back event streams.
 """
 
 import secrets
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -59,40 +59,44 @@ class Gate:
         if not _is_open(scope["path"]):
             await self._refuse(404)(scope, receive, send)
             return
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._is_ours(headers):
+        if not self._is_ours(headers):
             await self._refuse(403)(scope, receive, send)
             return
         bound = None if scope["path"] == OWN_BOUND else MOST_BYTES
         if bound and _length(headers) > bound:
             await self._refuse(413)(scope, receive, send)
             return
-        await self._app(scope, _bounded(receive, bound), self._dressed(scope, headers, send))
+        await self._app(scope, _bounded(receive, bound), self._dressed(scope, send))
 
     def _is_ours(self, headers: Headers) -> bool:
-        """Whether the page that sends is ours. Without an Origin it is no page of a browser's."""
+        """Whether the page that asks is ours, also where it only reads.
+
+        Gradio's CORS layer lies around this one and lets every website read what we answer: so we answer
+        none. A browser sends no Origin with a plain visit, nor does a program: those have no other page's
+        power, and to other sites' pages the cookie is not sent.
+        """
         origin = headers.get("origin")
         if origin is None:
             return True
-        hosts = {headers.get("host", ""), self._public} - {""}
+        hosts = {headers.get("host", ""), self._public}
         if self._hosted:
             hosts.add(headers.get("x-forwarded-host", ""))
-        return urlsplit(origin).netloc in hosts - {""}
+        return _netloc(origin) in hosts - {""}
 
-    def _dressed(self, scope: Scope, asked: Headers, send: Send) -> Send:
+    def _dressed(self, scope: Scope, send: Send) -> Send:
         """Add our headers to the answer, and the cookie to the page's."""
-        new_cookie = scope["path"] == "/" and not known_as(asked.get("cookie", ""))
+        asks_page = scope["method"] == "GET" and scope["path"] == "/"
+        # as every handler reads it; Python's own parser finds none behind another program's odd cookie
+        new = asks_page and not HTTPConnection(scope).cookies.get(COOKIE)
 
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if not self._is_ours(asked):
-                    for name in ("origin", "credentials"):
-                        del headers[f"access-control-allow-{name}"]
                 headers["content-security-policy"] = self._policy
                 headers["referrer-policy"] = "same-origin"
                 headers["x-content-type-options"] = "nosniff"
                 headers["permissions-policy"] = "camera=(self)"
-                if new_cookie:
+                if new and headers.get("content-type", "").startswith("text/html"):
                     value = secrets.token_urlsafe(16)
                     headers.append("set-cookie", f"{COOKIE}={value}; Path=/; HttpOnly; {self._manner}")
             await send(message)
@@ -110,17 +114,15 @@ def _is_open(path: str) -> bool:
     return not path.startswith(CLOSED)
 
 
-def known_as(header: str) -> str:
-    """The visitor's cookie out of a Cookie header; empty without one."""
+def _netloc(origin: str) -> str:
     try:
-        cookie = SimpleCookie(header).get(COOKIE)
-    except CookieError:
+        return urlsplit(origin).netloc
+    except ValueError:  # an open bracket, say
         return ""
-    return cookie.value if cookie else ""
 
 
 def _length(headers: Headers) -> int:
-    given = headers.get("content-length", "0")
+    given = headers.get("content-length", "0")[:12]  # Python reads no number of thousands of digits
     return int(given) if given.isdecimal() else 0
 
 
