@@ -168,10 +168,12 @@ class Visit:
     def leave(self) -> None:
         """The visit is over: only what may be shown stays, until the time that was told."""
         self.gone = True
-        if not self.code:
+        if self.code and self.sitting:
+            self.stop_run()
+            self.album.release(self.sitting)
+            self.selfies = []
+        else:
             self.wipe()
-        self.stop_run()
-        self.selfies = []
 
     def _require_consent(self) -> None:
         if not self.consented:

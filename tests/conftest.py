@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from pipelines.face import FaceFinder
@@ -16,6 +17,8 @@ from pipelines.studio import Studio
 def pytest_configure() -> None:
     """One thread for toy networks: two wait for each other longer than they work. Read at torch's import."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    settings.register_profile("without a clock", deadline=None)  # a busy machine is no failure
+    settings.load_profile("without a clock")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ from booth.line import Line
 from booth.visit import Stage, Visit, Visits
 from errors import NoQuota, NotDownloaded, TooMuch
 from pages.booth.actions import Actions
-from pages.booth.screens import Layout, Screens
+from pages.booth.layout import Layout
+from pages.booth.screens import Screens
 from pages.desk import Desk
 from pages.gate import COOKIE
 from pages.look_pictures import LookPictures

@@ -1,7 +1,7 @@
 """The booth's one page: `booth_page` lays it out and wires it.
 
-`screens` says what stands where, `views` fills it from a visit, `actions` answers events, `story` tells a
-making.
+`screens` says what each is made of, `layout` what stands where, `views` fills it from a visit, `actions`
+answers events, `story` tells a making.
 """
 
 from typing import Any
@@ -10,7 +10,8 @@ import gradio as gr
 
 from booth.visit import Stage
 from pages.booth.actions import Actions
-from pages.booth.screens import Layout, Screens
+from pages.booth.layout import Layout
+from pages.booth.screens import Screens
 from pages.desk import Desk
 from votes.schema import Kind
 

@@ -16,7 +16,8 @@ from booth.quiz import Question, Quiz, line_up
 from booth.visit import Run, Stage, Visit
 from errors import ChoiceError, NoQuota, VisitorError
 from pages import markup
-from pages.booth.screens import AS_I_AM, COUNTS, Screens
+from pages.booth.layout import AS_I_AM, COUNTS
+from pages.booth.screens import Screens
 from pages.booth.story import Story
 from pages.booth.views import Update, Views
 from pages.desk import Desk

@@ -1,0 +1,282 @@
+"""What stands where on the booth's screens, inside the Blocks that the caller opened."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+
+from booth.visit import Stage
+from pages import markup
+from pages.booth.screens import (
+    Camera,
+    Consent,
+    Delete,
+    Goodbye,
+    Look,
+    Making,
+    Result,
+    Screens,
+    Vote,
+    Welcome,
+    Withdraw,
+)
+from pages.components.camera import camera
+from pages.components.choice import Option, choice
+from pages.components.consent import consent, tick
+from pages.components.portraits import portraits
+from pages.components.wipe import wipe
+from pages.desk import Desk
+from pages.samples import SAMPLES
+from pipelines.sitting import MOST_SELFIES
+from votes.schema import Kind
+
+AS_I_AM = ""  # no expression asked for
+DEFAULT_LOOK = "grey"
+COUNTS = (1, 2, 4)
+STEPS = (Stage.CONSENT, Stage.CAMERA, Stage.LOOK, Stage.MAKING, Stage.RESULT, Stage.VOTE)
+
+
+class Layout:
+    """Lays the screens out, inside the Blocks that the caller opened."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._say = desk.say
+
+    def screens(self) -> Screens:
+        """All ten; welcome is shown."""
+        with gr.Column(elem_classes=["fv", "page"]):
+            _html(markup.idle(self._desk.words.template("idle.ask"), self._say("idle.yes")))
+            idle = _button(self._say("visit.start_over"), "leave-quietly")  # page.js presses it
+            return Screens(
+                idle,
+                self._welcome(),
+                self._consent(),
+                self._camera(),
+                self._look(),
+                self._making(),
+                self._result(),
+                self._vote(),
+                self._goodbye(),
+                self._delete(),
+                self._withdraw(),
+            )
+
+    def _welcome(self) -> Welcome:
+        say = self._say
+        with self._screen(Stage.WELCOME) as column:
+            with _part("see"):
+                wipe(
+                    "looks/welcome-photograph.jpg",
+                    "looks/welcome-portrait.jpg",
+                    say("vote.photo"),
+                    say("vote.ai"),
+                    say("welcome.wipe"),
+                    self._desk.words.template("welcome.wiped"),
+                )
+            with _part("say"):
+                _html(markup.heading(say("welcome.title"), say("welcome.lead")))
+                notice = _html("")
+                start = _button(say("welcome.start"), "go")
+                _html(markup.note(f"{say('welcome.note')} {say('welcome.sample')}"))
+            quiet = self._foot(withdraw="withdraw.link")
+        return Welcome(column=column, notice=notice, quiet=quiet, start=start)
+
+    def _consent(self) -> Consent:
+        say, minutes = self._say, self._desk.retention_minutes
+        with self._screen(Stage.CONSENT) as column:
+            with _part("see"):
+                _html(markup.timeline(self._times()))
+            with _part("say"):
+                _html(markup.heading(say("consent.title")))
+                ticks = consent(say("consent.tick", m=minutes), say("consent.minor"))
+                notice = _html("")
+                go = _button(say("consent.go"), "go")
+            quiet = self._foot(over="visit.start_over")
+        return Consent(column=column, notice=notice, quiet=quiet, ticks=ticks, go=go)
+
+    def _camera(self) -> Camera:
+        say = self._say
+        with self._screen(Stage.CAMERA) as column:
+            shots = camera(
+                self._desk.words, [(name, say(f"sample.{name}")) for name in SAMPLES], MOST_SELFIES
+            )
+            notice = _html("")
+            quiet = self._foot(over="visit.start_over")
+        return Camera(column=column, notice=notice, quiet=quiet, camera=shots)
+
+    def _look(self) -> Look:
+        say, desk = self._say, self._desk
+        with self._screen(Stage.LOOK) as column:
+            with _part("see"):
+                _html(markup.heading(say("look.title")))
+                look = choice("look", say("look.title"), _looks(desk), default_look(desk), "frames")
+            with _part("say"):
+                expression = choice("expression", say("look.expression"), self._moods(), AS_I_AM, "seg")
+                counts = [Option(str(n), str(n)) for n in COUNTS]
+                count = choice("count", say("look.count"), counts, str(COUNTS[-1]), "seg")
+                identity = gr.Slider(
+                    0,
+                    1,
+                    value=desk.looks[default_look(desk)].identity,
+                    step=0.05,
+                    label=say("look.identity"),
+                    info=say("look.identity_note"),
+                    visible="identity" in desk.generator.model_set.capabilities,
+                    elem_classes=["dial"],
+                )
+                notice = _html("")
+                go = _button(say("look.go", n=COUNTS[-1]), "go")
+                runs = _html("")
+            quiet = self._foot(photos="look.photos", over="visit.start_over")
+        return Look(
+            column=column,
+            notice=notice,
+            quiet=quiet,
+            look=look,
+            expression=expression,
+            count=count,
+            identity=identity,
+            runs=runs,
+            go=go,
+        )
+
+    def _making(self) -> Making:
+        say = self._say
+        way = "_plate" if self._desk.generator.model_set.start == "plate" else ""
+        with self._screen(Stage.MAKING) as column:
+            with _part("see"):
+                plate, preview, seen, pose = (_html("", f"figure-{letter}") for letter in "abcd")
+            with _part("say"):
+                _html(markup.heading(say(f"making.title{way}"), say(f"making.lead{way}")))
+                steps, notice = _html(""), _html("")
+                stop = _button(say("making.stop"), "plain")
+        parts: dict[str, Any] = {"plate": plate, "preview": preview, "seen": seen, "pose": pose}
+        return Making(column=column, notice=notice, **parts, steps=steps, stop=stop)
+
+    def _result(self) -> Result:
+        say = self._say
+        with self._screen(Stage.RESULT) as column:
+            with _part("see"):
+                shown = portraits(say("result.which"))
+            with _part("say"):
+                words, show, code = _html(""), tick(say("show.tick", h=self._desk.show_hours)), _html("")
+                notice = _html("")
+                guess = _button(say("result.vote"), "go")
+                with gr.Row(elem_classes=["acts"]):
+                    again = _button(say("result.again"), "plain")
+                    take = _html("")
+            quiet = self._foot(delete="result.delete")
+        parts: dict[str, Any] = {
+            "portraits": shown,
+            "words": words,
+            "show": show,
+            "code": code,
+            "guess": guess,
+        }
+        return Result(column=column, notice=notice, quiet=quiet, **parts, again=again, take=take)
+
+    def _vote(self) -> Vote:
+        say = self._say
+        with self._screen(Stage.VOTE, "card") as column:
+            with _part("see"):
+                picture = _html("")
+            with _part("say"):
+                words, notice = _html(""), _html("")
+                with gr.Row(elem_classes=["answers"]) as answers:
+                    buttons = {
+                        Kind.PHOTOGRAPH: gr.Button(say("vote.photo"), elem_classes=["answer", "photo"]),
+                        Kind.GENERATED: gr.Button(say("vote.ai"), elem_classes=["answer", "ai"]),
+                    }
+                following = _button(say("vote.next"), "plain")
+            quiet = self._foot(stop="vote.stop")
+        parts = {"picture": picture, "words": words, "answers": answers, "buttons": buttons}
+        return Vote(column=column, notice=notice, quiet=quiet, **parts, next=following)
+
+    def _goodbye(self) -> Goodbye:
+        with self._screen(Stage.GOODBYE) as column, _part("say"):
+            words, notice = _html(""), _html("")
+            done = _button(self._say("goodbye.done"), "go")
+            quiet = self._foot(back="goodbye.back", delete="result.delete")
+        return Goodbye(column=column, notice=notice, quiet=quiet, words=words, done=done)
+
+    def _delete(self) -> Delete:
+        say = self._say
+        with self._screen(Stage.DELETE) as column, _part("say"):
+            _html(markup.heading(say("delete.ask")))
+            notice = _html("")
+            yes, no = _button(say("delete.yes"), "go"), _button(say("delete.no"), "plain")
+        return Delete(column=column, notice=notice, yes=yes, no=no)
+
+    def _withdraw(self) -> Withdraw:
+        say = self._say
+        with self._screen(Stage.WITHDRAW) as column, _part("say"):
+            _html(markup.heading(say("withdraw.title"), say("withdraw.lead")))
+            code = gr.Textbox(label=say("withdraw.code"), max_length=40, elem_classes=["code"])
+            notice = _html("")
+            go, back = _button(say("withdraw.go"), "go"), _button(say("withdraw.back"), "plain")
+        return Withdraw(column=column, notice=notice, code=code, go=go, back=back)
+
+    @contextmanager
+    def _screen(self, stage: Stage, *classes: str) -> Iterator[gr.Column]:
+        with gr.Column(
+            visible=stage == Stage.WELCOME, elem_classes=["screen", stage.value, *classes]
+        ) as column:
+            _html(self._bar(stage), "bar-part")
+            yield column
+
+    def _bar(self, stage: Stage) -> str:
+        names = [self._say(f"step.{one.value}") for one in STEPS]
+        if stage not in STEPS:
+            return markup.bar("", names, None)
+        step = STEPS.index(stage) + 1
+        label = self._say("step.of", i=step, n=len(STEPS), name=names[step - 1])
+        return markup.bar(label, names, step)
+
+    def _foot(self, **keys: str) -> dict[str, gr.Button]:
+        """Quiet ways out, by name."""
+        with gr.Row(elem_classes=["foot"]):
+            return {name: _button(self._say(key), "quiet") for name, key in keys.items()}
+
+    def _times(self) -> list[tuple[str, str]]:
+        """What happens to the pictures, and when."""
+        say, desk = self._say, self._desk
+        return [
+            (say("consent.now"), say("consent.now_is")),
+            (say("consent.making", s=desk.line.usual_s), say("consent.making_is")),
+            (say("consent.end", m=desk.retention_minutes), say("consent.end_is")),
+        ]
+
+    def _moods(self) -> list[Option]:
+        moods = [Option(one.name, one.title) for one in self._desk.expressions.values()]
+        return [Option(AS_I_AM, self._say("look.as_i_am")), *moods]
+
+
+def default_look(desk: Desk) -> str:
+    """The look that is chosen at first."""
+    return DEFAULT_LOOK if DEFAULT_LOOK in desk.looks else next(iter(desk.looks))
+
+
+def _part(name: str) -> gr.Column:
+    return gr.Column(elem_classes=[name])
+
+
+def _html(value: str, *classes: str) -> gr.HTML:
+    return gr.HTML(value, apply_default_css=False, js_on_load=None, elem_classes=list(classes))
+
+
+def _button(words: str, classes: str) -> gr.Button:
+    main = classes.startswith("go")
+    return gr.Button(words, variant="primary" if main else "secondary", elem_classes=classes.split())
+
+
+def _looks(desk: Desk) -> list[Option]:
+    """Each look as a frame: its colours at once, a sample face in it as soon as that is drawn."""
+    options = []
+    for look in desk.looks.values():
+        shape = "to bottom" if look.backdrop.upright else "circle at 50% 35%"
+        kind = "linear" if look.backdrop.upright else "radial"
+        ground = f"{kind}-gradient({shape}, {look.backdrop.centre}, {look.backdrop.edge})"
+        options.append(Option(look.name, look.title, f"url(looks/{look.name}.jpg) center/cover, {ground}"))
+    return options
