@@ -88,7 +88,17 @@ def test_taken_home_it_has_a_name_and_all_come_as_one_file(world: World) -> None
     with zipfile.ZipFile(io.BytesIO(every.content)) as bundle:
         assert bundle.namelist() == ["ai-portrait-1.jpg", "photograph.jpg"]
         assert bundle.read("photograph.jpg") == JPEG
-    assert world.visit.downloaded
+    assert {one.headers["cache-control"], every.headers["cache-control"]} == {"no-store"}
+
+
+def test_whoever_took_something_home_is_told_that_it_is_theirs_to_delete(world: World) -> None:
+    for path in (f"/pictures/{world.picture}?take=1", f"/take/{world.visit.ticket}.zip"):
+        world.visit.downloaded = False
+        assert world.get(f"/pictures/{world.picture}")[0] == 200
+        assert world.get(path, "two")[0] == 404
+        assert not world.visit.downloaded  # seen is not taken, nor what a stranger was refused
+        assert world.get(path)[0] == 200
+        assert world.visit.downloaded
 
 
 def test_what_is_asked_about_cannot_be_taken_home(world: World) -> None:
