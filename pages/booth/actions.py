@@ -44,6 +44,8 @@ class Actions:
     def open(self, request: gr.Request) -> Update:
         """A page was opened or reloaded: a new visit, or the one that it left."""
         visit = self._visit(request)
+        if visit.stage == Stage.WELCOME:  # it is shown already; a late answer must not undo an early tap
+            return {self._on.welcome.notice: ""}
         if visit.stage == Stage.MAKING:  # the reload ended the making
             visit.stop_run()
             visit.go(Stage.LOOK)
