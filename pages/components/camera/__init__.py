@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parent / "camera.js"
 ACCEPT = "image/jpeg,image/png,image/webp,image/heic,image/heif,.heic"
 SAID = (
     *("hint", "count", "calm", "more", "shutter", "use", "use_many", "upload", "sending", "lost"),
-    *("denied", "none", "insecure", "busy", "remove", "selfie", "again", "full", "nth"),
+    *("asking", "denied", "none", "insecure", "busy", "remove", "selfie", "again", "full", "nth"),
 )
 OVAL = """<svg class="oval" viewBox="0 0 640 800" preserveAspectRatio="xMidYMid slice" aria-hidden="true">
 <path d="M-2000-2000H2640V2800H-2000zM320 190a152 205 0 1 0 .1 0z" fill="#000" fill-rule="evenodd"
@@ -40,7 +40,8 @@ def camera(words: Words, samples: Sequence[tuple[str, str]], frames: int) -> gr.
 <p class="hint"><span>{escape(said["hint"])}</span></p>
 <p class="trouble" role="alert" hidden></p>
 <div class="lens">{ARROW}</div>
-<div class="count" hidden>{RIM}<b role="timer" aria-live="assertive"></b></div></div>
+<div class="count" hidden aria-hidden="true">{RIM}<b></b></div>
+<span class="aloud hidden-text" role="timer" aria-live="assertive"></span></div>
 <div class="say"><h1 class="hidden-text" tabindex="-1">{escape(words.say("camera.title"))}</h1>
 <div class="verdict" role="status"></div>
 <ol class="shots sheet"></ol>

@@ -4,11 +4,13 @@ const part = (selector) => box.querySelector(selector);
 const said = JSON.parse(box.dataset.said);
 const FRAMES = Number(box.dataset.frames);
 const COUNT_S = 3, FLASH_MS = 80, QUALITY = 0.95;
+const ASKING_MS = 1000; // a browser that remembers its permission answers sooner
+const PATIENCE_MS = 70_000; // a little more than the server's
 const TROUBLE = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "none", OverconstrainedError: "none", NotReadableError: "busy", AbortError: "busy" };
-const video = part("video");
-const verdict = part(".verdict");
+const video = part("video"), shutter = part(".shutter"), use = part(".use"), picker = part(".upload input"), verdict = part(".verdict");
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-let state = {}, shots = [], stream = null, opening = false, used = false, counting = 0, sending = 0;
+const life = new AbortController(); // ends with this screen, and every listener outside it too
+let state = {}, shots = [], stream = null, opening = false, used = false, counting = 0, sending = false;
 
 // ---- what was taken
 const read = () => {
@@ -17,14 +19,9 @@ const read = () => {
   used = false;
   draw();
 };
-const say = (sentence, wrong = false) => {
-  verdict.replaceChildren();
-  if (!sentence) return;
-  const line = document.createElement("p");
-  if (wrong) line.className = "notice";
-  line.textContent = sentence;
-  verdict.append(line);
-};
+const line = (sentence, name = "") => Object.assign(document.createElement("p"), { textContent: sentence, className: name });
+const say = (sentence = "", more = "") => verdict.replaceChildren(...(sentence ? [line(sentence)] : []), ...(more ? [line(more, "more")] : []));
+const complain = (sentences) => verdict.replaceChildren(...sentences.map((sentence) => line(sentence, "notice")));
 const frame = (shot, index) => {
   const item = document.createElement("li");
   if (!shot) {
@@ -41,53 +38,74 @@ const frame = (shot, index) => {
   return item;
 };
 const draw = () => {
+  const full = shots.length >= FRAMES, held = document.activeElement === shutter;
   part(".shots").replaceChildren(...Array.from({ length: FRAMES }, (_, index) => frame(shots[index], index)));
-  const use = part(".use");
   use.hidden = !shots.length;
+  use.disabled = sending; // what is on its way would be left out
   use.textContent = shots.length > 1 ? said.use_many.replace("{n}", shots.length) : said.use;
-  part(".shutter").disabled = !stream || shots.length >= FRAMES;
+  shutter.disabled = !stream || (full && !sending); // once the next button is ready to take the focus
+  shutter.title = full ? said.full : "";
   box.classList.toggle("live", Boolean(stream));
   box.classList.toggle("taken", Boolean(shots.length));
+  if (held && shutter.disabled) aim();
 };
+// Where the next key press belongs.
+const aim = () => [shutter, use, picker].find((one) => !one.disabled && one.offsetParent !== null)?.focus({ preventScroll: true });
 const ask = async (path, options) => {
-  const answer = await fetch(path, { ...options, headers: { "X-Ticket": state.ticket } });
+  const answer = await fetch(path, { ...options, headers: { "X-Ticket": state.ticket }, signal: AbortSignal.timeout(PATIENCE_MS) });
   return [answer.ok, await answer.json().catch(() => ({}))];
 };
-const send = async (path, body, prefix = "") => {
-  if (shots.length >= FRAMES) return say(said.full, true);
-  sending += 1;
-  say(said.sending);
+// The verdict of a photo that was taken, or the sentence that refuses it.
+const send = async (path, body) => {
+  const { ticket } = state;
   try {
     const [taken, told] = await ask(path, { method: "POST", body });
-    if (!taken) return say(prefix + (told.error || said.lost), true);
-    shots = [...shots, told];
-    draw();
-    say(`${told.verdict} ${shots.length < FRAMES ? said.more : said.full}`);
+    if (!taken) return { refused: told.error || said.lost };
+    if (ticket === state.ticket) shots = [...shots, told]; // else another visitor stands here now
+    return told;
   } catch {
-    say(said.lost, true);
-  } finally {
-    sending -= 1;
+    return { refused: said.lost };
   }
+};
+const bring = async (path, bodies) => {
+  if (sending) return;
+  sending = true;
+  say(said.sending);
+  draw();
+  const refused = [];
+  let told = {};
+  for (const [index, body] of bodies.entries()) {
+    if (shots.length >= FRAMES) { refused.push(said.full); break; }
+    const answer = await send(path, body);
+    if (answer.verdict) { told = answer; draw(); }
+    else refused.push((bodies.length > 1 ? said.nth.replace("{i}", index + 1) + " " : "") + answer.refused);
+  }
+  sending = false;
+  draw();
+  if (refused.length) complain(refused);
+  else say(told.verdict, shots.length < FRAMES ? said.more : said.full);
 };
 const drop = async (shot) => {
   try {
     await ask(`selfies/${shot.id}`, { method: "DELETE" });
     shots = shots.filter((one) => one !== shot);
-    say("");
+    say();
   } catch {
-    say(said.lost, true);
+    complain([said.lost]);
   }
   draw();
-  part(".shutter").focus();
+  aim();
 };
 
 // ---- the lens
 const trouble = (key) => {
-  const line = part(".trouble");
-  line.hidden = !key;
-  line.textContent = key ? said[key] : "";
-  line.dataset.why = key || "";
-  box.classList.toggle("blind", Boolean(key));
+  const notice = part(".trouble"), sentence = document.createElement("span");
+  sentence.textContent = key ? said[key] : "";
+  if (key === "busy") Object.assign(sentence, { tabIndex: 0, role: "button" });
+  notice.replaceChildren(sentence);
+  notice.hidden = !key;
+  notice.dataset.why = key || "";
+  box.classList.toggle("blind", Boolean(key) && key !== "asking");
 };
 const release = () => {
   stop();
@@ -95,22 +113,26 @@ const release = () => {
   stream = null;
   video.srcObject = null;
 };
-const present = () => box.isConnected && box.offsetParent !== null && !document.hidden;
+const present = () => box.isConnected && box.offsetParent !== null && !document.hidden && !used;
 const open = async () => {
-  if (stream || opening || used || !present()) return;
+  if (stream || opening || !present()) return;
   if (!navigator.mediaDevices?.getUserMedia) return trouble("insecure");
   opening = true;
+  const waiting = setTimeout(trouble, ASKING_MS, "asking");
   try {
     const tall = innerHeight > innerWidth;
     const size = { width: { ideal: tall ? 1080 : 1920 }, height: { ideal: tall ? 1920 : 1080 } };
     const found = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: "user", ...size } });
+    clearTimeout(waiting);
+    trouble("");
     if (!present()) return found.getTracks().forEach((track) => track.stop());
     stream = found;
-    stream.getVideoTracks()[0].addEventListener("ended", () => { release(); trouble("busy"); draw(); });
+    stream.getVideoTracks()[0].addEventListener("ended", () => { release(); draw(); }); // unplugged: `look` tries again
     video.srcObject = stream;
     await video.play();
-    trouble("");
   } catch (error) {
+    clearTimeout(waiting);
+    if (used || !box.isConnected) return;
     release();
     trouble(TROUBLE[error.name] || "none");
   } finally {
@@ -121,14 +143,19 @@ const open = async () => {
 
 // ---- the shot
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const running = () => box.classList.contains("counting");
+const count = (left) => { part(".count b").textContent = part(".aloud").textContent = left; };
 const stop = () => {
+  if (!running()) return;
   counting += 1;
   box.classList.remove("counting");
   part(".count").hidden = part(".stop").hidden = true;
   part(".hint span").textContent = said.hint;
+  count("");
+  say();
 };
 const take = async () => {
-  if (!stream || sending || shots.length >= FRAMES || box.classList.contains("counting")) return;
+  if (!stream || sending || shots.length >= FRAMES || running()) return;
   const turn = (counting += 1);
   box.classList.add("counting");
   part(".count").hidden = part(".stop").hidden = false;
@@ -136,19 +163,19 @@ const take = async () => {
   say(said.calm);
   part(".stop").focus({ preventScroll: true });
   for (let left = COUNT_S; left > 0; left -= 1) {
-    part(".count b").textContent = left;
+    count(left);
     await wait(1000);
     if (turn !== counting) return;
   }
+  const developed = snap(); // before the other words come back and move the picture
   stop();
-  if (!stream) return;
   if (!calm) {
     box.classList.add("flash");
     setTimeout(() => box.classList.remove("flash"), FLASH_MS);
   }
-  const file = await snap();
-  part(".shutter").focus({ preventScroll: true });
-  if (file) await send("selfies", file);
+  aim();
+  const file = await developed;
+  if (file) await bring("selfies", [file]);
 };
 // The video's own pixels, so unmirrored, cut to what the preview shows.
 const snap = () => {
@@ -161,36 +188,43 @@ const snap = () => {
 };
 
 // ---- hands
-part(".shutter").addEventListener("click", take);
-part(".stop").addEventListener("click", () => { stop(); say(""); part(".shutter").focus(); });
-part(".trouble").addEventListener("click", () => open());
-part(".use").addEventListener("click", () => { used = true; release(); draw(); trigger("done"); });
-part(".upload input").addEventListener("change", async ({ target }) => {
-  const files = [...target.files];
-  for (const [index, file] of files.entries()) {
-    const prefix = files.length > 1 ? said.nth.replace("{i}", index + 1) + " " : "";
-    await send("selfies", file.slice(0, state.limit + 1), prefix);
-    if (verdict.querySelector(".notice")) break;
-  }
-  target.value = "";
+shutter.addEventListener("click", take);
+part(".stop").addEventListener("click", () => { stop(); aim(); });
+part(".trouble").addEventListener("click", open);
+part(".trouble").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" && event.key !== " ") return;
+  event.preventDefault();
+  open();
+});
+use.addEventListener("click", () => { used = true; release(); draw(); trigger("done"); });
+picker.addEventListener("change", async () => {
+  const files = [...picker.files].map((file) => file.slice(0, state.limit + 1));
+  await bring("selfies", files);
+  picker.value = "";
 });
 box.querySelectorAll("[data-sample]").forEach((button) => {
-  button.addEventListener("click", () => send(`selfies/sample/${button.dataset.sample}`));
+  button.addEventListener("click", () => bring(`selfies/sample/${button.dataset.sample}`, [null]));
 });
 const keys = (event) => {
-  if (!box.isConnected) return document.removeEventListener("keydown", keys);
-  if (!present()) return;
-  if (event.key === "Escape" && box.classList.contains("counting")) part(".stop").click();
+  if (event.defaultPrevented || !present()) return;
+  if (running() && event.repeat) return event.preventDefault(); // a key held too long must not press Stop
+  if (event.key === "Escape" && running()) part(".stop").click();
   if (event.key === " " && !event.target.closest("button, input, a, label, dialog")) {
     event.preventDefault();
     take();
   }
 };
-document.addEventListener("keydown", keys);
-const watcher = setInterval(() => { // left, hidden or back again
-  if (!box.isConnected) clearInterval(watcher);
-  if (!present()) { if (stream) { release(); draw(); } } else if (!stream && !part(".trouble").dataset.why && !opening) open();
-}, 500);
+// Left, hidden, or back again.
+const look = () => {
+  if (!box.isConnected) { clearInterval(watcher); life.abort(); }
+  if (!present()) { if (stream) { release(); draw(); } } else if (!part(".trouble").dataset.why) open();
+};
+const { signal } = life;
+const watcher = setInterval(look, 500);
+document.addEventListener("keydown", keys, { signal });
+document.addEventListener("visibilitychange", look, { signal });
+navigator.mediaDevices?.addEventListener("devicechange", () => open(), { signal }); // plugged in
+navigator.permissions?.query({ name: "camera" }).then((permission) => permission.addEventListener("change", () => open(), { signal })).catch(() => {});
 read();
 watch("value", read);
 open();

@@ -1,0 +1,605 @@
+"""The camera alone, on a small page in a real browser: what a visitor sees, and the file that leaves it.
+
+FACE_VALUE_SCREENSHOTS names a folder for pictures of the screen at three sizes.
+"""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from starlette.middleware import Middleware
+
+from booth.album import Album
+from booth.visit import Visit, Visits
+from pages.components.camera import camera
+from pages.gate import COOKIE, Gate
+from pages.intake import Intake
+from pages.pictures import picture_routes
+from pages.samples import SAMPLES, sample
+from pages.telling import Teller
+from pages.theme import HEAD, style_routes, theme
+from pipelines.face import FaceFinder
+from pipelines.photo import MAX_BYTES
+from pipelines.sitting import MOST_SELFIES
+from tests.hostile import card, encoded
+from words import read_words
+
+pytestmark = pytest.mark.browser
+
+WORDS = read_words()
+SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844)}
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+SCENE = (1280, 720)  # width, height in px of what the lens sees
+RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 200, 30)  # left and right of the sitter; far outside
+
+# ---- what is needed
+
+
+@dataclass(frozen=True)
+class Harness:
+    """The page: the camera, and "Leave" and "Back" to hide and show its screen."""
+
+    url: str
+    visits: Visits
+
+    def visit(self, page: Page) -> Visit:
+        (cookie,) = [one["value"] for one in page.context.cookies() if one["name"] == COOKIE]
+        return self.visits.of(cookie, None)
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory, finder: FaceFinder) -> Iterator[Harness]:
+    album = Album(tmp_path_factory.mktemp("sittings"), 30, 12)
+    visits = Visits(album, 30)
+    intake = Intake(visits, finder, Teller(WORDS), WORDS)
+    page = blocks(visits)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page.launch(
+        server_name="0.0.0.0",
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        head=HEAD,
+        theme=theme(),
+        ssr_mode=False,
+        app_kwargs={
+            "routes": [*intake.routes(), *picture_routes(album, visits, WORDS), *style_routes()],
+            "middleware": [Middleware(Gate, False, None, "Refused.")],
+        },
+    )
+    yield Harness(f"http://127.0.0.1:{port}/", visits)
+    page.close(verbose=False)
+
+
+def blocks(visits: Visits) -> gr.Blocks:
+    """Each browser is a visitor who agreed."""
+
+    def show(request: gr.Request) -> Any:
+        visit = visits.of(request.cookies[COOKIE], None)
+        visit.consent(True)
+        shots = [{"id": one.picture, "url": f"pictures/{one.picture}"} for one in visit.selfies]
+        value = json.dumps({"ticket": visit.ticket, "shots": shots, "limit": MAX_BYTES})
+        return {column: gr.Column(visible=True), lens: value}
+
+    def hide() -> Any:
+        return {column: gr.Column(visible=False)}
+
+    names = [(name, WORDS.say(f"sample.{name}")) for name in SAMPLES]
+    with gr.Blocks(analytics_enabled=False, fill_width=True) as page, gr.Column(elem_classes=["fv", "page"]):
+        with gr.Column(visible=False, elem_classes=["screen", "camera"]) as column:
+            lens = camera(WORDS, names, MOST_SELFIES)
+        leave, back = gr.Button("Leave"), gr.Button("Back")
+        page.load(show, None, [column, lens], queue=False)
+        back.click(show, None, [column, lens], queue=False)
+        leave.click(hide, None, [column], queue=False)
+        lens.done(hide, None, [column], queue=False)
+    return page
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sitter between red and blue, and green where no preview reaches."""
+    if not shutil.which("ffmpeg"):
+        pytest.skip("no ffmpeg to make the camera's picture")
+    scene = Image.new("RGB", SCENE, RED)
+    scene.paste(BLUE, (640, 0, *SCENE))
+    scene.paste(GREEN, (0, 0, 200, 720))
+    scene.paste(GREEN, (1080, 0, *SCENE))
+    sitter = Image.fromarray(sample("astronaut").pixels).crop((90, 0, 360, 270))
+    scene.paste(sitter.resize((460, 460)), (410, 130))
+    folder = tmp_path_factory.mktemp("film")
+    scene.save(folder / "scene.png")
+    make = f"ffmpeg -loglevel error -loop 1 -i {folder}/scene.png -t 1 -r 10 -pix_fmt yuvj420p -q:v 2".split()
+    subprocess.run([*make, str(folder / "film.mjpeg")], check=True)
+    return folder / "film.mjpeg"
+
+
+@pytest.fixture(scope="module")
+def browser(film: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium")  # the system's where there is one, else Playwright's own
+        if not chromium and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no Chromium: install Debian's, or run: playwright install chromium")
+        flags = [*FLAGS, *FAKE, f"--use-file-for-fake-video-capture={film}"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
+
+
+WATCHED = """
+if (navigator.mediaDevices) {
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  window.tracks = []; window.wishes = [];
+  navigator.mediaDevices.getUserMedia = async (wish) => {
+    window.wishes.push(wish);
+    if (window.refusal) throw new DOMException("", window.refusal);
+    if (window.asking) await window.asking;
+    const stream = await real(wish);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+  };
+}
+"""
+
+
+@contextlib.contextmanager
+def visitor(
+    browser: Browser, url: str, size: str = "laptop", script: str = "", **given: Any
+) -> Iterator[Page]:
+    """A page of one's own; scripts must not fail."""
+    width, height = SIZES[size]
+    given = {"viewport": {"width": width, "height": height}, "color_scheme": "dark"} | given
+    with browser.new_context(**given) as context:
+        page, failures = context.new_page(), list[str]()
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.add_init_script(WATCHED + script)
+        page.goto(url)
+        expect(page.locator(".booth-camera")).to_be_visible(timeout=30_000)
+        yield page
+        assert failures == []
+
+
+@contextlib.contextmanager
+def live(browser: Browser, harness: Harness, size: str = "laptop", **given: Any) -> Iterator[Page]:
+    with visitor(browser, harness.url, size, **given) as page:
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        page.wait_for_function("document.querySelector('video').videoWidth > 0")
+        yield page
+
+
+def button(page: Page, key: str, **values: object) -> Locator:
+    return page.get_by_role("button", name=WORDS.say(key, **values), exact=True)
+
+
+def verdict(page: Page) -> Locator:
+    return page.locator(".verdict[role=status]")
+
+
+def shoot(page: Page, count: int = 1) -> None:
+    button(page, "camera.shutter").click()
+    expect(page.locator(".shots img")).to_have_count(count, timeout=20_000)
+
+
+def tracks(page: Page) -> list[str]:
+    return list(page.evaluate("tracks.map(one => one.readyState)"))
+
+
+def upload(page: Page, *files: bytes) -> None:
+    given = [{"name": f"{i}.png", "mimeType": "image/png", "buffer": data} for i, data in enumerate(files)]
+    page.locator(".booth-camera input[type=file]").set_input_files(given)  # type: ignore[arg-type]
+
+
+def face() -> bytes:
+    return encoded(sample("astronaut").pixels, "png")
+
+
+def no_face() -> bytes:
+    return encoded(card(640, 800), "png")
+
+
+def is_red(pixel: Any) -> bool:
+    return bool(pixel[0] > pixel[2] + 40)
+
+
+def is_blue(pixel: Any) -> bool:
+    return bool(pixel[2] > pixel[0] + 40)
+
+
+def look_at(page: Page, name: str) -> None:
+    if folder := os.environ.get("FACE_VALUE_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/camera-{name}.png")
+
+
+# ---- the file
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_left_stays_left_in_the_file_though_the_preview_is_mirrored(
+    browser: Browser, harness: Harness, size: str
+) -> None:
+    with live(browser, harness, size) as page:
+        look_at(page, size)
+        preview = page.locator("video").screenshot()
+        shoot(page)
+        look_at(page, f"{size}-taken")
+        file = harness.visit(page).selfies[0].photo.pixels.astype(int)
+    shown = np.asarray(Image.open(io.BytesIO(preview)).convert("RGB")).astype(int)
+    for pixels, left, right in ((file, is_red, is_blue), (shown, is_blue, is_red)):
+        middle = pixels.shape[0] // 3
+        assert left(pixels[middle, 3])
+        assert right(pixels[middle, -4])
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_the_file_is_what_the_visitor_saw_at_the_shot_and_no_more(
+    browser: Browser, harness: Harness, size: str
+) -> None:
+    with live(browser, harness, size) as page:
+        button(page, "camera.shutter").click()
+        expect(page.locator(".count b")).to_have_text("1")
+        seen = page.locator("video").evaluate("one => one.clientWidth / one.clientHeight")
+        expect(page.locator(".shots img")).to_have_count(1, timeout=20_000)
+        file = harness.visit(page).selfies[0].photo.pixels.astype(int)
+    height, width, _ = file.shape
+    assert width / height == pytest.approx(seen, rel=0.005)
+    assert max(width / SCENE[0], height / SCENE[1]) > 0.99  # nor is a pixel of it lost
+    assert not (file[..., 1] > file[..., (0, 2)].max(axis=-1) + 60).any()  # who stands outside
+
+
+# ---- the countdown
+
+
+def test_the_numbers_run_down_aloud_and_the_words_lead_the_eye_to_the_lens(
+    browser: Browser, harness: Harness
+) -> None:
+    told = """new MutationObserver(() => { const said = document.querySelector(".aloud")?.textContent;
+    if (said && window.aloud?.at(-1) !== said) (window.aloud ??= []).push(said); })
+    .observe(document, { childList: true, subtree: true, characterData: true });"""
+    with live(browser, harness, script=told) as page:
+        page.keyboard.press("Space")
+        expect(page.locator(".hint")).to_have_text(WORDS.say("camera.count"))
+        expect(verdict(page)).to_have_text(WORDS.say("camera.calm"))
+        expect(page.locator(".count b")).to_have_text("2")
+        look_at(page, "laptop-countdown")
+        expect(page.locator(".aloud")).to_have_attribute("aria-live", "assertive")
+        expect(page.locator(".shots img")).to_have_count(1, timeout=20_000)
+        assert page.evaluate("window.aloud") == ["3", "2", "1"]
+        expect(page.locator(".hint")).to_have_text(WORDS.say("camera.hint"))
+
+
+@pytest.mark.parametrize("how", ["Escape", "Stop", "hidden"])
+def test_a_countdown_can_be_stopped_and_nothing_is_taken(
+    browser: Browser, harness: Harness, how: str
+) -> None:
+    with live(browser, harness) as page:
+        button(page, "camera.shutter").click()
+        expect(page.locator(".count")).to_be_visible()
+        if how == "hidden":
+            hide(page)
+        elif how == "Stop":
+            button(page, "making.stop").click()
+        else:
+            page.keyboard.press("Escape")
+        expect(page.locator(".count")).to_be_hidden()
+        page.wait_for_timeout(3500)  # longer than it would have run
+        assert harness.visit(page).selfies == []
+        expect(verdict(page)).to_be_empty()
+
+
+def test_a_key_held_too_long_does_not_stop_what_it_began(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        button(page, "camera.shutter").focus()
+        for _ in range(3):
+            page.keyboard.down("Enter")  # from the second on they are repeats
+        expect(page.locator(".count")).to_be_visible()
+        page.keyboard.up("Enter")
+        expect(page.locator(".shots img")).to_have_count(1, timeout=20_000)
+
+
+@pytest.mark.parametrize(("motion", "flashes"), [("no-preference", 1), ("reduce", 0)])
+def test_the_picture_is_white_once_at_the_shot_unless_motion_is_not_wanted(
+    browser: Browser, harness: Harness, motion: str, flashes: int
+) -> None:
+    with live(browser, harness, reduced_motion=motion) as page:
+        page.evaluate("""() => {
+            const box = document.querySelector(".booth-camera");
+            let white = false;
+            window.flashes = 0;
+            new MutationObserver(() => {
+                if (white === box.classList.contains("flash")) return;
+                white = !white;
+                window.flashes += white;
+            }).observe(box, { attributeFilter: ["class"] });
+        }""")
+        shoot(page)
+        assert page.evaluate("window.flashes") == flashes
+        expect(page.locator(".booth-camera")).not_to_contain_class("flash")
+
+
+# ---- the lens
+
+
+def hide(page: Page, hidden: bool = True) -> None:
+    """The tab goes behind another one, as far as its scripts can tell."""
+    page.evaluate(
+        """hidden => { Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange")); }""",
+        hidden,
+    )
+
+
+def test_the_lens_opens_by_itself_on_the_visitors_side_and_fine_enough(
+    browser: Browser, harness: Harness
+) -> None:
+    for size, wanted in (("laptop", [1920, 1080]), ("phone", [1080, 1920])):
+        with live(browser, harness, size) as page:
+            (wish,) = page.evaluate("wishes")
+            assert (wish["audio"], wish["video"]["facingMode"]) == (False, "user")
+            assert [wish["video"][side]["ideal"] for side in ("width", "height")] == wanted
+
+
+def test_the_lens_is_released_when_the_screen_is_left_and_opens_when_it_returns(
+    browser: Browser, harness: Harness
+) -> None:
+    with live(browser, harness) as page:
+        assert tracks(page) == ["live"]
+        page.get_by_role("button", name="Leave").click()
+        page.wait_for_function("tracks.every(one => one.readyState === 'ended')")
+        page.get_by_role("button", name="Back").click()
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        assert tracks(page) == ["ended", "live"]
+
+
+def test_the_lens_is_released_while_the_tab_is_hidden(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        hide(page)
+        assert tracks(page) == ["ended"]
+        hide(page, False)
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        assert tracks(page) == ["ended", "live"]
+
+
+def test_the_lens_is_released_after_use_it_and_the_shot_stays(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        expect(button(page, "camera.use")).to_be_hidden()
+        shoot(page)
+        page.evaluate("navigator.mediaDevices.getUserMedia = () => { throw Error('opened again'); }; 0")
+        button(page, "camera.use").click()
+        expect(page.locator(".booth-camera")).to_be_hidden()
+        page.wait_for_function("tracks.every(one => one.readyState === 'ended')")
+        page.get_by_role("button", name="Back").click()
+        expect(page.locator(".shots img")).to_have_count(1)
+        assert len(harness.visit(page).selfies) == 1
+
+
+def test_a_permission_that_comes_after_the_visitor_left_lights_no_lens(
+    browser: Browser, harness: Harness
+) -> None:
+    script = "window.asking = new Promise((resolve) => { window.allow = resolve; });"
+    with visitor(browser, harness.url, script=script) as page:
+        expect(page.locator(".trouble")).to_have_text(WORDS.say("camera.asking"))
+        look_at(page, "laptop-asking")
+        page.get_by_role("button", name="Leave").click()
+        expect(page.locator(".booth-camera")).to_be_hidden()
+        page.evaluate("allow()")
+        page.wait_for_function("tracks.length && tracks.every(one => one.readyState === 'ended')")
+
+
+TROUBLES = [
+    ("NotAllowedError", "denied"),
+    ("NotFoundError", "none"),
+    ("OverconstrainedError", "none"),
+    ("NotReadableError", "busy"),
+]
+
+
+@pytest.mark.parametrize(("name", "key"), TROUBLES)
+def test_without_a_lens_a_sentence_says_why_and_upload_and_samples_are_the_way(
+    browser: Browser, harness: Harness, name: str, key: str
+) -> None:
+    with visitor(browser, harness.url, script=f"window.refusal = '{name}';") as page:
+        expect(page.locator(".trouble[role=alert]")).to_have_text(WORDS.say(f"camera.{key}"))
+        expect(button(page, "camera.shutter")).to_be_hidden()
+        look_at(page, f"laptop-{key}")
+        upload(page, face())
+        expect(page.locator(".shots img")).to_have_count(1)
+        button(page, "sample.hopper").click()
+        expect(page.locator(".shots img")).to_have_count(2)
+        expect(button(page, "camera.use_many", n=2)).to_be_enabled()
+
+
+@pytest.mark.parametrize("how", ["tap", "Enter", "Space"])
+def test_a_busy_lens_is_tried_again_by_tap_or_key(browser: Browser, harness: Harness, how: str) -> None:
+    with visitor(browser, harness.url, script="window.refusal = 'NotReadableError';") as page:
+        sentence = button(page, "camera.busy")
+        expect(sentence).to_be_visible()
+        page.evaluate("window.refusal = ''")
+        if how == "tap":
+            sentence.click()
+        else:
+            sentence.focus()
+            page.keyboard.press(how)
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        expect(page.locator(".trouble")).to_be_hidden()
+        expect(page.locator(".count")).to_be_hidden()  # the same key is the shutter elsewhere
+
+
+def test_an_unplugged_lens_is_told_and_a_new_one_found(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        page.evaluate("""window.refusal = "NotFoundError";
+            tracks[0].stop(); tracks[0].dispatchEvent(new Event("ended")); 0""")
+        expect(page.locator(".trouble")).to_have_text(WORDS.say("camera.none"))
+        page.evaluate("window.refusal = ''; navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+
+
+def test_a_browser_without_cameras_says_secure_pages_only(browser: Browser, harness: Harness) -> None:
+    gone = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined });"
+    with visitor(browser, harness.url, "phone", script=gone) as page:
+        expect(page.locator(".trouble")).to_have_text(WORDS.say("camera.insecure"))
+        look_at(page, "phone-insecure")
+
+
+def test_plain_http_on_the_local_network_says_so_and_takes_uploads(
+    browser: Browser, harness: Harness
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with contextlib.suppress(OSError):
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks for the way
+        address = probe.getsockname()[0]
+    if address.startswith(("127.", "0.")):
+        pytest.skip("this machine has no address but its own")
+    with visitor(browser, harness.url.replace("127.0.0.1", address)) as page:
+        assert not page.evaluate("isSecureContext")
+        expect(page.locator(".trouble")).to_have_text(WORDS.say("camera.insecure"))
+        upload(page, face())
+        expect(page.locator(".shots img")).to_have_count(1)
+
+
+# ---- what was taken
+
+
+def test_four_shots_fill_the_frames_and_the_shutter_says_so(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        shutter = button(page, "camera.shutter")
+        for i in range(1, MOST_SELFIES):
+            button(page, "sample.astronaut").click()
+            expect(page.get_by_alt_text(WORDS.say("camera.selfie", i=i))).to_be_visible()
+            expect(verdict(page)).to_contain_text(WORDS.say("camera.more"))
+        shutter.focus()
+        shoot(page, MOST_SELFIES)
+        expect(verdict(page)).to_contain_text(WORDS.say("camera.full"))
+        expect(shutter).to_be_disabled()
+        expect(shutter).to_have_attribute("title", WORDS.say("camera.full"))
+        expect(button(page, "camera.use_many", n=4)).to_be_focused()  # a disabled button would lose the keys
+        button(page, "sample.hopper").click()
+        expect(page.locator(".verdict .notice")).to_have_text(WORDS.say("camera.full"))
+        assert len(harness.visit(page).selfies) == MOST_SELFIES
+
+
+def test_a_shot_can_be_taken_again_and_its_file_is_gone(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        button(page, "sample.hopper").click()
+        expect(page.locator(".shots img")).to_have_count(1)
+        button(page, "sample.astronaut").click()
+        expect(page.locator(".shots img")).to_have_count(2)
+        url = page.locator(".shots img").first.get_attribute("src")
+        assert page.request.get(harness.url + str(url)).status == 200
+        remove = button(page, "camera.remove", i=1)
+        box = remove.bounding_box()
+        assert box and min(box["width"], box["height"]) >= 48
+        remove.click()
+        expect(page.locator(".shots img")).to_have_count(1)
+        expect(button(page, "camera.shutter")).to_be_focused()
+        assert page.request.get(harness.url + str(url)).status == 404
+        (left,) = harness.visit(page).selfies
+        assert np.array_equal(left.photo.pixels, sample("astronaut").pixels)
+        shoot(page, 2)
+
+
+def test_a_refused_photo_earns_its_sentence_and_is_not_kept(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        upload(page, no_face())
+        expect(page.locator(".verdict .notice")).to_have_text(WORDS.say("face.none"))
+        look_at(page, "laptop-refused")
+        expect(button(page, "camera.use")).to_be_hidden()
+        assert harness.visit(page).selfies == []
+        shoot(page)  # and again, better
+        expect(verdict(page)).to_contain_text(WORDS.say("camera.good"))
+
+
+def test_of_several_files_each_refused_one_is_told_by_its_number(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        upload(page, no_face(), face(), b"no photo", face())
+        told = [WORDS.say("face.none"), WORDS.say("file.type")]
+        prefixes = [WORDS.say("camera.nth", i=i) for i in (1, 3)]
+        sentences = [f"{prefix} {sentence}" for prefix, sentence in zip(prefixes, told, strict=True)]
+        expect(page.locator(".verdict .notice")).to_have_text(sentences)
+        expect(page.locator(".shots img")).to_have_count(2)
+
+
+def test_a_file_that_is_too_large_is_cut_before_it_is_sent(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        with page.expect_response(lambda answer: answer.url.endswith("/selfies")) as answer:
+            upload(page, b"\xff\xd8\xff" + bytes(MAX_BYTES + 2**20))
+        assert answer.value.request.all_headers()["content-length"] == str(MAX_BYTES + 1)
+        expect(page.locator(".verdict .notice")).to_have_text(WORDS.say("file.big", mb=MAX_BYTES // 2**20))
+
+
+def test_while_a_photo_is_on_its_way_it_says_so_and_waits_with_use_it(
+    browser: Browser, harness: Harness
+) -> None:
+    with live(browser, harness) as page:
+        button(page, "sample.hopper").click()
+        expect(button(page, "camera.use")).to_be_enabled()
+        held = list[Route]()
+        page.route("**/selfies", lambda route: held.append(route))
+        upload(page, face())
+        expect(verdict(page)).to_have_text(WORDS.say("camera.sending"))
+        expect(button(page, "camera.use")).to_be_disabled()
+        held[0].continue_()
+        expect(button(page, "camera.use_many", n=2)).to_be_enabled()
+
+
+def test_a_lost_connection_is_told_and_the_next_try_works(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        page.route("**/selfies/**", lambda route: route.abort())
+        button(page, "sample.hopper").click()
+        expect(page.locator(".verdict .notice")).to_have_text(WORDS.say("camera.lost"))
+        page.unroute("**/selfies/**")
+        button(page, "sample.hopper").click()
+        expect(page.locator(".shots img")).to_have_count(1)
+
+
+def test_an_answer_for_the_visitor_before_is_not_shown_to_the_next(
+    browser: Browser, harness: Harness
+) -> None:
+    with live(browser, harness) as page:
+        held = list[Route]()
+        page.route("**/selfies/**", lambda route: held.append(route))
+        button(page, "sample.hopper").click()
+        expect(verdict(page)).to_have_text(WORDS.say("camera.sending"))
+        harness.visits.end(harness.visit(page))
+        page.get_by_role("button", name="Back").click()  # the screen stays, its value is the next visitor's
+        page.wait_for_timeout(1000)
+        held[0].fulfill(json={"id": "old", "url": "pictures/old", "verdict": "Theirs."})
+        expect(verdict(page)).not_to_contain_text(WORDS.say("camera.sending"))
+        expect(page.locator(".shots img")).to_have_count(0)
+
+
+def test_everything_can_be_reached_by_tab(browser: Browser, harness: Harness) -> None:
+    with live(browser, harness) as page:
+        button(page, "sample.hopper").click()
+        expect(page.locator(".shots img")).to_have_count(1)
+        page.locator("h1").focus()
+        reached = list[str]()
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            reached.append(
+                page.evaluate("document.activeElement.ariaLabel || document.activeElement.innerText")
+            )
+            assert page.evaluate("document.activeElement.matches(':focus-visible')")
+    assert reached == [
+        WORDS.say("camera.remove", i=1),
+        "",  # the file input, which its label names
+        WORDS.say("camera.shutter"),
+        WORDS.say("camera.use"),
+        *(WORDS.say(f"sample.{name}") for name in SAMPLES),
+    ]
