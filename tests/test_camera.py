@@ -224,6 +224,7 @@ def is_blue(pixel: Any) -> bool:
 def look_at(page: Page, name: str) -> None:
     if folder := os.environ.get("FACE_VALUE_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
+        page.wait_for_timeout(400)  # the cross-fade
         page.screenshot(path=f"{folder}/camera-{name}.png")
 
 
@@ -516,6 +517,7 @@ def test_a_shot_can_be_taken_again_and_its_file_is_gone(browser: Browser, harnes
 
 def test_a_refused_photo_earns_its_sentence_and_is_not_kept(browser: Browser, harness: Harness) -> None:
     with live(browser, harness) as page:
+        expect(page.get_by_role("status")).to_have_count(1)  # one that appears with its words is not read out
         upload(page, no_face())
         expect(page.locator(".verdict .notice")).to_have_text(WORDS.say("face.none"))
         look_at(page, "laptop-refused")

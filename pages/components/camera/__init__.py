@@ -43,7 +43,7 @@ def camera(words: Words, samples: Sequence[tuple[str, str]], frames: int) -> gr.
 <div class="count" hidden aria-hidden="true">{RIM}<b></b></div>
 <span class="aloud hidden-text" role="timer" aria-live="assertive"></span></div>
 <div class="say"><h1 class="hidden-text" tabindex="-1">{escape(words.say("camera.title"))}</h1>
-<div class="verdict" role="status"></div>
+<section class="verdict" role="status"></section>
 <ol class="shots sheet"></ol>
 <div class="fire"><label class="quiet upload"><input type="file" multiple accept="{ACCEPT}">
 <span>{escape(said["upload"])}</span></label>
