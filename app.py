@@ -12,6 +12,8 @@ from settings import Settings, read_settings
 from words import Words, read_words
 
 if TYPE_CHECKING:
+    from gradio import Blocks
+
     from pages.desk import Desk
     from pipelines.generate import Generator
     from pipelines.model_set import ModelSet
@@ -61,7 +63,7 @@ def serve(settings: Settings, desk: "Desk") -> None:
 
     page = booth_page(desk)
     try:
-        page.launch(**launch_arguments(desk, settings), prevent_thread_lock=True)
+        page.launch(**launch_arguments(desk, settings, page), prevent_thread_lock=True)
         LOG.info("Face Value is at %s", page.local_url)
         desk.warmup.start()
         desk.visits.watch()
@@ -137,17 +139,19 @@ def generators(model_set: "ModelSet", device: str, weights: Path) -> "tuple[Gene
     return borrowed, Generator(read_model_sets()[BUNDLED], "cpu", weights=weights)
 
 
-def launch_arguments(desk: "Desk", settings: Settings) -> dict[str, Any]:
+def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[str, Any]:
     """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
     from starlette.middleware import Middleware
 
     from booth.visit import MOST_VISITS
+    from pages.events import Events
     from pages.gate import Gate
     from pages.intake import Intake
     from pages.pictures import picture_routes
     from pages.theme import HEAD, style_routes, theme
     from pages.warmup import health_route
 
+    refused = desk.say("visit.refused")
     health = health_route(desk.warmup, desk.store, desk.generator.model_set.name, version())
     routes = [
         *Intake(desk.visits, desk.finder, desk.teller, desk.words).routes(),
@@ -161,7 +165,10 @@ def launch_arguments(desk: "Desk", settings: Settings) -> dict[str, Any]:
         "server_port": settings.port,
         "app_kwargs": {
             "routes": routes,
-            "middleware": [Middleware(Gate, settings.hosted, settings.public_url, desk.say("visit.refused"))],
+            "middleware": [
+                Middleware(Gate, settings.hosted, settings.public_url, refused),
+                Middleware(Events, page, desk.teller, refused),
+            ],
             "openapi_url": None,
             "docs_url": None,
             "redoc_url": None,

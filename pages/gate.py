@@ -10,24 +10,16 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages.telling import refusal
 
 COOKIE = "face_value"
 MOST_BYTES = 256 * 1024  # of an event; photos have a route of their own, which counts for itself
 OWN_BOUND = "/selfies"
 BEHIND = "/gradio_api/"
-OPEN = (
-    "run/predict",
-    "queue/join",
-    "queue/data",
-    "heartbeat/",
-    "startup-events",
-    "app_id",
-    "theme.css",
-    "reset",
-    "cancel",
-)
+OPEN = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
+BEATS = "heartbeat/"  # and the session's name
 CLOSED = ("/monitoring", "/login", "/logout", "/pwa_icon", "/manifest.json")
 HUB = "https://huggingface.co https://*.hf.space"  # whose page frames a Space
 
@@ -35,9 +27,9 @@ HUB = "https://huggingface.co https://*.hf.space"  # whose page frames a Space
 class Gate:
     """Middleware: the visitor's cookie, foreign origins, large bodies, and what the page may reach."""
 
-    def __init__(self, app: ASGIApp, hosted: bool, public_url: str | None, refusal: str) -> None:
+    def __init__(self, app: ASGIApp, hosted: bool, public_url: str | None, sentence: str) -> None:
         self._app = app
-        self._refusal = refusal
+        self._sentence = sentence
         self._public = urlsplit(public_url).netloc if public_url else ""
         # in the frame of another site a browser keeps only partitioned cookies
         self._manner = "SameSite=None; Secure; Partitioned" if hosted else "SameSite=Strict"
@@ -57,14 +49,14 @@ class Gate:
             return
         headers = Headers(scope=scope)
         if not _is_open(scope["path"]):
-            await self._refuse(404)(scope, receive, send)
+            await refusal(self._sentence, 404)(scope, receive, send)
             return
         if not self._is_ours(headers):
-            await self._refuse(403)(scope, receive, send)
+            await refusal(self._sentence, 403)(scope, receive, send)
             return
         bound = None if scope["path"] == OWN_BOUND else MOST_BYTES
         if bound and _length(headers) > bound:
-            await self._refuse(413)(scope, receive, send)
+            await refusal(self._sentence, 413)(scope, receive, send)
             return
         await self._app(scope, _bounded(receive, bound), self._dressed(scope, send))
 
@@ -103,14 +95,12 @@ class Gate:
 
         return dressed
 
-    def _refuse(self, status: int) -> JSONResponse:
-        return JSONResponse({"error": self._refusal, "id": secrets.token_hex(3)}, status)
-
 
 def _is_open(path: str) -> bool:
     """Whether a page of ours ever asks for that."""
     if path.startswith(BEHIND):
-        return path.removeprefix(BEHIND).startswith(OPEN)
+        asked = path.removeprefix(BEHIND)
+        return asked in OPEN or asked.startswith(BEATS)
     return not path.startswith(CLOSED)
 
 

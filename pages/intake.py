@@ -6,7 +6,6 @@ The photo itself stays in memory; the album gets a thumbnail.
 
 import asyncio
 import io
-import secrets
 from collections.abc import Callable
 
 from PIL import Image
@@ -18,7 +17,7 @@ from starlette.routing import Route
 from booth.visit import Visit, Visits
 from errors import VisitorError
 from pages.samples import SAMPLES, sample
-from pages.telling import LOG, Teller
+from pages.telling import Teller, refusal
 from pipelines.exhibit import fitted
 from pipelines.face import Face, FaceFinder, require_good
 from pipelines.photo import MAX_BYTES, Photo, read_photo
@@ -51,9 +50,9 @@ class Intake:
         """200 with address and verdict; 422 with a sentence for a photo that will not do."""
         visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None:
-            return self._refusal(404, self._words.say("visit.over"))
+            return refusal(self._words.say("visit.over"), 404)
         if not visit.consented:
-            return self._refusal(403, self._words.say("consent.missing"))
+            return refusal(self._words.say("consent.missing"), 403)
         async with self._seats:
             data = await _body(request)
             return await run_in_threadpool(self._keep, visit, lambda: read_photo(data))
@@ -65,16 +64,16 @@ class Intake:
             request.path_params["name"],
         )
         if visit is None or name not in SAMPLES:
-            return self._refusal(404, self._words.say("visit.over"))
+            return refusal(self._words.say("visit.over"), 404)
         if not visit.consented:
-            return self._refusal(403, self._words.say("consent.missing"))
+            return refusal(self._words.say("consent.missing"), 403)
         return await run_in_threadpool(self._keep, visit, lambda: sample(name), True)
 
     def _remove(self, request: Request) -> Response:
         """Take one back; 404 for one that is not this visit's."""
         visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None or not visit.remove(request.path_params["picture"]):
-            return self._refusal(404, self._words.say("picture.gone"))
+            return refusal(self._words.say("picture.gone"), 404)
         return JSONResponse({})
 
     def _keep(self, visit: Visit, read: Callable[[], Photo], is_sample: bool = False) -> Response:
@@ -89,12 +88,7 @@ class Intake:
                 raise
             verdict = self._words.say(face.verdict.key)
             return JSONResponse({"id": picture, "url": f"pictures/{picture}", "verdict": verdict})
-        return self._refusal(422, told.sentence)
-
-    def _refusal(self, status: int, sentence: str) -> JSONResponse:
-        name = secrets.token_hex(3)
-        LOG.info("refused %s with %d", name, status)
-        return JSONResponse({"error": sentence, "id": name}, status)
+        return refusal(told.sentence, 422)
 
 
 async def _body(request: Request) -> bytes:

@@ -6,12 +6,13 @@ import zipfile
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from booth.album import Album
 from booth.visit import Visit, Visits
 from pages.gate import COOKIE
+from pages.telling import refusal
 from words import Words
 
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -24,18 +25,18 @@ def picture_routes(album: Album, visits: Visits, words: Words) -> list[Route]:
         kept = album.get(request.path_params["picture"])
         visit = visits.with_sitting(kept.sitting) if kept else None
         if kept is None or visit is None or not _its_own(visit, request):
-            return _gone(words)
+            return refusal(words.say("picture.gone"), 404)
         if "take" not in request.query_params:
             return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE)
         if not kept.name:
-            return _gone(words)
+            return refusal(words.say("picture.gone"), 404)
         visit.downloaded = True
         return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE | _named(kept.name))
 
     async def everything(request: Request) -> Response:
         visit = visits.with_ticket(request.path_params["ticket"])
         if visit is None or visit.sitting is None or not _its_own(visit, request):
-            return _gone(words)
+            return refusal(words.say("picture.gone"), 404)
         packed = await run_in_threadpool(_packed, album, visit)
         visit.downloaded = True
         return Response(packed, media_type="application/zip", headers=PRIVATE | _named("face-value.zip"))
@@ -58,11 +59,3 @@ def _packed(album: Album, visit: Visit) -> bytes:
 
 def _named(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
-
-
-def _gone(words: Words) -> JSONResponse:
-    return JSONResponse(
-        {"error": words.say("picture.gone"), "id": secrets.token_hex(3)},
-        404,
-        headers={"Cache-Control": "no-store"},
-    )

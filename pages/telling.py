@@ -2,14 +2,19 @@
 
 import logging
 import secrets
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.responses import JSONResponse
 
 from errors import NotDownloaded, OperatorError, PhotoError, VisitorError
 from words import Words
 
 LOG = logging.getLogger("face_value")
+FRAMES = 8
 
 
 @dataclass
@@ -18,6 +23,13 @@ class Told:
 
     sentence: str = ""
     about_photo: bool = False
+
+
+def refusal(sentence: str, status: int) -> JSONResponse:
+    """An answer of one sentence and an id; the log gets the id only. Never kept by a browser."""
+    name = secrets.token_hex(3)
+    LOG.info("refused %s with %d", name, status)
+    return JSONResponse({"error": sentence, "id": name}, status, headers={"Cache-Control": "no-store"})
 
 
 class Teller:
@@ -49,5 +61,13 @@ class Teller:
         if isinstance(error, OperatorError):
             LOG.error("error %s: %s", name, error)
         else:
-            LOG.error("error %s", name, exc_info=error)
+            LOG.error("error %s: %s", name, _where(error))
         return self._words.say("error.any", id=name)
+
+
+def _where(error: BaseException) -> str:
+    """What kind of failure, and where, innermost first; its text and its paths could be a visitor's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(frames[-FRAMES:]))
+    here = f"{type(error).__name__} at {places}"
+    return f"{here}, from {_where(error.__cause__)}" if error.__cause__ else here

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,7 +97,8 @@ def test_gradio_keeps_nothing_of_a_visit_that_is_over(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
 
     async def served() -> App:
-        page, given = booth_page(desk), app.launch_arguments(desk, Settings())
+        page = booth_page(desk)
+        given = app.launch_arguments(desk, Settings(), page)
         page.state_session_capacity = given["state_session_capacity"]  # as launch does
         return App.create_app(page, app_kwargs=given["app_kwargs"])
 
@@ -115,7 +117,8 @@ def test_gradio_keeps_nothing_of_a_visit_that_is_over(
 
 def test_before_the_answer_the_truth_is_not_in_the_pages_own_description(desk: Desk) -> None:
     async def served() -> App:
-        page, given = booth_page(desk), app.launch_arguments(desk, Settings())
+        page = booth_page(desk)
+        given = app.launch_arguments(desk, Settings(), page)
         return App.create_app(page, app_kwargs=given["app_kwargs"])
 
     client = TestClient(asyncio.run(served()))
@@ -126,8 +129,13 @@ def test_before_the_answer_the_truth_is_not_in_the_pages_own_description(desk: D
     assert "deck.toml" not in config
 
 
+def a_page() -> Any:
+    """Of which only the events are asked for."""
+    return SimpleNamespace(fns={})
+
+
 def test_the_page_launches_without_history_docs_analytics_and_footer(desk: Desk) -> None:
-    given = app.launch_arguments(desk, Settings())
+    given = app.launch_arguments(desk, Settings(), a_page())
     off = ("share", "run_history", "enable_monitoring", "pwa", "ssr_mode", "mcp_server", "show_error")
     assert [given[name] for name in off] == [False] * len(off)
     assert given["footer_links"] == []

@@ -54,7 +54,8 @@ def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
     on.consent.go.click(does.consent, on.consent.ticks, **at_once)
     on.camera.camera.done(does.photos_taken, **at_once)
     on.look.quiet["photos"].click(does.go(Stage.CAMERA), **at_once)
-    on.result.show.change(does.allow_show, [on.result.show, on.result.portraits], **at_once)
+    on.result.show.input(does.allow_show, [on.result.show, on.result.portraits], **at_once)
+    on.result.portraits.input(does.choose_another, **at_once)
     on.result.guess.click(does.go(Stage.VOTE), **at_once)
     on.result.again.click(does.go(Stage.LOOK), **at_once)
     for kind in Kind:
@@ -74,9 +75,9 @@ def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
 def wire_making(on: Screens, does: Actions) -> None:
     """A generator can be cancelled and waits its turn; switching the screen must not wait."""
     at_once = quick(on)
-    on.look.count.change(does.count_chosen, on.look.count, **at_once)
+    on.look.count.input(does.count_chosen, on.look.count, **at_once)
     if on.look.identity.visible:
-        on.look.look.change(does.look_chosen, on.look.look, **at_once)
+        on.look.look.input(does.look_chosen, on.look.look, **at_once)
     begun = on.look.go.click(does.begin, **at_once, trigger_mode="multiple")
     begun.then(
         does.make,

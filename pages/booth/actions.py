@@ -20,6 +20,7 @@ from pages.booth.layout import AS_I_AM, COUNTS
 from pages.booth.screens import Screens
 from pages.booth.story import Story
 from pages.booth.views import Update, Views
+from pages.components.consent import UNTICKED
 from pages.desk import Desk
 from pages.gate import COOKIE
 from pipelines.generate import Generator
@@ -185,8 +186,17 @@ class Actions:
             else:
                 self._desk.album.forbid_show(visit.sitting)
                 visit.code = ""
-            return {self._on.result.code: self._views.code(visit)}
+            return {self._on.result.code: self._views.code(visit), self._on.result.notice: ""}
         return {self._on.result.notice: markup.notice(told.sentence or say("visit.over"))}
+
+    def choose_another(self, request: gr.Request) -> Update:
+        """Another portrait is large: leave to show one is no leave to show the next."""
+        visit, on = self._visit(request), self._on.result
+        if not visit.code or not visit.sitting:
+            return {on.notice: ""}
+        self._desk.album.forbid_show(visit.sitting)
+        visit.code = ""
+        return {on.show: UNTICKED, on.code: "", on.notice: markup.status(self._desk.say("show.again"))}
 
     def answer(self, kind: Kind) -> Handler:
         """Keep the answer, then tell the truth. A second tap changes nothing."""

@@ -1,6 +1,6 @@
 """One of a few: a native radio group, as frames of a contact sheet or as one segmented row.
 
-Its value is the chosen option's value, a string. Event: `change`. What arrives is the browser's word:
+Its value is the chosen option's value, a string. Event: `input`. What arrives is the browser's word:
 the handler looks it up.
 """
 

@@ -3,4 +3,4 @@
 const check = () => element.querySelectorAll("input").forEach((one) => { one.checked = one.value === props.value; });
 check();
 watch("value", check);
-element.addEventListener("change", ({ target }) => { props.value = target.value; trigger("change"); });
+element.addEventListener("change", ({ target }) => { props.value = target.value; trigger("input"); });

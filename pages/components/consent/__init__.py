@@ -1,4 +1,4 @@
-"""Native checkboxes for consent, never ticked in advance. Event: `change`.
+"""Native checkboxes for consent, never ticked in advance. Event: `input`.
 
 The value is JSON, `{"agreed": bool, "minor": bool}`, and what arrives is the browser's word: the server
 checks it again. Whenever the server sets the value, the boxes follow.

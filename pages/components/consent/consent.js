@@ -7,5 +7,5 @@ check();
 watch("value", check);
 element.addEventListener("change", () => {
   props.value = JSON.stringify(Object.fromEntries(boxes().map((box) => [box.name, box.checked])));
-  trigger("change");
+  trigger("input");
 });

@@ -1,4 +1,4 @@
-"""The photograph and one portrait side by side, large; a contact sheet chooses which. Event: `change`.
+"""The photograph and one portrait side by side, large; a contact sheet chooses which. Event: `input`.
 
 The value is JSON from the server: `{"photograph": print, "portraits": [print, ...], "chosen": 0}`, each print
 `{"url", "caption", "alt"}`. Choosing another changes `chosen` only; what comes back is the browser's word.

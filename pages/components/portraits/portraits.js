@@ -31,5 +31,5 @@ watch("value", draw);
 element.addEventListener("change", ({ target }) => {
   props.value = JSON.stringify({ ...JSON.parse(props.value), chosen: Number(target.value) });
   draw();
-  trigger("change");
+  trigger("input");
 });

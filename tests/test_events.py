@@ -1,0 +1,192 @@
+"""What reaches Gradio: what our own page sends, and of anything else one sentence and an id."""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.routes import App
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+import app
+from booth.visit import Stage
+from pages.booth import booth_page
+from pages.desk import Desk
+from pages.events import AT_ONCE, PATHS, QUEUED, Events
+from pages.gate import COOKIE
+from pages.telling import Teller
+from settings import Settings
+from tests.test_booth import TICKED
+from tests.test_booth import desk as desk  # the fixture
+from words import read_words
+
+WORDS = read_words()
+SECRET = "/etc/passwd"
+FILE = {"path": SECRET, "meta": {"_type": "gradio.FileData"}}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(SECRET),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FILE, "x"]), inner),
+    max_leaves=6,
+)
+
+
+@dataclass
+class Served:
+    """The page as it is launched, in this process."""
+
+    page: gr.Blocks
+    client: TestClient
+
+    def index(self, handler: str) -> int:
+        return next(index for index, known in self.page.fns.items() if known.name == handler)
+
+    def send(self, body: object, path: str = AT_ONCE) -> Any:
+        content = body if isinstance(body, bytes) else json.dumps(body)
+        return self.client.post(path, content=content, headers={"Content-Type": "application/json"})
+
+
+@pytest.fixture
+def served(desk: Desk) -> Iterator[Served]:
+    async def built() -> Served:  # without a running loop Gradio makes three and closes none
+        page = booth_page(desk)
+        launch = app.launch_arguments(desk, Settings(), page)
+        gradio = App.create_app(page, app_kwargs=launch["app_kwargs"])
+        return Served(page, TestClient(gradio, raise_server_exceptions=False, cookies={COOKIE: "mine"}))
+
+    yield asyncio.run(built())
+
+
+def event(index: int, *data: object, **other: Any) -> dict[str, Any]:
+    return {
+        "data": list(data),
+        "fn_index": index,
+        "trigger_id": 1,
+        "session_hash": "abc1",
+        "event_data": None,
+    } | other
+
+
+def test_what_the_page_sends_reaches_its_handlers(served: Served, desk: Desk) -> None:
+    assert served.send(event(served.index("open"))).status_code == 200
+    agreed = served.send(event(served.index("consent"), TICKED, event_data={}))
+    assert agreed.status_code == 200
+    assert desk.visits.of("mine", None).stage == Stage.CAMERA
+    joined = served.send(event(served.index("make"), "grey", "", "4", 0.5), QUEUED)
+    assert (joined.status_code, set(joined.json())) == (200, {"event_id"})
+
+
+FORGED: list[tuple[str, Any]] = [
+    ("withdraw", {"data": [FILE]}),
+    ("withdraw", {"data": [[FILE]]}),
+    ("withdraw", {"data": ["x"], "event_data": FILE}),
+    ("withdraw", {"data": ["x"], "event_data": {"target": FILE}}),
+    ("consent", {"data": [{"agreed": True}]}),
+    ("consent", {"data": []}),
+    ("consent", {"data": [SECRET, SECRET]}),
+    ("consent", {"data": [None]}),
+    ("consent", {"data": [True]}),
+    ("consent", {"data": SECRET}),
+    ("consent", {"data": {"0": SECRET}}),
+    ("consent", {"data": [TICKED], "fn_index": 10**6}),
+    ("consent", {"data": [TICKED], "fn_index": -1}),
+    ("consent", {"data": [TICKED], "fn_index": True}),
+    ("consent", {"data": [TICKED], "fn_index": "8"}),
+    ("consent", {"data": [TICKED], "fn_index": None}),
+    ("consent", {"data": [TICKED], "session_hash": None}),
+    ("consent", {"data": [TICKED], "session_hash": "../../x"}),
+    ("consent", {"data": [TICKED], "session_hash": "x" * 5000}),
+    ("consent", {"data": [TICKED], "trigger_id": FILE}),
+    ("consent", {"data": [TICKED], "batched": True}),
+    ("consent", {"data": [TICKED], "event_id": SECRET}),
+    ("consent", {"data": [TICKED], "request": {}}),
+    ("make", {"data": ["grey", "", "4", 0.5]}),  # at the address of those that need no queue
+]
+
+
+@pytest.mark.parametrize(("handler", "forged"), FORGED)
+@pytest.mark.parametrize("path", PATHS)
+def test_what_it_would_not_send_is_one_sentence_and_an_id(
+    served: Served,
+    desk: Desk,
+    handler: str,
+    forged: Any,
+    path: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if handler == "make" and path == QUEUED:
+        path = AT_ONCE + "/"
+    caplog.set_level(logging.DEBUG)
+    answer = served.send(event(served.index(handler)) | forged, path)
+    assert answer.status_code in (404, 422)
+    assert answer.json()["error"] == WORDS.say("visit.refused")
+    assert answer.json()["id"] in caplog.text
+    seen = caplog.text + "".join(capfd.readouterr()) + answer.text
+    assert SECRET not in seen
+    assert "Traceback" not in seen
+    assert not desk.visits.of("mine", None).consented
+
+
+@pytest.mark.parametrize("identity", [-0.1, 1.1, "0.5", True, None, float("nan"), float("inf"), 10**400])
+def test_a_slider_brings_a_number_between_its_ends(served: Served, identity: Any) -> None:
+    answer = served.send(event(served.index("make"), "grey", "", "4", identity), QUEUED)
+    assert answer.status_code == 422
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(
+    body=JSON | st.fixed_dictionaries({"data": JSON, "fn_index": JSON, "session_hash": JSON}) | st.binary()
+)
+def test_no_body_is_a_failure_of_ours(served: Served, body: Any) -> None:
+    assert served.send(body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[" * 100_000, b'{"data": [' + b"[" * 50_000, b"\xff\xfe", b"null"]
+)
+def test_no_odd_body_is_one_either(served: Served, body: bytes) -> None:
+    assert [served.send(body, path).status_code for path in PATHS] == [422, 422]
+
+
+def test_of_one_name_said_twice_gradio_sees_what_was_checked(served: Served, desk: Desk) -> None:
+    index = served.index("consent")
+    twice = f'{{"data": [{json.dumps(FILE)}], "data": [""], "fn_index": {index}, "session_hash": "a"}}'
+    assert served.send(twice.encode()).status_code == 200
+    other = f'{{"data": [""], "data": [{json.dumps(FILE)}], "fn_index": {index}, "session_hash": "a"}}'
+    assert served.send(other.encode()).status_code == 422
+
+
+def test_a_failure_behind_it_is_one_sentence_whose_id_the_log_has_too(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Request) -> Response:
+        raise RuntimeError
+
+    middleware = [Middleware(Events, served.page, Teller(WORDS), "Refused.")]
+    behind = Starlette(routes=[Route("/x", broken)], middleware=middleware)
+    answer = TestClient(behind, raise_server_exceptions=False).get("/x")
+    assert answer.status_code == 500
+    told = answer.json()["error"]
+    logged = next(record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
+    assert told == WORDS.say(
+        "error.any", id=re.findall("error ([0-9a-f]{6}): RuntimeError at test_events.py", logged)[0]
+    )
+
+
+def test_a_stream_that_nobody_has_ends(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    answer = served.client.get("/gradio_api/queue/data?session_hash=" + SECRET)
+    assert answer.status_code == 200
+    assert "Traceback" not in caplog.text
+    assert SECRET not in caplog.text + answer.text
