@@ -517,7 +517,7 @@ def test_a_shot_can_be_taken_again_and_its_file_is_gone(browser: Browser, harnes
 
 def test_a_refused_photo_earns_its_sentence_and_is_not_kept(browser: Browser, harness: Harness) -> None:
     with live(browser, harness) as page:
-        expect(page.get_by_role("status")).to_have_count(1)  # one that appears with its words is not read out
+        expect(verdict(page)).to_be_visible()  # a region that appears with its words is not read out
         upload(page, no_face())
         expect(page.locator(".verdict .notice")).to_have_text(WORDS.say("face.none"))
         look_at(page, "laptop-refused")
