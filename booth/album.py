@@ -187,10 +187,11 @@ class Album:
             for picture in set(known.names) - set(known.shown):
                 self.drop(picture)
 
-    def deadline(self, sitting: SittingId) -> datetime | None:
-        """When the retention of a sitting ends; None when it is over."""
-        known = self._sittings.get(sitting)
-        return known.deadline if known else None
+    def is_over(self, sitting: SittingId) -> bool:
+        """Whether its retention has ended: for its sitter all is over then, whatever may still be shown."""
+        with self._lock:
+            known = self._sittings.get(sitting)
+            return known is None or self._clock() >= known.deadline
 
     def allow_show(self, sitting: SittingId, pictures: Iterable[PictureId]) -> Permission:
         """The sitter's leave to show these. Raises `KeyError` for a sitting that is over.

@@ -161,9 +161,10 @@ class Visit:
     def wipe(self) -> None:
         """Everything of this visitor goes at once: "Delete mine"."""
         self.stop_run()
-        if self.sitting:
-            self.album.delete(self.sitting)
-        self.sitting, self.selfies, self.made, self.quiz, self.code = None, [], None, None, ""
+        sitting, self.sitting = self.sitting, None  # first: a visit whose sitting is over is ended
+        if sitting:
+            self.album.delete(sitting)
+        self.selfies, self.made, self.quiz, self.code = [], None, None, ""
 
     def leave(self) -> None:
         """The visit is over: only what may be shown stays, until the time that was told."""
@@ -245,7 +246,8 @@ class Visits:
 
     def forget_expired(self) -> None:
         """End the visits whose time is over, and the stalest above the limit."""
-        swept, now = set(self._album.sweep()), time.monotonic()
+        self._album.sweep()
+        now = time.monotonic()
         with self._lock:
             visits = list(self._visits.values())
         stale = sorted(visits, key=lambda visit: visit.touched)
@@ -253,7 +255,8 @@ class Visits:
         for visit in visits:
             closed = visit.left is not None and now - visit.left > GRACE_S
             idle = not visit.consented and now - visit.touched > self._idle_s
-            if closed or idle or visit in surplus or visit.sitting in swept:
+            over = visit.sitting is not None and self._album.is_over(visit.sitting)
+            if closed or idle or over or visit in surplus:
                 self.end(visit)
 
     def watch(self, every_s: float = WATCH_EVERY_S) -> None:

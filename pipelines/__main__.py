@@ -141,11 +141,12 @@ def doctor(
     settings = read_settings()
     if out:
         require_folder(out)
-    for line in findings(settings):
+    model_set, why = choose(read_model_sets(), settings.models, settings.device)
+    generator = Generator(model_set, settings.device)
+    for line in findings(settings, generator, why):
         say(line)
     if out:
-        model_set, _ = choose(read_model_sets(), settings.models, settings.device)
-        write(out, {"scales.png": mark(contact_sheet(Generator(model_set, settings.device)), "from_plate")})
+        write(out, {"scales.png": mark(contact_sheet(generator), "from_plate")})
         say(f"scales.png in {out}")
 
 

@@ -5,6 +5,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,11 +17,11 @@ from errors import NotDownloaded
 from pipelines.face import Face, FaceFinder
 from pipelines.generate import Generator, Rendering
 from pipelines.look import read_looks
-from pipelines.model_set import choose, find_device, locate, read_model_sets
+from pipelines.model_set import find_device, locate, read_model_sets
 from pipelines.photo import Photo
-from pipelines.pose import pose_map
+from pipelines.pose import Pose, pose_map
 from pipelines.sitting import PLATE_SIZE, Order, request_for
-from pipelines.studio import Studio, plate
+from pipelines.studio import Plate, Studio, plate
 from settings import Settings
 
 PACKAGES = ("torch", "diffusers", "transformers", "mediapipe", "controlnet-aux", "gradio", "numpy", "pillow")
@@ -28,31 +29,42 @@ POSE_SCALES = (0.0, 0.45, 0.9, 1.35)
 IDENTITY_SCALES = (0.0, 0.35, 0.7, 1.0)
 SHEET_CELL = (256, 320)  # width, height in px
 CAPTION_PX = 28
+LOOK = "grey"
 
 
-def findings(settings: Settings) -> Iterator[str]:
-    """Line by line, so that a terminal shows them as they come; the last one draws a portrait."""
+@dataclass(frozen=True, eq=False)
+class Sitter:
+    """Whom every portrait of this file shows, prepared once."""
+
+    face: Face
+    plate: Plate
+    pose: Pose
+
+
+def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str]:
+    """Line by line, so that a terminal shows them as they come; the last one draws a portrait.
+
+    `why` says why the generator's set was chosen.
+    """
     yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     device = find_device(settings.device)
     yield f"Models run on {device.name} with {device.gigabytes:.0f} GB"
     yield f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB of disk are free"
     yield camera_hint(settings)
-    sets = read_model_sets()
-    for model_set in sets.values():
+    for model_set in read_model_sets().values():
         try:
             locate(model_set)
             fits = model_set.plan(device.kind, device.gigabytes)
             yield f"{model_set.name}: on this machine" + ("" if fits else f", but needs {model_set.least}")
         except NotDownloaded as error:
             yield f"{model_set.name}: {error}"
-    chosen, why = choose(sets, settings.models, device)
     yield why
-    generator = Generator(chosen, settings.device)
     generator.load()
+    sitter = example(generator)
     began = time.perf_counter()
-    draw_one(generator, example(), pose=None, identity=None)
-    yield f"One portrait with {chosen.title}: {time.perf_counter() - began:.1f} s after loading"
+    draw_one(generator, sitter, pose=None, identity=None)
+    yield f"One portrait with {generator.model_set.title}: {time.perf_counter() - began:.1f} s after loading"
 
 
 def camera_hint(settings: Settings) -> str:
@@ -68,7 +80,7 @@ def contact_sheet(generator: Generator) -> NDArray[np.uint8]:
 
     A set without an identity adapter gets one column.
     """
-    sitter = example()
+    sitter = example(generator)
     identities = IDENTITY_SCALES if "identity" in generator.model_set.capabilities else (0.0,)
     rows = []
     for pose in POSE_SCALES:
@@ -82,25 +94,25 @@ def contact_sheet(generator: Generator) -> NDArray[np.uint8]:
     return np.concatenate(rows, axis=0)
 
 
-def draw_one(generator: Generator, face: Face, pose: float | None, identity: float | None) -> Rendering:
-    """One portrait of the sitter on grey, seed 0, at these scales (None: the look's)."""
-    look = read_looks()["grey"]
+def draw_one(generator: Generator, sitter: Sitter, pose: float | None, identity: float | None) -> Rendering:
+    """One portrait of the sitter, seed 0, at these scales (None: the look's)."""
+    look = read_looks()[LOOK]
     look = look if pose is None else look.model_copy(update={"pose": pose})
     order = Order(look, variations=1, identity=identity)
-    framing = generator.model_set.framing or look.framing
-    with Studio() as studio:
-        shown = plate(studio.cut_out(face), look, PLATE_SIZE, framing)
-    control = pose_map(face, framing, generator.model_set.canvas)
-    request = request_for(order, [face], shown, control, generator.model_set)
+    request = request_for(order, [sitter.face], sitter.plate, sitter.pose, generator.model_set)
     return next(event for event in generator.draw(request) if isinstance(event, Rendering))
 
 
-def example() -> Face:
+def example(generator: Generator) -> Sitter:
     """Eileen Collins (NASA, public domain): the picture that scikit-image carries."""
     from skimage.data import astronaut
 
-    with FaceFinder() as finder:
-        return finder.find(Photo(np.ascontiguousarray(astronaut())))
+    look = read_looks()[LOOK]
+    framing = generator.model_set.framing or look.framing
+    with FaceFinder() as finder, Studio() as studio:
+        face = finder.find(Photo(np.ascontiguousarray(astronaut())))
+        shown = plate(studio.cut_out(face), look, PLATE_SIZE, framing)
+    return Sitter(face, shown, pose_map(face, framing, generator.model_set.canvas))
 
 
 def captioned(picture: NDArray[np.uint8], words: str) -> NDArray[np.uint8]:

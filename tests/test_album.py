@@ -110,13 +110,14 @@ def test_after_the_retention_every_picture_is_gone_from_the_disk(
     sitting = album.begin()
     picture = album.put(sitting, JPEG)
     clock.now += timedelta(minutes=29, seconds=59)
+    assert not album.is_over(sitting)
     assert album.sweep() == ()
     assert album.get(picture) is not None
     clock.now += timedelta(seconds=1)
     assert album.get(picture) is None  # also before somebody sweeps
     assert album.sweep() == (sitting,)
     assert files(folder) == []
-    assert album.deadline(sitting) is None
+    assert album.is_over(sitting)
     with pytest.raises(KeyError):
         album.put(sitting, JPEG)
 
@@ -307,7 +308,7 @@ def test_a_code_may_be_typed_in_any_case_with_anything_between(standing: Album, 
         for letter in code
     )
     assert standing.withdraw(typed)
-    assert standing.deadline(sitting) is None
+    assert standing.is_over(sitting)
 
 
 @given(st.text(CODE_LETTERS, min_size=CODE_LENGTH, max_size=CODE_LENGTH))

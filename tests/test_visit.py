@@ -246,6 +246,30 @@ def test_after_the_retention_a_visit_is_gone_whoever_is_still_there(
     assert files(tmp_path) == []
 
 
+def test_what_the_host_approved_outlives_the_visit_that_allowed_it(
+    visits: Visits, album: Album, clock: Clock
+) -> None:
+    visit = with_portraits(visits)
+    assert visit.made and visit.sitting
+    visit.code = album.allow_show(visit.sitting, visit.made.portraits).code
+    album.approve(visit.sitting)
+    clock.now += timedelta(minutes=31)
+    visits.forget_expired()
+    assert visit.gone
+    assert visits.of("one", "page of one") is not visit
+    assert album.get(visit.made.photograph) is None
+    assert album.get(visit.made.portraits[0]) is not None
+
+
+def test_a_code_typed_elsewhere_ends_the_visit_too(visits: Visits, album: Album) -> None:
+    visit = with_portraits(visits)
+    assert visit.made and visit.sitting
+    visit.code = album.allow_show(visit.sitting, visit.made.portraits).code
+    assert album.withdraw(visit.code)
+    visits.forget_expired()
+    assert visit.gone
+
+
 def test_what_has_expired_goes_also_while_nobody_asks(visits: Visits, clock: Clock) -> None:
     told = threading.Event()
     visits.on_forget = lambda session: told.set()
