@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import ConsoleMessage
 
 from pipelines.model_set import WEIGHTS, is_here, read_model_sets
 from tests.hub import build_local
@@ -84,3 +86,8 @@ def wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
             break
         time.sleep(0.5)
     pytest.fail("the page did not become ready")
+
+
+def is_failure(said: ConsoleMessage) -> bool:
+    """Whatever a page was forbidden or could not load; a photo that was refused it tells by itself."""
+    return said.type == "error" and not re.search("status of 422|net::ERR_FAILED", said.text)

@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync
 
 from booth.deck import read_deck
 from tests.hostile import REFUSED, card, encoded
-from tests.serving import ROOT, Booth, serving, weights
+from tests.serving import ROOT, Booth, is_failure, serving, weights
 from votes.schema import Kind
 from words import read_words
 
@@ -35,6 +35,8 @@ SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844)}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 RED, BLUE = (200, 30, 30), (30, 30, 200)  # to the left and the right of the sitter in the camera's picture
+STILL = """() => document.getAnimations().every(
+    (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)"""
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
@@ -114,6 +116,7 @@ def visitor(browser: Browser, url: str, size: str = "laptop", **options: Any) ->
     with browser.new_context(**options) as context:
         page, failures = context.new_page(), list[str]()
         page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("console", lambda said: failures.append(said.text) if is_failure(said) else None)
         page.goto(url)
         expect(button(page, "welcome.start")).to_be_visible(timeout=30_000)
         yield page
@@ -250,7 +253,7 @@ def weigh_alike(one: Locator, other: Locator) -> None:
 def look_at(page: Page, size: str, name: str, calm: bool = True, scrolls: bool = False) -> None:
     """A screen is whole, never scrolls sideways, and axe finds nothing serious."""
     if calm:
-        page.wait_for_timeout(400)  # the cross-fade
+        page.wait_for_function(STILL)
     if folder := os.environ.get("FACE_VALUE_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=f"{folder}/{name}-{size}.jpg", type="jpeg", quality=85)

@@ -35,6 +35,7 @@ from pipelines.face import FaceFinder
 from pipelines.photo import MAX_BYTES
 from pipelines.sitting import MOST_SELFIES
 from tests.hostile import card, encoded
+from tests.serving import is_failure
 from words import read_words
 
 pytestmark = pytest.mark.browser
@@ -168,6 +169,7 @@ def visitor(
     with browser.new_context(**given) as context:
         page, failures = context.new_page(), list[str]()
         page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("console", lambda said: failures.append(said.text) if is_failure(said) else None)
         page.add_init_script(WATCHED + script)
         page.goto(url)
         expect(page.locator(".booth-camera")).to_be_visible(timeout=30_000)
