@@ -459,15 +459,21 @@ def test_the_question_tells_nothing_of_the_truth(desk: Desk, astronaut: Photo) -
 @pytest.mark.parametrize("said", list(Kind))
 def test_after_the_answer_the_truth_is_told(desk: Desk, astronaut: Photo, said: Kind) -> None:
     does, on, _ = sat_down(desk, astronaut)
-    does.go(Stage.VOTE)(visitor())
-    truth = asked_about(desk).question.item.truth
-    told = does.answer(said)(visitor())
-    word = {Kind.PHOTOGRAPH: "photograph", Kind.GENERATED: "AI"}
-    assert (WORDS.say("vote.right", x=word[said]) in told[on.vote.words]) == (truth == said)
-    assert not told[on.vote.answers].visible
-    assert told[on.vote.next].visible
-    (kept,) = desk.store.guesses()
-    assert kept.answer == said
+    update = does.go(Stage.VOTE)(visitor())
+    told = {
+        (Kind.PHOTOGRAPH, Kind.PHOTOGRAPH): "You said photograph. It was.",
+        (Kind.GENERATED, Kind.GENERATED): "You said AI. It was.",
+        (Kind.PHOTOGRAPH, Kind.GENERATED): "You said photograph. It was AI.",
+        (Kind.GENERATED, Kind.PHOTOGRAPH): "You said AI. It was a photograph.",
+    }
+    while shown(on, update) == ["vote"]:
+        truth = asked_about(desk).question.item.truth
+        update = does.answer(said)(visitor())
+        assert told[said, truth] in update[on.vote.words]
+        assert not update[on.vote.answers].visible
+        assert update[on.vote.next].visible
+        update = does.next(visitor())
+    assert [kept.answer for kept in desk.store.guesses()] == [said] * 13
 
 
 def test_reload_double_tap_and_replay_change_nothing(desk: Desk, astronaut: Photo) -> None:
