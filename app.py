@@ -3,12 +3,11 @@
 import logging
 import os
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errors import OperatorError
-from settings import Settings, read_settings
+from settings import Settings, read_settings, version
 from words import Words, read_words
 
 if TYPE_CHECKING:
@@ -189,12 +188,6 @@ def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[s
         "allowed_paths": [],
         "state_session_capacity": MOST_VISITS,
     }
-
-
-def version() -> str:
-    """The project's version."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return str(project["project"]["version"])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Each field is documented in the README's table; a test compares the two.
 """
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,3 +74,9 @@ def read_settings() -> Settings:
         name = "FACE_VALUE_" + "_".join(str(part) for part in first["loc"]).upper()
         shown = "(hidden)" if "KEY" in name else repr(first["input"])
         raise OperatorError(f"{name} = {shown}. {first['msg']}.") from error
+
+
+def version() -> str:
+    """The project's version."""
+    project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(project["project"]["version"])

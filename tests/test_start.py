@@ -24,7 +24,7 @@ from pages.desk import Desk
 from pages.look_pictures import WELCOME
 from pages.telling import Teller
 from pages.warmup import Warmup, health_route
-from settings import Settings
+from settings import Settings, version
 from tests.test_booth import Painter
 from tests.test_booth import desk as desk  # the fixture
 from words import read_words
@@ -195,4 +195,4 @@ def test_what_is_heavy_is_imported_behind_the_open_page(tmp_path: Path) -> None:
 
 
 def test_the_version_is_the_projects() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+", app.version())
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version())

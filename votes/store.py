@@ -121,6 +121,16 @@ class Store:
             rows = connection.execute(GUESSES.select().order_by(GUESSES.c.at)).mappings().all()
         return tuple(_guess(row) for row in rows)
 
+    def answered(self) -> tuple[tuple[Round, Guess], ...]:
+        """Every guess with the round that it answers, oldest first."""
+        guesses = self.guesses()  # first: rounds that are opened meanwhile are none of theirs
+        query = sql.select(ROUNDS.c.id.label("round"), ROUNDS.c.at.label("asked"), ITEMS)
+        with self._engine.connect() as connection:
+            found = [dict(row) for row in connection.execute(query.join_from(ROUNDS, ITEMS)).mappings()]
+        rounds = [Round(RoundId(one.pop("round")), at=one.pop("asked"), item=Item(**one)) for one in found]
+        asked = {one.id: one for one in rounds}
+        return tuple((asked[guess.round], guess) for guess in guesses)
+
     def ok(self) -> bool:
         """Whether the database answers now."""
         try:

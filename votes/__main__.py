@@ -1,0 +1,66 @@
+"""The guesses, without a browser.
+
+    python -m votes export --out DIR
+
+Exit 0: done. Exit 2: an argument or the database will not do; a line on stderr says why.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from errors import OperatorError
+from settings import read_settings, version
+from votes.export import as_csv, as_json, method, rows
+from votes.store import Store
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help="What was guessed.")
+
+
+@app.callback()
+def votes() -> None:
+    """Keeps `export` a command of its own name."""
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="Folder to write to")],
+    event: Annotated[str, typer.Option(help="Name of the event, for the first column")] = "",
+) -> None:
+    """Write guesses.csv, guesses.json and method.md."""
+    with Store(read_settings().database_url) as store:
+        answered = store.answered()
+    if not answered:
+        raise OperatorError("No guess is recorded there. Does FACE_VALUE_DATA name the folder of the event?")
+    table = rows(answered, event)
+    files = {
+        "guesses.csv": as_csv(table),
+        "guesses.json": as_json(table),
+        "method.md": method(answered, version(), event),
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (out / name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise OperatorError(f"Cannot write to {out.name}: {error.strerror}. Name another folder.") from error
+    print(f"{len(table)} guesses: {', '.join(files)} in {out}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; turn every failure a person can cause into one line and an exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        sentence = error.format_message()
+    except OperatorError as error:
+        sentence = str(error)
+    print(sentence.replace("\n", " "), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

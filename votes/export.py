@@ -1,0 +1,135 @@
+"""The guesses as files: a table for spreadsheets, the same as JSON, and how to read it.
+
+A voter is a number here, in the order of first answers; no cookie, picture or name leaves the database.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from datetime import UTC
+
+from votes.findings import RESAMPLES, Answered, Finding, finding, grouped, is_right
+from votes.tally import FEWEST_ANSWERS
+
+Row = dict[str, object]
+
+COLUMNS = (
+    *("event", "round", "item", "look", "expression", "model_set", "start", "truth", "answer", "right"),
+    *("them", "knows", "exposed", "informed", "rehearsal", "source", "voter", "seconds", "at"),
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell starts that a spreadsheet would execute
+QUESTION = "Photograph or AI?"
+
+
+def rows(answered: Sequence[Answered], event: str = "") -> list[Row]:
+    """One a guess, in the order given, with every name of `COLUMNS`; None where a question was not asked."""
+    numbers: dict[str, int] = {}
+    return [
+        {
+            "event": event,
+            "round": asked.id,
+            "item": asked.item.id,
+            "look": asked.item.look,
+            "expression": asked.item.expression,
+            "model_set": asked.item.model_set,
+            "start": asked.item.start,
+            "truth": asked.item.truth.value,
+            "answer": guess.answer.value,
+            "right": is_right((asked, guess)),
+            "them": None,
+            "knows": None,
+            "exposed": guess.exposed,
+            "informed": None,
+            "rehearsal": asked.item.rehearsal,
+            "source": "booth",
+            "voter": numbers.setdefault(guess.voter, len(numbers) + 1),
+            "seconds": round(guess.seconds, 3),
+            "at": guess.at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        }
+        for asked, guess in answered
+    ]
+
+
+def as_csv(table: Sequence[Row]) -> str:
+    """RFC 4180 with a header; empty for None, true and false in small letters. No cell starts a formula."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in table)
+    return text.getvalue()
+
+
+def as_json(table: Sequence[Row]) -> str:
+    """A list of objects, one a guess."""
+    return json.dumps(list(table), ensure_ascii=False, indent=1) + "\n"
+
+
+def method(answered: Sequence[Answered], version: str, event: str = "") -> str:
+    """What was asked, of whom, who is left out and why, what came out, and by which formulas. Markdown."""
+    counted = [one for one in answered if not one[1].exposed]
+    times = sorted(guess.at.astimezone(UTC) for _, guess in answered)
+    when = f"{times[0]:%Y-%m-%d %H:%M} to {times[-1]:%Y-%m-%d %H:%M} UTC" if times else "no answer yet"
+    parts = [
+        f"# How the guesses{f' of {event}' if event else ''} were counted",
+        f"- Question: “{QUESTION}” Two answers, always in this order: photograph, AI.",
+        f"- When: {when}. Face Value {version}.",
+        f"- Answers: {len(answered)}, of {len({guess.voter for _, guess in answered})} voters.",
+        f"- Left out below: {len(answered) - len(counted)} answers of voters who had seen the picture being "
+        "made. In the table they are `exposed`.",
+        "- Answers about different model sets are never put together. A set for rehearsal says so: its "
+        "figures say nothing about larger models.",
+    ]
+    for name, group in grouped(counted, _set_of).items():
+        parts += [
+            "",
+            f"## {name}",
+            "",
+            *_table({"all": group} | grouped(group, lambda one: one[0].item.look)),
+        ]
+    return "\n".join([*parts, "", *FORMULAS, ""])
+
+
+FORMULAS = (
+    "## Formulas",
+    f"- Under {FEWEST_ANSWERS} answers no percentage is given.",
+    "- Right: share of right answers. Interval: 95 %, bootstrap over voters, as one voter's answers are "
+    f"not independent ({RESAMPLES:,} draws, percentiles); never narrower than Wilson's interval (1927).",
+    "- d′ = z(H) − z(F), c = −(z(H) + z(F)) / 2, with H the share of AI pictures and F the share of "
+    "photographs that were called AI, each with half an answer added to the count and one to the number "
+    "(Hautus 1995). d′ = 0 is chance; c below 0: people said AI too readily.",
+    "- Photographs and portraits went through the same crop, size and encoder before anybody saw them.",
+)
+
+
+def _set_of(answered: Answered) -> str:
+    item = answered[0].item
+    told = " (rehearsal)" if item.rehearsal else ""
+    return f"Model set {item.model_set}{told}, from {item.start}"
+
+
+def _table(groups: dict[str, list[Answered]]) -> list[str]:
+    lines = ["| look | answers | voters | right | 95 % interval | d′ | c |", "|---|---|---|---|---|---|---|"]
+    return lines + [_line(name, finding(group)) for name, group in groups.items()]
+
+
+def _line(name: str, found: Finding) -> str:
+    if found.right is None:
+        return f"| {name} | {found.answers} | {found.voters} | too few to tell | | | |"
+    share = found.right
+    told = found.detection
+    apart = f"{told.d_prime:.2f} | {told.criterion:.2f}" if told else "| "
+    return (
+        f"| {name} | {found.answers} | {found.voters} | {share.value:.0%} of {found.answers} "
+        f"| {share.low:.0%} to {share.high:.0%} | {apart} |"
+    )
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return value
