@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from errors import OperatorError, VisitorError
+from votes.group_commit import INSERTS, GroupCommit
 from votes.schema import (
     GUESSES,
     ITEMS,
@@ -45,8 +46,10 @@ class Store:
             self._engine = _engine(url)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise OperatorError(
-                "FACE_VALUE_DATABASE is not an SQLAlchemy URL that this machine can open, like sqlite:///votes.sqlite3."
+                "FACE_VALUE_DATABASE is no SQLAlchemy URL of SQLite or PostgreSQL that works here, "
+                "like sqlite:///votes.sqlite3."
             ) from error
+        self._guesses = GroupCommit(self._engine)
         self._name = Path(self._engine.url.database or "memory").name
         try:
             self._prepare()
@@ -99,12 +102,11 @@ class Store:
         Returns after the commit. Raises `VisitorError` when there is no such round.
         """
         try:
-            with self._engine.begin() as connection:
-                connection.execute(GUESSES.insert().values(**asdict(guess)))
-        except IntegrityError:  # answered before, or no such round
+            kept = self._guesses.insert(guess)
+        except IntegrityError:
             self.find(guess.round)
-            return self._standing(guess.round, guess.voter)
-        return guess
+            raise
+        return guess if kept else self._standing(guess.round, guess.voter)
 
     def count(self, round_id: RoundId, exposed: bool | None = None) -> Count:
         """The answers to a round; `exposed` keeps only those who did (or did not) see the making."""
@@ -178,6 +180,8 @@ def _guess(row: Any) -> Guess:
 def _engine(url: str) -> sql.Engine:
     parsed = sql.make_url(url)
     # hide_parameters: an error that reaches the log must not carry a voter's id.
+    if parsed.get_backend_name() not in INSERTS:
+        raise ArgumentError("another kind of database")
     if parsed.get_backend_name() != "sqlite":
         return sql.create_engine(parsed, hide_parameters=True)
     if parsed.database in (None, "", ":memory:"):

@@ -1,0 +1,124 @@
+"""Guesses that wait together are committed together, and none is answered before."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sql
+from sqlalchemy.exc import IntegrityError
+
+from errors import OperatorError
+from votes.group_commit import GroupCommit
+from votes.schema import Guess, Item, Kind, Round, RoundId, VoterId
+from votes.store import Store
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MANY = 24
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "votes.sqlite3"
+
+
+@pytest.fixture
+def asked(file: Path) -> Round:
+    with Store(f"sqlite:///{file}") as store:
+        return store.round_of(Item("picture", Kind.GENERATED, "grey", "mini", "plate"))
+
+
+@pytest.fixture
+def engine(file: Path, asked: Round) -> Iterator[sql.Engine]:
+    engine = sql.create_engine(f"sqlite:///{file}", connect_args={"timeout": 60})
+    sql.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
+    yield engine
+    engine.dispose()
+
+
+def guess(asked: RoundId, voter: str, said: Kind = Kind.GENERATED) -> Guess:
+    return Guess(asked, VoterId(voter), said, False, 1.0, NOON)
+
+
+@contextlib.contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Nobody else writes meanwhile."""
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+
+
+def kept(engine: sql.Engine) -> set[str]:
+    with engine.connect() as connection:
+        return set(connection.scalars(sql.text("SELECT voter FROM guesses")))
+
+
+def all_at_once(file: Path, engine: sql.Engine, guesses: list[Guess]) -> list[Any]:
+    """Hand all in while nothing can be written, then let it be written: what became of each."""
+    commit, gathered = GroupCommit(engine), threading.Barrier(len(guesses) + 1)
+
+    def hand_in(one: Guess) -> Any:
+        gathered.wait(60)
+        try:
+            return commit.insert(one)
+        except IntegrityError as failure:
+            return failure
+
+    with ThreadPoolExecutor(len(guesses)) as threads:
+        with held(file):
+            waiting = [threads.submit(hand_in, one) for one in guesses]
+            gathered.wait(60)
+            threading.Event().wait(0.3)  # the first is at the database, the others at the lock
+            assert not any(one.done() for one in waiting)
+        return [one.result(60) for one in waiting]
+
+
+def test_who_waits_together_is_committed_together(file: Path, engine: sql.Engine, asked: Round) -> None:
+    commits: list[object] = []
+    sql.event.listen(engine, "commit", commits.append)
+    told = all_at_once(file, engine, [guess(asked.id, f"voter {i}") for i in range(MANY)])
+    assert told == [True] * MANY
+    assert kept(engine) == {f"voter {i}" for i in range(MANY)}
+    assert len(commits) < MANY / 2
+
+
+def test_of_one_voter_the_first_stands_among_all_who_wait(
+    file: Path, engine: sql.Engine, asked: Round
+) -> None:
+    told = all_at_once(file, engine, [guess(asked.id, "ada") for _ in range(MANY)])
+    assert sorted(told) == [False] * (MANY - 1) + [True]
+
+
+def test_one_that_cannot_be_kept_takes_no_other_with_it(file: Path, engine: sql.Engine, asked: Round) -> None:
+    wrong = guess(RoundId("no such round"), "eve")
+    told = all_at_once(file, engine, [wrong, *(guess(asked.id, f"voter {i}") for i in range(MANY))])
+    assert isinstance(told[0], IntegrityError)
+    assert told[1:] == [True] * MANY
+    assert "eve" not in kept(engine)
+
+
+def test_nobody_is_answered_where_the_commit_fails(engine: sql.Engine, asked: Round) -> None:
+    def fail(connection: object) -> None:
+        raise OSError
+
+    sql.event.listen(engine, "commit", fail)
+    with pytest.raises(OSError):
+        GroupCommit(engine).insert(guess(asked.id, "ada"))
+    assert kept(engine) == set()
+
+
+def test_what_was_answered_is_there_for_everyone(engine: sql.Engine, file: Path, asked: Round) -> None:
+    assert GroupCommit(engine).insert(guess(asked.id, "ada"))
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        assert other.execute("SELECT count(*) FROM guesses").fetchone() == (1,)
+
+
+def test_another_kind_of_database_is_refused_in_one_sentence() -> None:
+    with pytest.raises(OperatorError, match="SQLite or PostgreSQL"):
+        Store("mssql+pyodbc://x")
