@@ -1,20 +1,24 @@
 """The store of votes: what was acknowledged stays, once, and says what it was about."""
 
 import os
+import secrets
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import OperatorError, VisitorError
+from tests.postgres import cluster
 from votes.schema import Count, Guess, Item, Kind, Round, RoundId, VoterId
 from votes.store import Store
 
@@ -24,36 +28,55 @@ PLATE = Item("picture-1", Kind.PHOTOGRAPH, "grey", "mini", "plate", "relaxed", r
 PORTRAIT = Item("picture-2", Kind.GENERATED, "grey", "mini", "plate", "relaxed", rehearsal=True)
 
 
+@pytest.fixture(scope="module")
+def socket() -> Iterator[str]:
+    with cluster() as folder:
+        yield folder
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/votes.sqlite3"
+    folder, name = request.getfixturevalue("socket"), f"votes_{secrets.token_hex(4)}"
+    with psycopg.connect(host=folder, user="postgres", autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+    return f"postgresql://postgres@/{name}?host={folder}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with Store(url) as store:
+        yield store
+
+
 def guess(asked: Round, voter: str = "ada", answer: Kind = Kind.GENERATED, exposed: bool = True) -> Guess:
     return Guess(asked.id, VoterId(voter), answer, exposed, seconds=2.5, at=NOON)
 
 
-def test_a_guess_comes_back_as_it_was_given() -> None:
-    with Store("sqlite://") as store:
-        given_ = guess(store.round_of(PLATE))
-        assert store.record(given_) == given_
-        assert store.guesses() == (given_,)
+def test_a_guess_comes_back_as_it_was_given(store: Store) -> None:
+    given_ = guess(store.round_of(PLATE))
+    assert store.record(given_) == given_
+    assert store.guesses() == (given_,)
 
 
-def test_a_round_says_what_is_true_of_its_picture() -> None:
-    with Store("sqlite://") as store:
-        asked = store.round_of(PORTRAIT)
-        assert store.find(asked.id) == asked
-        assert store.find(asked.id).item == PORTRAIT
+def test_a_round_says_what_is_true_of_its_picture(store: Store) -> None:
+    asked = store.round_of(PORTRAIT)
+    assert store.find(asked.id) == asked
+    assert store.find(asked.id).item == PORTRAIT
 
 
-def test_round_ids_do_not_tell_the_truth_nor_the_order() -> None:
-    with Store("sqlite://") as store:
-        ids = [store.round_of(replace(item, id=f"{i}")).id for i, item in enumerate((PLATE, PORTRAIT) * 8)]
+def test_round_ids_do_not_tell_the_truth_nor_the_order(store: Store) -> None:
+    ids = [store.round_of(replace(item, id=f"{i}")).id for i, item in enumerate((PLATE, PORTRAIT) * 8)]
     assert len(set(ids)) == 16
     assert {len(one) for one in ids} == {22}
     assert ids != sorted(ids)
 
 
 def test_everyone_is_asked_about_a_picture_in_one_round_also_at_once_and_after_a_restart(
-    tmp_path: Path,
+    url: str,
 ) -> None:
-    url = f"sqlite:///{tmp_path}/votes.sqlite3"
     with Store(url) as store, ThreadPoolExecutor(8) as pool:
         rounds = {one.id for one in pool.map(lambda _: store.round_of(PLATE), range(40))}
     assert len(rounds) == 1
@@ -61,48 +84,43 @@ def test_everyone_is_asked_about_a_picture_in_one_round_also_at_once_and_after_a
         assert {store.round_of(PLATE).id} == rounds
 
 
-def test_the_first_answer_of_a_voter_stands() -> None:
-    with Store("sqlite://") as store:
-        asked = store.round_of(PLATE)
-        first = store.record(guess(asked, answer=Kind.PHOTOGRAPH))
-        assert store.record(guess(asked, answer=Kind.GENERATED)) == first
-        assert store.guesses() == (first,)
+def test_the_first_answer_of_a_voter_stands(store: Store) -> None:
+    asked = store.round_of(PLATE)
+    first = store.record(guess(asked, answer=Kind.PHOTOGRAPH))
+    assert store.record(guess(asked, answer=Kind.GENERATED)) == first
+    assert store.guesses() == (first,)
 
 
-def test_two_voters_and_two_rounds_are_counted_apart() -> None:
-    with Store("sqlite://") as store:
-        one, other = store.round_of(PLATE), store.round_of(PORTRAIT)
-        store.record(guess(one, "ada", Kind.PHOTOGRAPH))
-        store.record(guess(one, "bob", Kind.GENERATED))
-        store.record(guess(other, "ada", Kind.GENERATED))
-        assert store.count(one.id) == Count(photograph=1, generated=1)
-        assert store.count(other.id) == Count(generated=1)
-        assert store.count(other.id).answers == 1
+def test_two_voters_and_two_rounds_are_counted_apart(store: Store) -> None:
+    one, other = store.round_of(PLATE), store.round_of(PORTRAIT)
+    store.record(guess(one, "ada", Kind.PHOTOGRAPH))
+    store.record(guess(one, "bob", Kind.GENERATED))
+    store.record(guess(other, "ada", Kind.GENERATED))
+    assert store.count(one.id) == Count(photograph=1, generated=1)
+    assert store.count(other.id) == Count(generated=1)
+    assert store.count(other.id).answers == 1
 
 
-def test_who_saw_the_making_is_counted_apart() -> None:
-    with Store("sqlite://") as store:
-        asked = store.round_of(PLATE)
-        store.record(guess(asked, "sitter", exposed=True))
-        store.record(guess(asked, "stranger", Kind.PHOTOGRAPH, exposed=False))
-        assert store.count(asked.id, exposed=True) == Count(generated=1)
-        assert store.count(asked.id, exposed=False) == Count(photograph=1)
+def test_who_saw_the_making_is_counted_apart(store: Store) -> None:
+    asked = store.round_of(PLATE)
+    store.record(guess(asked, "sitter", exposed=True))
+    store.record(guess(asked, "stranger", Kind.PHOTOGRAPH, exposed=False))
+    assert store.count(asked.id, exposed=True) == Count(generated=1)
+    assert store.count(asked.id, exposed=False) == Count(photograph=1)
 
 
-def test_an_answer_to_no_round_is_refused_by_a_sentence() -> None:
-    with Store("sqlite://") as store:
-        nowhere = Round(RoundId("nowhere"), PLATE, NOON)
-        with pytest.raises(VisitorError) as refused:
-            store.record(guess(nowhere))
-        assert refused.value.key == "vote.gone"
-        assert store.guesses() == ()
+def test_an_answer_to_no_round_is_refused_by_a_sentence(store: Store) -> None:
+    nowhere = Round(RoundId("nowhere"), PLATE, NOON)
+    with pytest.raises(VisitorError) as refused:
+        store.record(guess(nowhere))
+    assert refused.value.key == "vote.gone"
+    assert store.guesses() == ()
 
 
-def test_one_id_cannot_mean_two_pictures() -> None:
-    with Store("sqlite://") as store:
-        store.round_of(PLATE)
-        with pytest.raises(ValueError, match="One id, two items"):
-            store.round_of(Item(PLATE.id, Kind.GENERATED, "grey", "mini", "plate"))
+def test_one_id_cannot_mean_two_pictures(store: Store) -> None:
+    store.round_of(PLATE)
+    with pytest.raises(ValueError, match="One id, two items"):
+        store.round_of(Item(PLATE.id, Kind.GENERATED, "grey", "mini", "plate"))
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
@@ -138,8 +156,7 @@ def test_any_guess_survives_the_way_to_the_database_and_back(
         assert kept.at.utcoffset() == timedelta(0)
 
 
-def test_answers_outlive_the_program(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/deep/votes.sqlite3"
+def test_answers_outlive_the_program(url: str) -> None:
     with Store(url) as store:
         asked = store.round_of(PLATE)
         store.record(guess(asked))
@@ -148,8 +165,8 @@ def test_answers_outlive_the_program(tmp_path: Path) -> None:
         assert store.ok()
 
 
-def test_forty_voters_at_once_leave_one_answer_each(tmp_path: Path) -> None:
-    with Store(f"sqlite:///{tmp_path}/votes.sqlite3") as store, ThreadPoolExecutor(8) as pool:
+def test_forty_voters_at_once_leave_one_answer_each(url: str) -> None:
+    with Store(url) as store, ThreadPoolExecutor(8) as pool:
         asked = store.round_of(PLATE)
         taps = [guess(asked, f"voter-{n % 40}", list(Kind)[n % 3 % 2]) for n in range(120)]
         answers = list(pool.map(store.record, taps))
@@ -158,11 +175,28 @@ def test_forty_voters_at_once_leave_one_answer_each(tmp_path: Path) -> None:
         assert all(kept[one.voter] == one for one in answers)
 
 
+def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path}/deep/er/votes.sqlite3") as store:
+        assert store.ok()
+
+
+def test_two_programs_that_start_at_once_share_one_database(url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(Store, [url] * 4))
+    asked = stores[0].round_of(PLATE)
+    for i, store in enumerate(stores):
+        store.record(guess(asked, f"voter-{i}"))
+    assert [store.count(asked.id).answers for store in stores] == [4] * 4
+    for store in stores:
+        store.close()
+
+
 VOTE_UNTIL_KILLED = """
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from votes.schema import Guess, Item, Kind, VoterId
+from tests.postgres import cluster
 from votes.store import Store
 
 store = Store(sys.argv[1])
@@ -173,8 +207,7 @@ for n in range(1_000_000):
 """
 
 
-def test_an_acknowledged_guess_survives_kill_9(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/votes.sqlite3"
+def test_an_acknowledged_guess_survives_kill_9(url: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", VOTE_UNTIL_KILLED, url], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as voting:

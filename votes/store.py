@@ -34,6 +34,9 @@ from votes.schema import (
     VoterId,
 )
 
+# What lets one program at a time look whether the tables are there; the number is any of our own.
+ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(18006)"}
+
 
 class Store:
     """Rounds and guesses in the database that `url` names (SQLAlchemy's form; `sqlite://` is memory).
@@ -161,6 +164,7 @@ class Store:
     def _prepare(self) -> None:
         """Make the tables in an empty database; refuse one of another version or of another program."""
         with self._engine.begin() as connection:
+            connection.exec_driver_sql(ALONE[connection.dialect.name])  # another may be starting too
             there = sql.inspect(connection).get_table_names()
             if not there:
                 TABLES.create_all(connection)
@@ -182,8 +186,9 @@ def _engine(url: str) -> sql.Engine:
     # hide_parameters: an error that reaches the log must not carry a voter's id.
     if parsed.get_backend_name() not in INSERTS:
         raise ArgumentError("another kind of database")
-    if parsed.get_backend_name() != "sqlite":
-        return sql.create_engine(parsed, hide_parameters=True)
+    if parsed.get_backend_name() == "postgresql":
+        driver = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+        return sql.create_engine(driver, hide_parameters=True, pool_pre_ping=True)  # it may restart
     if parsed.database in (None, "", ":memory:"):
         engine = sql.create_engine(
             parsed, hide_parameters=True, poolclass=StaticPool, connect_args={"check_same_thread": False}
