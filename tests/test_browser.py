@@ -253,6 +253,7 @@ def weigh_alike(one: Locator, other: Locator) -> None:
 def look_at(page: Page, size: str, name: str, calm: bool = True, scrolls: bool = False) -> None:
     """A screen is whole, never scrolls sideways, and axe finds nothing serious."""
     if calm:
+        page.wait_for_timeout(400)  # the cross-fade; on a busy machine it starts late
         page.wait_for_function(STILL)
     if folder := os.environ.get("FACE_VALUE_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
