@@ -96,11 +96,16 @@ def test_of_one_voter_the_first_stands_among_all_who_wait(
 
 
 def test_one_that_cannot_be_kept_takes_no_other_with_it(file: Path, engine: sql.Engine, asked: Round) -> None:
-    wrong = guess(RoundId("no such round"), "eve")
+    wrong = guess(asked.id, "eve", None)  # type: ignore[arg-type]
     told = all_at_once(file, engine, [wrong, *(guess(asked.id, f"voter {i}") for i in range(MANY))])
     assert isinstance(told[0], IntegrityError)
     assert told[1:] == [True] * MANY
     assert "eve" not in kept(engine)
+
+
+def test_an_answer_to_no_round_is_not_kept(engine: sql.Engine, asked: Round) -> None:
+    assert not GroupCommit(engine).insert(guess(RoundId("no such round"), "eve"))
+    assert kept(engine) == set()
 
 
 def test_nobody_is_answered_where_the_commit_fails(engine: sql.Engine, asked: Round) -> None:

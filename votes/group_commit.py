@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
-from votes.schema import GUESSES, Guess
+from votes.schema import GUESSES, ROUNDS, Guess, Source, State
 
 INSERTS: dict[str, Callable[[sql.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -36,15 +36,15 @@ class GroupCommit:
 
     def __init__(self, engine: sql.Engine) -> None:
         self._engine = engine
-        self._insert = INSERTS[engine.dialect.name](GUESSES).on_conflict_do_nothing()
+        self._final, self._changing = _statements(INSERTS[engine.dialect.name])
         self._gathered: list[_Waiting] = []
         self._gathering = threading.Lock()
         self._writing = threading.Lock()
 
     def insert(self, guess: Guess) -> bool:
-        """Return after the commit: True when it is kept, False where its voter had answered before.
+        """Return after the commit: True when it is kept.
 
-        Raises what the database says, such as `IntegrityError` where there is no such round.
+        False where the round is not open, or where its voter had answered before and may not change that.
         """
         mine = _Waiting(guess)
         with self._gathering:
@@ -67,7 +67,7 @@ class GroupCommit:
         """All in one transaction; where one of them fails, each in its own."""
         try:
             with self._engine.begin() as connection:
-                kept = [connection.execute(self._insert, asdict(one.guess)).rowcount > 0 for one in taken]
+                kept = [self._write(connection, one.guess) for one in taken]
         except Exception as failure:  # noqa: BLE001 - told to whoever waits for it
             if len(taken) == 1:
                 taken[0].failure = failure
@@ -77,3 +77,24 @@ class GroupCommit:
             return
         for one, is_first in zip(taken, kept, strict=True):
             one.is_first = is_first
+
+    def _write(self, connection: sql.Connection, guess: Guess) -> bool:
+        statement = self._final if guess.source == Source.BOOTH else self._changing
+        counted = {"preserve_rowcount": True}  # psycopg knows it, SQLAlchemy drops it after an insert
+        return connection.execute(statement, asdict(guess), execution_options=counted).rowcount > 0
+
+
+def _statements(insert: Callable[[sql.Table], Any]) -> tuple[Any, Any]:
+    """Insert where the round is open, in one statement: no closing can come between the look and the deed.
+
+    The first leaves an earlier answer as it is, the second replaces it.
+    """
+    columns = list(GUESSES.columns)
+    values = {column.name: sql.bindparam(column.name, type_=column.type) for column in columns}
+    in_time = sql.or_(ROUNDS.c.closes_at.is_(None), ROUNDS.c.closes_at > values["at"])
+    is_open = sql.exists().where(ROUNDS.c.id == values["round"], ROUNDS.c.state == State.OPEN, in_time)
+    row = sql.select(*values.values()).where(is_open)
+    both = insert(GUESSES).from_select([column.name for column in columns], row)
+    key = list(GUESSES.primary_key)
+    replaced = {column.name: both.excluded[column.name] for column in columns if column not in key}
+    return both.on_conflict_do_nothing(), both.on_conflict_do_update(index_elements=key, set_=replaced)

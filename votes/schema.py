@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Dialect
 
 # Stored in every database and compared at start. Raise it with any change to the tables.
-VERSION = 2
+VERSION = 3
 
 RoundId = NewType("RoundId", str)  # unguessable: it is shown to browsers
 VoterId = NewType("VoterId", str)  # in the booth the visit, on a phone its cookie
@@ -26,6 +26,32 @@ class Kind(StrEnum):
 
     PHOTOGRAPH = "photograph"
     GENERATED = "generated"
+
+
+class Knows(StrEnum):
+    """How well a voter knows the person in the picture."""
+
+    ME = "me"
+    KNOWN = "known"
+    STRANGER = "stranger"
+
+
+class Source(StrEnum):
+    """Where an answer came from. Those of different sources are never pooled."""
+
+    BOOTH = "booth"  # alone at the booth: final
+    PHONE = "phone"  # in the room: may be changed until the round closes
+    HANDS = "hands"  # a show of hands, counted and typed by the host
+    SYNTHETIC = "synthetic"  # a rehearsal; nobody's opinion
+
+
+class State(StrEnum):
+    """How far a round is."""
+
+    READY = "ready"
+    OPEN = "open"
+    CLOSED = "closed"
+    REVEALED = "revealed"
 
 
 @dataclass(frozen=True)
@@ -47,11 +73,24 @@ class Item:
 
 @dataclass(frozen=True)
 class Round:
-    """One question to one or many voters."""
+    """One question to one or many voters. The booth's are open for ever; the room's are opened and closed.
+
+    `informed`: the sitter stood beside the picture. `seen`: the room saw the split or the truth, so nobody
+    may answer any more. `again`: a round about the same picture had been seen before, so whoever answers is
+    exposed.
+    """
 
     id: RoundId
     item: Item
-    at: datetime
+    at: datetime  # when it was opened
+    room: bool = False  # asked of a room by a host, not of a visitor by the booth
+    state: State = State.OPEN
+    closes_at: datetime | None = None
+    informed: bool = False
+    asks_familiarity: bool = False
+    seen: bool = False
+    again: bool = False
+    event: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +103,9 @@ class Guess:
     exposed: bool  # this voter saw the picture being made
     seconds: float  # from showing the picture to the answer
     at: datetime
+    them: bool | None = None  # is it really them? None: not asked, or cannot tell
+    knows: Knows | None = None
+    source: Source = Source.BOOTH
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
@@ -98,7 +140,14 @@ class _Utc(sql.types.TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
-_KIND = sql.Enum(Kind, native_enum=False, values_callable=lambda kinds: [kind.value for kind in kinds])
+def _words(kind: type[StrEnum]) -> sql.Enum:
+    """A column of one of these words, kept as text."""
+    return sql.Enum(
+        kind, native_enum=False, length=16, values_callable=lambda all_: [one.value for one in all_]
+    )
+
+
+_KIND = _words(Kind)
 TABLES = sql.MetaData()
 
 SCHEMA = sql.Table("schema", TABLES, sql.Column("version", sql.Integer, primary_key=True))
@@ -119,8 +168,18 @@ ROUNDS = sql.Table(
     "rounds",
     TABLES,
     sql.Column("id", sql.String(64), primary_key=True),
-    sql.Column("item", sql.ForeignKey("items.id"), nullable=False, unique=True),  # one round an item
+    sql.Column("item", sql.ForeignKey("items.id"), nullable=False, index=True),
+    # The item's id again where the booth asks: one round an item there. Empty, so never equal, in the room.
+    sql.Column("asked_once", sql.String(64), unique=True),
     sql.Column("at", _Utc, nullable=False),
+    sql.Column("room", sql.Boolean, nullable=False),
+    sql.Column("state", _words(State), nullable=False),
+    sql.Column("closes_at", _Utc),
+    sql.Column("informed", sql.Boolean, nullable=False),
+    sql.Column("asks_familiarity", sql.Boolean, nullable=False),
+    sql.Column("seen", sql.Boolean, nullable=False),
+    sql.Column("again", sql.Boolean, nullable=False),
+    sql.Column("event", sql.String(200), nullable=False),
 )
 
 GUESSES = sql.Table(
@@ -133,4 +192,28 @@ GUESSES = sql.Table(
     sql.Column("exposed", sql.Boolean, nullable=False),
     sql.Column("seconds", sql.Float, nullable=False),
     sql.Column("at", _Utc, nullable=False),
+    sql.Column("them", sql.Boolean),
+    sql.Column("knows", _words(Knows)),
+    sql.Column("source", _words(Source), nullable=False),
+)
+
+# Where the room is, for every process that shares the database: one row. `version` counts its changes, so
+# that of two commands at once the later one starts from what the first one left.
+ROOM = sql.Table(
+    "room",
+    TABLES,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("version", sql.Integer, nullable=False),
+    sql.Column("programme", sql.JSON, nullable=False),
+    sql.Column("place", sql.Integer, nullable=False),
+    sql.Column("scene", sql.String(16), nullable=False),
+    sql.Column("round", sql.String(64)),
+    sql.Column("left", sql.JSON),
+    sql.Column("blank", sql.Boolean, nullable=False),
+    sql.Column("rehearsing", sql.Boolean, nullable=False),
+    sql.Column("informed", sql.Boolean, nullable=False),
+    sql.Column("asks_familiarity", sql.Boolean, nullable=False),
+    sql.Column("seconds", sql.Integer, nullable=False),
+    sql.Column("code", sql.String(16), nullable=False),
+    sql.Column("event", sql.String(200), nullable=False),
 )

@@ -5,6 +5,7 @@ a crash of this program and of the machine. Safe to share between threads.
 """
 
 import secrets
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,11 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from errors import OperatorError, VisitorError
 from votes.group_commit import INSERTS, GroupCommit
+from votes.rounds import Scene, Setting
 from votes.schema import (
     GUESSES,
     ITEMS,
+    ROOM,
     ROUNDS,
     SCHEMA,
     TABLES,
@@ -31,6 +34,8 @@ from votes.schema import (
     Kind,
     Round,
     RoundId,
+    Source,
+    State,
     VoterId,
 )
 
@@ -66,56 +71,94 @@ class Store:
 
         Raises `ValueError` when another item has that id.
         """
-        asked = Round(RoundId(secrets.token_urlsafe(16)), item, datetime.now(UTC))
-        try:
+        asked = _new_round(item)
+        with suppress(IntegrityError):  # somebody else is first, just now
             with self._engine.begin() as connection:
-                if found := self._round_about(connection, item):
+                self._know(connection, item)
+                if found := self._asked_once(connection, item):
                     return found
-                connection.execute(ITEMS.insert().values(**asdict(item)))
-                connection.execute(ROUNDS.insert().values(id=asked.id, item=item.id, at=asked.at))
-        except IntegrityError:  # somebody else was first, just now
-            with self._engine.connect() as connection:
-                if found := self._round_about(connection, item):
-                    return found
-            raise
-        return asked
+                connection.execute(ROUNDS.insert().values(**_columns(asked), asked_once=item.id))
+            return asked
+        with self._engine.connect() as connection:
+            self._know(connection, item)
+            if found := self._asked_once(connection, item):
+                return found
+        raise VisitorError("vote.gone")
 
-    def _round_about(self, connection: sql.Connection, item: Item) -> Round | None:
+    def was_seen(self, item_id: str) -> bool:
+        """Whether a room was ever shown what is true of that item, or how it answered."""
+        query = sql.select(ROUNDS.c.id).where(ROUNDS.c.item == item_id, ROUNDS.c.seen).limit(1)
+        with self._engine.connect() as connection:
+            return connection.scalar(query) is not None
+
+    def _know(self, connection: sql.Connection, item: Item) -> None:
+        """The item is in its table afterwards."""
         known = connection.execute(ITEMS.select().where(ITEMS.c.id == item.id)).mappings().one_or_none()
         if known is None:
-            return None
-        if Item(**known) != item:
+            connection.execute(ITEMS.insert().values(**asdict(item)))
+        elif Item(**known) != item:
             raise ValueError("One id, two items.")
-        row = connection.execute(ROUNDS.select().where(ROUNDS.c.item == item.id)).mappings().one()
-        return Round(RoundId(row["id"]), item, row["at"])
+
+    def _asked_once(self, connection: sql.Connection, item: Item) -> Round | None:
+        query = ROUNDS.select().where(ROUNDS.c.asked_once == item.id)
+        row = connection.execute(query).mappings().one_or_none()
+        return _round(dict(row), item) if row else None
 
     def find(self, round_id: RoundId) -> Round:
         """The round of that id. Raises `VisitorError` when there is none."""
-        query = sql.select(ROUNDS.c.at, ITEMS).join_from(ROUNDS, ITEMS).where(ROUNDS.c.id == round_id)
-        with self._engine.connect() as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        if row is None:
+        found = self._rounds(ROUNDS.c.id == round_id)
+        if not found:
             raise VisitorError("vote.gone")
-        fields = dict(row)
-        return Round(round_id, at=fields.pop("at"), item=Item(**fields))
+        return found[0]
+
+    def _rounds(self, *which: sql.ColumnElement[bool]) -> list[Round]:
+        """The rounds that meet all of `which`, each with its item."""
+        about = [column.label(f"item_{column.name}") for column in ITEMS.columns]
+        query = sql.select(ROUNDS, *about).join_from(ROUNDS, ITEMS).where(*which)
+        with self._engine.connect() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [
+            _round(row, Item(**{column.name: row.pop(f"item_{column.name}") for column in ITEMS.columns}))
+            for row in rows
+        ]
 
     def record(self, guess: Guess) -> Guess:
-        """Keep `guess`, and answer with the one that stands: the voter's first.
+        """Keep `guess`, and answer with the one that stands: in the booth the first, in the room the last.
 
-        Returns after the commit. Raises `VisitorError` when there is no such round.
+        Returns after the commit. Raises `VisitorError` when there is no such round, or when it is closed.
         """
-        try:
-            kept = self._guesses.insert(guess)
-        except IntegrityError:
-            self.find(guess.round)
-            raise
-        return guess if kept else self._standing(guess.round, guess.voter)
+        if self._guesses.insert(guess):
+            return guess
+        asked = self.find(guess.round)
+        if guess.source != Source.BOOTH:
+            raise VisitorError("phone.soon" if asked.state == State.READY else "phone.late")
+        return self._standing(guess.round, guess.voter)
 
-    def count(self, round_id: RoundId, exposed: bool | None = None) -> Count:
+    def hands(self, asked: Round, count: Count) -> None:
+        """A show of hands, as the host counted it: it takes the place of an earlier one."""
+        seconds, now = 0.0, datetime.now(UTC)
+        answers = [Kind.PHOTOGRAPH] * count.photograph + [Kind.GENERATED] * count.generated
+        raised = [
+            Guess(asked.id, VoterId(f"{asked.id} {i}"), said, asked.again, seconds, now, source=Source.HANDS)
+            for i, said in enumerate(answers, 1)
+        ]
+        with self._engine.begin() as connection:
+            connection.execute(_from(Source.HANDS).where(GUESSES.c.round == asked.id))
+            if raised:
+                connection.execute(GUESSES.insert(), [asdict(one) for one in raised])
+
+    def forget_synthetic(self) -> int:
+        """Every answer of a rehearsal goes; how many they were."""
+        with self._engine.begin() as connection:
+            return connection.execute(_from(Source.SYNTHETIC)).rowcount
+
+    def count(self, round_id: RoundId, exposed: bool | None = None, source: Source | None = None) -> Count:
         """The answers to a round; `exposed` keeps only those who did (or did not) see the making."""
         query = sql.select(GUESSES.c.answer, sql.func.count()).where(GUESSES.c.round == round_id)
         if exposed is not None:
             query = query.where(GUESSES.c.exposed == exposed)
+        if source is not None:
+            query = query.where(GUESSES.c.source == source)
         with self._engine.connect() as connection:
             found = {answer: n for answer, n in connection.execute(query.group_by(GUESSES.c.answer))}
         return Count(found.get(Kind.PHOTOGRAPH, 0), found.get(Kind.GENERATED, 0))
@@ -129,12 +172,42 @@ class Store:
     def answered(self) -> tuple[tuple[Round, Guess], ...]:
         """Every guess with the round that it answers, oldest first."""
         guesses = self.guesses()  # first: rounds that are opened meanwhile are none of theirs
-        query = sql.select(ROUNDS.c.id.label("round"), ROUNDS.c.at.label("asked"), ITEMS)
-        with self._engine.connect() as connection:
-            found = [dict(row) for row in connection.execute(query.join_from(ROUNDS, ITEMS)).mappings()]
-        rounds = [Round(RoundId(one.pop("round")), at=one.pop("asked"), item=Item(**one)) for one in found]
-        asked = {one.id: one for one in rounds}
+        asked = {one.id: one for one in self._rounds()}
         return tuple((asked[guess.round], guess) for guess in guesses)
+
+    def setting(self) -> Setting:
+        """Where the room is now; every process that shares the database reads the same."""
+        with self._engine.connect() as connection:
+            row = connection.execute(ROOM.select()).mappings().one()
+        fields: dict[str, Any] = {name: value for name, value in row.items() if name != "id"}
+        if left := fields["left"]:
+            fields["left"] = (left[0], Scene(left[1]), RoundId(left[2]))
+        fields |= {"programme": tuple(fields["programme"]), "scene": Scene(fields["scene"])}
+        return Setting(**fields)
+
+    def move(self, before: Setting, after: Setting, opened: Round | None = None, **of_round: object) -> bool:
+        """Put `after` in the place of `before`; False where somebody else moved the room meanwhile.
+
+        In the same transaction a round is `opened`, or the one that the room stays at gets `of_round`: its
+        state, that it was seen, when it closes. Raises `ValueError` when another item has its item's id.
+        """
+        values = asdict(after) | {"programme": list(after.programme), "version": before.version + 1}
+        unmoved = ROOM.c.version == before.version
+        with suppress(IntegrityError), self._engine.begin() as connection:
+            if not connection.execute(ROOM.update().where(unmoved).values(**values)).rowcount:
+                return False
+            if opened:
+                self._know(connection, opened.item)
+                connection.execute(ROUNDS.insert().values(**_columns(opened)))
+            if before.round and before.round != after.round:  # left behind: nobody answers it any more
+                self._change(connection, before.round, state=State.CLOSED)
+            elif after.round and of_round:
+                self._change(connection, after.round, **of_round)
+            return True
+        return False  # its item was put there just now
+
+    def _change(self, connection: sql.Connection, round_id: RoundId, **fields: object) -> None:
+        connection.execute(ROUNDS.update().where(ROUNDS.c.id == round_id).values(**fields))
 
     def ok(self) -> bool:
         """Whether the database answers now."""
@@ -169,12 +242,31 @@ class Store:
             if not there:
                 TABLES.create_all(connection)
                 connection.execute(SCHEMA.insert().values(version=VERSION))
+                connection.execute(ROOM.insert().values(id=1, **asdict(Setting())))
             found = connection.scalar(sql.select(SCHEMA.c.version))
         if found != VERSION:
             raise OperatorError(
                 f"{self._name}: schema version = {found}. This program reads version {VERSION}; "
                 "move the file away to start a new one."
             )
+
+
+def _new_round(item: Item) -> Round:
+    return Round(RoundId(secrets.token_urlsafe(16)), item, datetime.now(UTC))
+
+
+def _columns(asked: Round) -> dict[str, object]:
+    """A round as its row."""
+    return {name: value for name, value in vars(asked).items() if name != "item"} | {"item": asked.item.id}
+
+
+def _round(row: dict[str, Any], item: Item) -> Round:
+    row.pop("asked_once")
+    return Round(**{**row, "id": RoundId(row["id"]), "item": item})
+
+
+def _from(source: Source) -> sql.Delete:
+    return GUESSES.delete().where(GUESSES.c.source == source)
 
 
 def _guess(row: Any) -> Guess:
