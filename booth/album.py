@@ -47,6 +47,18 @@ class Permission:
     until: datetime
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A sitting that may be shown, as far as its sitter is concerned; the host has approved it, or not yet.
+
+    `facts` is what came with the permission, as text that only its writer reads.
+    """
+
+    sitting: SittingId
+    facts: str
+    approved: bool
+
+
 class _Note(BaseModel):
     """What of a sitting survives a restart, once it is approved."""
 
@@ -57,6 +69,7 @@ class _Note(BaseModel):
     code: Annotated[str, StringConstraints(pattern=f"^[{CODE_LETTERS}]{{{CODE_LENGTH}}}$")]
     approved: bool
     shown: dict[Annotated[str, StringConstraints(pattern=f"^{OUR_ID}$")], str]  # picture: file name
+    facts: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,7 @@ class _Sitting:
     shown: tuple[PictureId, ...] = ()
     permission: Permission | None = None
     approved: bool = False
+    facts: str = ""
 
     def over(self, now: datetime) -> bool:
         """Whether all of it goes."""
@@ -146,6 +160,13 @@ class Album:
             except FileNotFoundError:  # somebody cleaned up by hand
                 return None
 
+    def has(self, picture: str) -> bool:
+        """Whether `get` would find it, without reading it."""
+        wanted = PictureId(picture)
+        with self._lock:
+            sitting = self._pictures.get(wanted)
+            return sitting is not None and self._sittings[sitting].visible(wanted, self._clock())
+
     def kept(self, sitting: SittingId) -> tuple[Kept, ...]:
         """The pictures that may be taken home, in the order they were put."""
         with self._lock:
@@ -193,8 +214,8 @@ class Album:
             known = self._sittings.get(sitting)
             return known is None or self._clock() >= known.deadline
 
-    def allow_show(self, sitting: SittingId, pictures: Iterable[PictureId]) -> Permission:
-        """The sitter's leave to show these. Raises `KeyError` for a sitting that is over.
+    def allow_show(self, sitting: SittingId, pictures: Iterable[PictureId], facts: str = "") -> Permission:
+        """The sitter's leave to show these, with `facts`. Raises `KeyError` for a sitting that is over.
 
         Another choice keeps the code, which may be noted down already, and needs a new approval.
         """
@@ -203,20 +224,31 @@ class Album:
             code = known.permission.code if known.permission else _new_code()
             permission = Permission(code, self._clock() + self._show)
             shown = tuple(picture for picture in pictures if picture in known.names)
-            self._write(sitting, replace(known, shown=shown, permission=permission, approved=False))
+            allowed = replace(known, shown=shown, permission=permission, approved=False, facts=facts)
+            self._write(sitting, allowed)
         return permission
 
     def forbid_show(self, sitting: SittingId) -> None:
         """The leave is taken back; the pictures stay with the visit."""
         with self._lock:
             if (known := self._sittings.get(sitting)) and known.permission:
-                self._write(sitting, replace(known, shown=(), permission=None, approved=False))
+                self._write(sitting, replace(known, shown=(), permission=None, approved=False, facts=""))
 
-    def approve(self, sitting: SittingId) -> None:
-        """The host's word; without the sitter's leave it does nothing."""
+    def approve(self, sitting: SittingId, approved: bool = True) -> None:
+        """The host's word, or its withdrawal; without the sitter's leave it does nothing."""
         with self._lock:
             if (known := self._sittings.get(sitting)) and known.permission:
-                self._write(sitting, replace(known, approved=True))
+                self._write(sitting, replace(known, approved=approved))
+
+    def offers(self) -> tuple[Offer, ...]:
+        """The sittings whose sitters allow them to be shown now, in the order in which they came."""
+        now = self._clock()
+        with self._lock:
+            return tuple(
+                Offer(sitting, known.facts, known.approved)
+                for sitting, known in self._sittings.items()
+                if known.permission and now < known.permission.until
+            )
 
     def withdraw(self, code: str) -> bool:
         """Delete the sitting whose code that is; whether there was one."""
@@ -271,6 +303,7 @@ class Album:
             until=known.permission.until,
             code=known.permission.code,
             approved=known.approved,
+            facts=known.facts,
             shown={picture: known.names[picture] for picture in known.shown},
         )
         draft = known.folder / f"{NOTE}.new"
@@ -309,7 +342,7 @@ def _read(folder: Path) -> _Sitting | None:
     except (OSError, ValidationError):
         return None
     permission = Permission(note.code, note.until)
-    known = _Sitting(folder, note.deadline, {}, (), permission, note.approved)
+    known = _Sitting(folder, note.deadline, {}, (), permission, note.approved, note.facts)
     files = {picture: _file(known, picture) for picture in map(PictureId, note.shown)}
     there = tuple(picture for picture, file in files.items() if file.is_file() and not file.is_symlink())
     return replace(known, names={picture: note.shown[picture] for picture in there}, shown=there)

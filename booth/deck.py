@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from errors import PresetError
 from pipelines.exhibit import exhibit
 from pipelines.look import complaint, read_table
-from pipelines.photo import open_photo
+from pipelines.photo import Photo, open_photo
 from votes.schema import Item, Kind
 
 LIST = "deck.toml"
@@ -43,6 +43,12 @@ class Entry(BaseModel):
     model_set: Annotated[str, Field(description="What drew it, or the portrait beside it")] = ""
     start: Annotated[str, Field(pattern="^(|noise|plate)$")] = ""
     rehearsal: Annotated[bool, Field(description="True: answers are never pooled with others")] = False
+    seed: Annotated[
+        int | None, Field(description="Of the drawing; told after the truth, as what follows")
+    ] = None
+    steps: Annotated[int | None, Field(ge=1, description="How many were executed")] = None
+    seconds: Annotated[float | None, Field(ge=0, description="How long the drawing took")] = None
+    prompt: Annotated[str, Field(description="The words that the model was given")] = ""
 
 
 class _List(BaseModel):
@@ -58,6 +64,7 @@ class Card:
     item: Item
     credit: str
     path: Path
+    entry: Entry
 
 
 @dataclass(frozen=True)
@@ -67,15 +74,23 @@ class Deck:
     groups: tuple[tuple[Card, ...], ...]
     size: tuple[int, int]  # of every exhibit, width and height in px
 
+    def one_of_each(self, rng: random.Random) -> tuple[Card, ...]:
+        """One card of each group, in the order of the list."""
+        return tuple(rng.choice(group) for group in self.groups)
+
     def draw(self, rng: random.Random) -> tuple[Card, ...]:
         """One card of each group, in an order of chance."""
-        drawn = [rng.choice(group) for group in self.groups]
+        drawn = list(self.one_of_each(rng))
         rng.shuffle(drawn)
         return tuple(drawn)
 
     def jpeg(self, card: Card) -> bytes:
         """The exhibit. Raises `PhotoError` when the file has changed since start-up."""
-        return exhibit(open_photo(card.path).pixels, self.size)
+        return exhibit(self.photo(card).pixels, self.size)
+
+    def photo(self, card: Card) -> Photo:
+        """The file, decoded. Raises `PhotoError` when it has changed since start-up."""
+        return open_photo(card.path)
 
 
 def read_deck(folder: Path) -> Deck:
@@ -86,7 +101,8 @@ def read_deck(folder: Path) -> Deck:
     for place, entry in enumerate(entries):
         path, where = folder / entry.file, f"{LIST}: item.{place}.file = {entry.file!r}"
         sizes.append(_size(path, where))
-        groups[entry.pair or f"alone {place}"].append(Card(_item(entry, path), entry.credit, path))
+        card = Card(_item(entry, path), entry.credit, path, entry)
+        groups[entry.pair or f"alone {place}"].append(card)
     ids = [card.item.id for group in groups.values() for card in group]
     if len(set(ids)) < len(ids):
         raise PresetError(f"{LIST}: one picture is listed twice with the same truth.")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from booth.album import Album, PictureId, SittingId
+from booth.programme import Showing
 from booth.quiz import Quiz
 from errors import PhotoError, VisitorError
 from pipelines.photo import Photo
@@ -63,6 +64,7 @@ class Made:
     photograph: PictureId
     portraits: tuple[PictureId, ...]
     on_fallback: bool = False  # the GPU's quota was spent, the small model drew
+    shows: tuple[Showing, ...] = ()  # what a room could be asked about, portrait by portrait
 
 
 @dataclass(eq=False)

@@ -105,7 +105,7 @@ def method(answered: Sequence[Answered], version: str, event: str = "") -> str:
             "",
             f"## {name}",
             "",
-            *_table({"all": group} | grouped(group, lambda one: f"look {one[0].item.look or 'unnamed'}")),
+            *_table({"all": group} | grouped(group, lambda one: one[0].item.look or "unnamed")),
             *_table(_asides(group), "who and how", empty=True),
         ]
     return "\n".join([*parts, "", *FORMULAS, ""])

@@ -12,6 +12,7 @@ from functools import partial
 
 import gradio as gr
 
+from booth.programme import offer
 from booth.quiz import Question, Quiz, line_up
 from booth.visit import Run, Stage, Visit
 from errors import ChoiceError, NoQuota, VisitorError
@@ -180,9 +181,10 @@ class Actions:
             if visit.made is None or visit.sitting is None:
                 raise VisitorError("visit.over")
             if _ticked(ticks):
-                chosen = visit.made.portraits[_chosen(shown, len(visit.made.portraits))]
-                permission = self._desk.album.allow_show(visit.sitting, (visit.made.photograph, chosen))
-                visit.code = permission.code
+                made = visit.made
+                chosen = _chosen(shown, len(made.portraits))
+                own = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
+                visit.code = offer(self._desk.album, visit.sitting, made.shows[chosen], own)
             else:
                 self._desk.album.forbid_show(visit.sitting)
                 visit.code = ""

@@ -1,22 +1,25 @@
 """A sitting as the making screen tells it: each event of the chain becomes what changes on the page."""
 
 import time
+from functools import partial
 from typing import Any, Literal
 
+from booth.programme import Showing
 from booth.quiz import Question, new_item_id
 from booth.visit import Made, Visit
 from pages import markup
 from pages.booth.screens import Making
 from pages.desk import Desk
 from pages.markup import Pixels
-from pipelines.exhibit import pair
-from pipelines.generate import Generator, Progress
+from pipelines.exhibit import exhibit, pair
+from pipelines.generate import Generator, Progress, Rendering
 from pipelines.provenance import mark
 from pipelines.sitting import Event, Order, PlateReady, PortraitReady, PoseReady
 from votes.schema import Item, Kind
 
 PREVIEW_EVERY_S = 0.25  # at most four pictures a second
 SMALL_PX = 540  # width of what explains, not of what is judged
+FRAME = (480, 600)  # width, height in px of what the stage explains a making with
 
 
 class Story:
@@ -29,7 +32,9 @@ class Story:
         self._order = order
         self._generator = generator
         self._plate: Pixels | None = None
-        self._portraits: list[Pixels] = []
+        self._portraits: list[Rendering] = []
+        self._frames: dict[str, bytes] = {}  # what the machine saw, and the pose it keeps
+        self._half_way: dict[int, Pixels] = {}  # each portrait in the making
         self._start = generator.model_set.start
         self._next_preview = 0.0  # monotonic s
 
@@ -56,33 +61,70 @@ class Story:
                 screen.steps: self._waiting(),
             }
         if isinstance(event, PoseReady):
+            self._frames = {"seen": _frame(event.seen), "pose": _frame(event.pose.image)}
             seen, pose = markup.data_url(event.seen, SMALL_PX), markup.data_url(event.pose.image, SMALL_PX)
             return {
                 screen.seen: markup.picture(seen, say("making.sees_alt"), say("making.sees")),
                 screen.pose: markup.picture(pose, say("making.keeps_alt"), say("making.keeps")),
             }
         if isinstance(event, Progress):
+            self._remember(event)
             return {screen.steps: self._steps(event), **self._preview(event)}
         if isinstance(event, PortraitReady):
-            self._portraits.append(event.portrait.rendering.image)
-            self._start = event.portrait.rendering.start
-            return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(self._portraits[-1])))}
+            drawn = event.portrait.rendering
+            self._portraits.append(drawn)
+            self._start = drawn.start
+            return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(drawn.image)))}
         return {}
 
     def made(self) -> tuple[Made, tuple[Question, ...]]:
         """The finished pictures in the album, marked; and the question that may be asked about each."""
         plate = self._visit.keep(mark(self._photograph(), "plate", format="JPEG"), "photograph.jpg")
         portraits = [
-            self._visit.keep(self._marked(pixels), f"ai-portrait-{i}.jpg")
-            for i, pixels in enumerate(self._portraits, 1)
+            self._visit.keep(self._marked(drawn.image), f"ai-portrait-{i}.jpg")
+            for i, drawn in enumerate(self._portraits, 1)
         ]
-        made = Made(self._order.look.name, plate, tuple(portraits), self._generator is self._desk.fallback)
-        photograph, *generated = pair(self._photograph(), self._portraits, self._generator)
-        drawn = [self._question(Kind.GENERATED, jpeg) for jpeg in generated]
-        return made, (self._question(Kind.PHOTOGRAPH, photograph), *drawn)
+        images = [drawn.image for drawn in self._portraits]
+        photograph, *generated = pair(self._photograph(), images, self._generator)
+        control, *own = [
+            Question(self._item(truth), partial(bytes, jpeg), exposed=True)
+            for truth, jpeg in ((Kind.PHOTOGRAPH, photograph), *((Kind.GENERATED, one) for one in generated))
+        ]
+        made = Made(
+            self._order.look.name,
+            plate,
+            tuple(portraits),
+            self._generator is self._desk.fallback,
+            tuple(
+                self._showing(control, question, drawn)
+                for question, drawn in zip(own, self._portraits, strict=True)
+            ),
+        )
+        return made, (control, *own)
 
-    def _question(self, truth: Kind, jpeg: bytes) -> Question:
-        return Question(self._item(truth), lambda: jpeg, exposed=True)
+    def _showing(self, control: Question, question: Question, drawn: Rendering) -> Showing:
+        """What a room could be asked about one portrait and the photograph beside it."""
+        kinds = {Kind.PHOTOGRAPH: control, Kind.GENERATED: question}
+        half_way = self._half_way.get(drawn.index)
+        return Showing(
+            items={kind: one.item for kind, one in kinds.items()},
+            exhibits={kind: one.jpeg() for kind, one in kinds.items()},
+            frames=self._frames | ({} if half_way is None else {"preview": _frame(half_way)}),
+            facts={
+                "look": self._order.look.name,
+                "model_set": self._generator.model_set.name,
+                "seed": drawn.seed,
+                "steps": drawn.executed_steps,
+                "seconds": round(drawn.seconds, 2),
+                "prompt": self._order.prompt,
+            },
+        )
+
+    def _remember(self, event: Progress) -> None:
+        """Keep the last preview of the first half of the steps: noise that is about to be somebody."""
+        for i, preview in enumerate(event.previews):
+            if event.step <= max(1, event.steps // 2):
+                self._half_way[event.first + i] = preview
 
     def _item(self, truth: Kind) -> Item:
         model_set, expression = self._generator.model_set, self._order.expression
@@ -127,3 +169,7 @@ class Story:
     def _in_the_making(self, source: str) -> str:
         say = self._desk.say
         return markup.picture(source, say("making.ai_alt"), say("making.ai"), "generated")
+
+
+def _frame(pixels: Pixels) -> bytes:
+    return exhibit(pixels, FRAME)

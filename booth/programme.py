@@ -1,0 +1,196 @@
+"""What a room may be asked about: the operator's deck, then the sittings that sitter and host allow.
+
+Each picture is known by the id of its item. It is read when it is shown, so a sitting that its sitter takes
+back is gone everywhere at once. What tells how a picture was made comes only with its name asked for.
+"""
+
+import random
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from booth.album import Album, Offer, PictureId, SittingId
+from booth.deck import SHAPE, Card, Deck
+from pipelines.exhibit import exhibit
+from pipelines.photo import Photo, read_photo
+from votes.schema import Item, Kind
+
+PHONE_PX = 640  # width; three phone pixels of a third, and a hall's Wi-Fi carries it to everybody
+KEPT = 64  # exhibits in memory; of the largest, half a megabyte each
+FRAMES = ("photograph", "seen", "pose", "preview", "portrait")  # the stage tells a making in this order
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """One picture that a room may see. `photo` reads it; `frames` are the pictures of its making, by name."""
+
+    item: Item
+    credit: str
+    facts: Mapping[str, object]  # look, model_set, seed, steps, seconds, prompt: as far as they are known
+    photo: Callable[[], Photo]
+    frames: Mapping[str, Callable[[], Photo]]
+    sitting: SittingId | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it came from a sitting of this booth."""
+        return self.sitting is not None
+
+
+class Told(BaseModel):
+    """What a sitting's permission carries: two items and their pictures, and how the portrait was made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    items: dict[Kind, dict[str, str | bool | None]]
+    exhibits: dict[Kind, str]
+    frames: dict[str, str]
+    facts: dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Showing:
+    """What a sitter may allow to be shown: a pair, and how its portrait was made. JPEG bytes throughout."""
+
+    items: Mapping[Kind, Item]
+    exhibits: Mapping[Kind, bytes]
+    frames: Mapping[str, bytes]  # of the making, beside photograph and portrait
+    facts: Mapping[str, str | int | float | None]
+
+
+def offer(album: Album, sitting: SittingId, showing: Showing, own: Mapping[Kind, PictureId]) -> str:
+    """The sitter's leave to show a pair, `own` being its pictures as the sitter has them.
+
+    Returns the code that takes it back. Raises `KeyError` for a sitting that is over.
+    """
+    exhibits = {kind: album.put(sitting, jpeg) for kind, jpeg in showing.exhibits.items()}
+    put = {name: album.put(sitting, jpeg) for name, jpeg in showing.frames.items()}
+    told = Told(
+        items={kind: asdict(item) for kind, item in showing.items.items()},
+        exhibits=dict(exhibits),
+        frames={"photograph": own[Kind.PHOTOGRAPH], **put, "portrait": own[Kind.GENERATED]},
+        facts=dict(showing.facts),
+    )
+    pictures = (*own.values(), *exhibits.values(), *put.values())
+    return album.allow_show(sitting, pictures, told.model_dump_json()).code
+
+
+class Programme:
+    """Deck and sittings, as one list of exhibits. Safe to share between threads."""
+
+    def __init__(self, deck: Deck, album: Album, rng: random.Random | None = None) -> None:
+        self._deck = deck
+        self._album = album
+        self._rng = rng or secrets.SystemRandom()
+        self._cards = {card.item.id: (card, group) for group in deck.groups for card in group}
+        self._sittings: set[str] = set()  # items of sittings that were here
+        self._rejected: set[SittingId] = set()
+        self._jpeg = lru_cache(KEPT)(self._encoded)
+
+    def draw(self) -> tuple[str, ...]:
+        """All that is approved: the deck in its order, then sittings; one of each pair by chance."""
+        deck = [card.item.id for card in self._deck.one_of_each(self._rng)]
+        approved = [one for one in self._album.offers() if one.approved]
+        return (*deck, *(item for one in approved for item in self._one_of(one)))
+
+    def approve(self, sitting: SittingId) -> tuple[str, ...]:
+        """The host's word: which item of that sitting is shown, drawn by chance; none if it is gone."""
+        self._album.approve(sitting)
+        found = [one for one in self._album.offers() if one.sitting == sitting and one.approved]
+        return tuple(item for one in found for item in self._one_of(one))
+
+    def reject(self, sitting: SittingId) -> None:
+        """The host's no: it is not shown, or not any more."""
+        self._rejected.add(sitting)
+        self._album.approve(sitting, False)
+
+    def waiting(self) -> tuple[tuple[SittingId, Exhibit], ...]:
+        """The portraits of sittings that a host has said nothing of yet."""
+        offers = [
+            one for one in self._album.offers() if not one.approved and one.sitting not in self._rejected
+        ]
+        exhibits = [(one.sitting, self._of_sitting(one, Kind.GENERATED)) for one in offers]
+        return tuple((sitting, exhibit) for sitting, exhibit in exhibits if exhibit)
+
+    def item(self, item_id: str) -> Item | None:
+        """What is true of a picture; None when it is not here, or not any more."""
+        found = self.exhibit(item_id)
+        return found.item if found else None
+
+    def is_withdrawn(self, item_id: str) -> bool:
+        """Whether it was here and was taken back."""
+        withdrawn = item_id in self._sittings and self.exhibit(item_id) is None
+        if withdrawn:
+            self._jpeg.cache_clear()
+        return withdrawn
+
+    def exhibit(self, item_id: str) -> Exhibit | None:
+        """The picture of that item, if it may be shown now."""
+        if known := self._cards.get(item_id):
+            return self._of_deck(*known)
+        for one in self._album.offers():
+            if one.approved:
+                for kind in Kind:
+                    found = self._of_sitting(one, kind)
+                    if found and found.item.id == item_id:
+                        self._sittings.add(item_id)
+                        return found
+        return None
+
+    def jpeg(self, item_id: str, for_phone: bool = False) -> bytes | None:
+        """Its bytes for stage or phone: both truths alike, no mark, no metadata. None when it is gone."""
+        return self._jpeg(item_id, for_phone) if self.exhibit(item_id) else None
+
+    def frame(self, item_id: str, name: str) -> Photo | None:
+        """One picture of its making; None where there is none of that name."""
+        found = self.exhibit(item_id)
+        read = found.frames.get(name) if found else None
+        return read() if read else None
+
+    # ---- inside
+
+    def _encoded(self, item_id: str, for_phone: bool) -> bytes:
+        found = self.exhibit(item_id)
+        if found is None:
+            raise KeyError(item_id)
+        pixels = found.photo().pixels
+        across = min(pixels.shape[1], pixels.shape[0] * SHAPE[0] // SHAPE[1])
+        width = min(across, PHONE_PX) if for_phone else across
+        if not found.is_own:
+            width = min(width, self._deck.size[0])  # all of a deck alike
+        return exhibit(pixels, (width, width * SHAPE[1] // SHAPE[0]))
+
+    def _of_deck(self, card: Card, group: tuple[Card, ...]) -> Exhibit:
+        names = {Kind.PHOTOGRAPH: "photograph", Kind.GENERATED: "portrait"}
+        kept = ("look", "model_set", "seed", "steps", "seconds", "prompt")
+        drawn = next((one for one in group if one.item.truth == Kind.GENERATED), card)
+        facts = {name: value for name in kept if (value := getattr(drawn.entry, name)) not in (None, "")}
+        frames = {names[one.item.truth]: lambda one=one: self._deck.photo(one) for one in group}
+        return Exhibit(card.item, card.credit, facts, lambda: self._deck.photo(card), frames)
+
+    def _of_sitting(self, one: Offer, kind: Kind) -> Exhibit | None:
+        try:
+            told = Told.model_validate_json(one.facts)
+            item = Item(**told.items[kind] | {"truth": kind})  # type: ignore[arg-type]
+            picture = told.exhibits[kind]
+        except (ValidationError, KeyError, TypeError):  # a note of another version
+            return None
+        if not self._album.has(picture):
+            return None
+        frames = {name: lambda picture=found: self._read(picture) for name, found in told.frames.items()}
+        facts = {name: value for name, value in told.facts.items() if value is not None}
+        return Exhibit(item, "", facts, lambda: self._read(picture), frames, one.sitting)
+
+    def _one_of(self, one: Offer) -> tuple[str, ...]:
+        """One of a pair, by chance."""
+        pair = [found.item.id for kind in Kind if (found := self._of_sitting(one, kind))]
+        return (self._rng.choice(pair),) if pair else ()
+
+    def _read(self, picture: str) -> Photo:
+        kept = self._album.get(picture)
+        if kept is None:
+            raise KeyError(picture)
+        return read_photo(kept.jpeg)
