@@ -11,6 +11,7 @@ from settings import Settings, read_settings, version
 from words import Words, read_words
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from gradio import Blocks
 
     from pages.desk import Desk
@@ -59,11 +60,12 @@ def require_opencv() -> None:
 def serve(settings: Settings, desk: "Desk") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
     from pages.booth import booth_page
+    from pages.host import host_page
 
-    page = booth_page(desk)
+    page, host = booth_page(desk), host_page(desk)
     try:
-        page.launch(**launch_arguments(desk, settings, page), prevent_thread_lock=True)
-        LOG.info("Face Value is at %s", page.local_url)
+        page.launch(**launch_arguments(desk, settings, page, host), prevent_thread_lock=True)
+        LOG.info("Face Value is at %s, the stage at %sstage", page.local_url, page.local_url)
         desk.warmup.start()
         desk.visits.watch()
         page.block_thread()
@@ -84,8 +86,11 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from booth.album import Album
     from booth.deck import read_deck
     from booth.line import Line
+    from booth.programme import Programme
     from booth.visit import Visits
+    from pages.board import Board
     from pages.desk import Desk
+    from pages.door import Door, host_key
     from pages.look_pictures import LookPictures
     from pages.telling import Teller
     from pages.warmup import Warmup
@@ -94,6 +99,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from pipelines.model_set import WEIGHTS, choose, read_model_sets
     from pipelines.pose import mesh_detector
     from pipelines.studio import Studio
+    from votes.room import Room
     from votes.store import Store
 
     weights = weights or WEIGHTS
@@ -102,6 +108,11 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
     pictures = LookPictures(looks, finder, studio, generator)
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
+    deck = read_deck(settings.deck or ROOT / "examples" / "deck")
+    store, programme = Store(settings.database_url), Programme(deck, album)
+    key, is_new = host_key(settings)
+    if is_new:
+        sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
     return Desk(
         words=words,
         hosted=settings.hosted,
@@ -113,13 +124,15 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         studio=studio,
         generator=generator,
         fallback=fallback,
-        store=Store(settings.database_url),
+        store=store,
         album=album,
-        deck=read_deck(settings.deck or ROOT / "examples" / "deck"),
+        deck=deck,
         visits=Visits(album, settings.retention_minutes),
         line=Line(),
         teller=teller,
         warmup=Warmup([pictures.draw, generator.load, mesh_detector], teller, [pictures.draw_welcome]),
+        board=Board(Room(store, programme), programme, settings),
+        door=Door(key, settings.hosted),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
     )
@@ -138,21 +151,30 @@ def generators(model_set: "ModelSet", device: str, weights: Path) -> "tuple[Gene
     return borrowed, Generator(read_model_sets()[BUNDLED], "cpu", weights=weights)
 
 
-def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[str, Any]:
+def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks", host: "Blocks") -> dict[str, Any]:
     """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
     from starlette.middleware import Middleware
 
     from booth.visit import MOST_VISITS
     from pages.events import Events
     from pages.gate import Gate
+    from pages.host.commands import Commands
+    from pages.host.login import PAGE, Doorkeeper
     from pages.intake import Intake
+    from pages.phone import Phones
     from pages.pictures import picture_routes
+    from pages.stage import Stage
     from pages.theme import HEAD, style_routes, theme
     from pages.warmup import health_route
 
     refused = desk.say("visit.refused")
     health = health_route(desk.warmup, desk.store, desk.generator.model_set.name, version())
+    mounted = mount(host, PAGE)
     routes = [
+        *Phones(desk).routes(),
+        *Stage(desk).routes(),
+        *Commands(desk).routes(),
+        *mounted.router.routes,
         *Intake(desk.visits, desk.finder, desk.teller, desk.words).routes(),
         *picture_routes(desk.album, desk.visits, desk.words),
         *style_routes(),
@@ -164,9 +186,11 @@ def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[s
         "server_port": settings.port,
         "app_kwargs": {
             "routes": routes,
+            "lifespan": mounted.router.lifespan_context,
             "middleware": [
                 Middleware(Gate, settings.hosted, settings.public_url, refused),
-                Middleware(Events, page, desk.teller, refused),
+                Middleware(Doorkeeper, desk.door, desk.words),
+                Middleware(Events, {"": page, PAGE: host}, desk.teller, refused),
             ],
             "openapi_url": None,
             "docs_url": None,
@@ -188,6 +212,33 @@ def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[s
         "allowed_paths": [],
         "state_session_capacity": MOST_VISITS,
     }
+
+
+def mount(host: "Blocks", path: str) -> "FastAPI":
+    """A second page of Gradio's in the same process: its route, and what starts and ends with it."""
+    import gradio
+    from fastapi import FastAPI
+
+    from pages.theme import HOST_HEAD, theme
+
+    helper = FastAPI(openapi_url=None)
+    gradio.mount_gradio_app(
+        helper,
+        host,
+        path,
+        theme=theme(),
+        head=HOST_HEAD,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        enable_monitoring=False,
+        pwa=False,
+        ssr_mode=False,
+        mcp_server=False,
+        max_file_size=MAX_UPLOAD,
+        app_kwargs={"openapi_url": None, "docs_url": None, "redoc_url": None},
+    )
+    return helper
 
 
 if __name__ == "__main__":

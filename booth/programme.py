@@ -19,6 +19,7 @@ from pipelines.photo import Photo, read_photo
 from votes.schema import Item, Kind
 
 PHONE_PX = 640  # width; three phone pixels of a third, and a hall's Wi-Fi carries it to everybody
+THUMBNAIL = (480, 600)  # width, height in px, of what waits for approval
 KEPT = 64  # exhibits in memory; of the largest, half a megabyte each
 FRAMES = ("photograph", "seen", "pose", "preview", "portrait")  # the stage tells a making in this order
 
@@ -143,6 +144,13 @@ class Programme:
     def jpeg(self, item_id: str, for_phone: bool = False) -> bytes | None:
         """Its bytes for stage or phone: both truths alike, no mark, no metadata. None when it is gone."""
         return self._jpeg(item_id, for_phone) if self.exhibit(item_id) else None
+
+    def host_jpeg(self, item_id: str) -> bytes | None:
+        """The same for a host, who also sees what waits for approval."""
+        if found := self.jpeg(item_id, for_phone=True):
+            return found
+        waiting = next((one for _, one in self.waiting() if one.item.id == item_id), None)
+        return exhibit(waiting.photo().pixels, THUMBNAIL) if waiting else None
 
     def frame(self, item_id: str, name: str) -> Photo | None:
         """One picture of its making; None where there is none of that name."""

@@ -6,6 +6,8 @@ from booth.album import Album
 from booth.deck import Deck
 from booth.line import Line
 from booth.visit import Visits
+from pages.board import Board
+from pages.door import Door
 from pages.look_pictures import LookPictures
 from pages.telling import Teller
 from pages.warmup import Warmup
@@ -38,6 +40,8 @@ class Desk:
     line: Line
     teller: Teller
     warmup: Warmup
+    board: Board
+    door: Door
     retention_minutes: int
     show_hours: int
 

@@ -5,7 +5,7 @@ handler of ours is asked. So whatever our page would not send is refused here, a
 anew: nothing depends on two parsers reading one text alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import gradio as gr
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pages.telling import Teller, refusal
 
-AT_ONCE, QUEUED = PATHS = ("/gradio_api/run/predict", "/gradio_api/queue/join")
+AT_ONCE, QUEUED = "/gradio_api/run/predict", "/gradio_api/queue/join"
 
 
 class Event(BaseModel):
@@ -30,11 +30,15 @@ class Event(BaseModel):
 
 
 class Events:
-    """Middleware: only events that the page has. A failure behind it becomes one sentence."""
+    """Middleware: only events that a page has, each page by its path. A failure is one sentence."""
 
-    def __init__(self, app: ASGIApp, page: gr.Blocks, teller: Teller, sentence: str) -> None:
+    def __init__(self, app: ASGIApp, pages: Mapping[str, gr.Blocks], teller: Teller, sentence: str) -> None:
         self._app = app
-        self._page = page
+        self._pages = {
+            f"{front}{path}": (page, path == QUEUED)
+            for front, page in pages.items()
+            for path in (AT_ONCE, QUEUED)
+        }
         self._teller = teller
         self._sentence = sentence
 
@@ -43,8 +47,8 @@ class Events:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"] in PATHS and scope["method"] == "POST":
-            body = self._checked(await _whole(receive), scope["path"] == QUEUED)
+        if scope["path"] in self._pages and scope["method"] == "POST":
+            body = _checked(await _whole(receive), *self._pages[scope["path"]])
             if body is None:
                 await refusal(self._sentence, 422)(scope, receive, send)
                 return
@@ -63,16 +67,17 @@ class Events:
         elif told.sentence:
             await refusal(told.sentence, 500)(scope, receive, send)
 
-    def _checked(self, body: bytes | None, queued: bool) -> bytes | None:
-        """The event in our own words; None where the page has no such event or sends no such values."""
-        try:
-            event = Event.model_validate_json(body or b"")
-        except ValidationError:
-            return None
-        known = self._page.fns.get(event.fn_index)
-        if known is None or known.queue != queued or not _fit(event.data, known.inputs):
-            return None
-        return event.model_dump_json(exclude_unset=True).encode()
+
+def _checked(body: bytes | None, page: gr.Blocks, queued: bool) -> bytes | None:
+    """The event in our own words; None where the page has no such event or sends no such values."""
+    try:
+        event = Event.model_validate_json(body or b"")
+    except ValidationError:
+        return None
+    known = page.fns.get(event.fn_index)
+    if known is None or known.queue != queued or not _fit(event.data, known.inputs):
+        return None
+    return event.model_dump_json(exclude_unset=True).encode()
 
 
 def _fit(values: Sequence[object], inputs: Sequence[Any]) -> bool:

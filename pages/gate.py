@@ -17,6 +17,7 @@ from pages.telling import refusal
 COOKIE = "face_value"
 MOST_BYTES = 256 * 1024  # of an event; photos have a route of their own, which counts for itself
 OWN_BOUND = "/selfies"
+FRONTS = ("/host",)  # where a page of its own lies
 BEHIND = "/gradio_api/"
 OPEN = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
 BEATS = "heartbeat/"  # and the session's name
@@ -31,8 +32,7 @@ class Gate:
         self._app = app
         self._sentence = sentence
         self._public = urlsplit(public_url).netloc if public_url else ""
-        # in the frame of another site a browser keeps only partitioned cookies
-        self._manner = "SameSite=None; Secure; Partitioned" if hosted else "SameSite=Strict"
+        self._manner = manner(hosted)
         self._hosted = hosted
         self._policy = (
             "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
@@ -96,8 +96,15 @@ class Gate:
         return dressed
 
 
+def manner(hosted: bool) -> str:
+    """How our cookies are kept: in the frame of another site a browser keeps only partitioned ones."""
+    return "SameSite=None; Secure; Partitioned" if hosted else "SameSite=Strict"
+
+
 def _is_open(path: str) -> bool:
     """Whether a page of ours ever asks for that."""
+    for front in FRONTS:
+        path = path.removeprefix(front)
     if path.startswith(BEHIND):
         asked = path.removeprefix(BEHIND)
         return asked in OPEN or asked.startswith(BEATS)

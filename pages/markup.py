@@ -28,10 +28,15 @@ SIGNS = {
 Sign = Literal["photograph", "generated"]
 # The grease pencil's ring, with a black halo so that it is seen on white, grey and black.
 STROKE = "M13 88C3 74 1 26 8 14 16 2 72-2 90 8c12 8 11 66 4 80C86 101 28 101 12 90 8 86 6 78 5 70"
-RING = (
-    '<svg class="ring" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
-    f'<path class="halo" d="{STROKE}"/><path d="{STROKE}"/></svg>'
-)
+
+
+def ring(name: str = "ring") -> str:
+    """The ring as SVG, for the sheet of styles that has a class of that name."""
+    return (
+        f'<svg class="{name}" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
+        f'<path class="halo" d="{STROKE}"/><path d="{STROKE}"/></svg>'
+    )
+
 
 LOGO = (
     '<span class="logo"><svg viewBox="0 0 34 24" aria-hidden="true"><path d="M0 0h34v24H0z" fill="#757575"/>'
@@ -145,7 +150,7 @@ def exhibit(source: str, alt: str) -> str:
 def truth(kind: Sign, word: str, sentence: str) -> str:
     """The truth in its shape, and what was said."""
     return (
-        f'<p class="truth {kind}" aria-hidden="true">{sign(kind)}{escape(word)}{RING}</p>'
+        f'<p class="truth {kind}" aria-hidden="true">{sign(kind)}{escape(word)}{ring()}</p>'
         f'<div role="status"><h1 class="title" tabindex="-1">{escape(sentence)}</h1></div>'
     )
 

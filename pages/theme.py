@@ -14,10 +14,18 @@ STYLE = Path(__file__).parent / "style"
 HEAD = """
 <meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="style/tokens.css">
+<link rel="stylesheet" href="style/marks.css">
 <link rel="stylesheet" href="style/booth.css">
 <link rel="stylesheet" href="style/screens.css">
 <link rel="stylesheet" href="style/camera.css">
 <script defer src="style/page.js"></script>
+"""
+HOST_HEAD = """
+<meta name="color-scheme" content="light">
+<link rel="stylesheet" href="/style/tokens.css">
+<link rel="stylesheet" href="/style/marks.css">
+<link rel="stylesheet" href="/style/booth.css">
+<link rel="stylesheet" href="/style/host.css">
 """
 
 GREYS = gr.themes.Color(

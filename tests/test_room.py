@@ -83,7 +83,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def room(store: Store, pictures: Pictures, clock: Clock) -> Room:
-    return Room(store, pictures, clock)
+    return Room(store, pictures, clock, spawn=lambda _: None)
 
 
 def said(

@@ -64,12 +64,15 @@ class Room:
         store: Store,
         programme: Programme,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        spawn: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
+        """`spawn` starts work that goes on meanwhile: a thread, unless a test says otherwise."""
         self._store = store
         self._programme = programme
         self._clock = clock
+        self._spawn = spawn or _in_a_thread
         self._lock = threading.Lock()
-        self._kept: Snapshot | None = None
+        self.kept: Snapshot | None = None  # the latest one, however old
         self._found: tuple[object, Finding] | None = None
         if not store.setting().programme:
             self.draw()
@@ -80,11 +83,11 @@ class Room:
 
     def now(self) -> Snapshot:
         """Where the room is, at most a quarter of a second old."""
-        kept = self._kept
+        kept = self.kept
         if kept and time.monotonic() - kept.taken < FRESH_S:
             return kept
         with self._lock:  # one asks for all
-            kept = self._kept
+            kept = self.kept
             if not kept or time.monotonic() - kept.taken >= FRESH_S:
                 kept = self._look()
             return kept
@@ -199,11 +202,15 @@ class Room:
         return self._refreshed()
 
     def rehearse(self, wait: Callable[[float], object] = time.sleep) -> None:
-        """Voters that do not exist answer the round on the stage, one after the other; they are tagged so."""
+        """Voters that do not exist answer the round on the stage, one after the other; they are tagged so.
+
+        While the room rehearses, that begins by itself with each round that is opened.
+        """
         dice = random.Random()
         for _ in range(REHEARSAL_VOTERS):
-            asked = self.now().asked
-            if asked is None:
+            shown = self.now()
+            asked = shown.asked
+            if asked is None or not shown.setting.rehearsing:
                 return
             truth, false = asked.item.truth, _other(asked.item.truth)
             said = truth if dice.random() < RIGHT_IN_REHEARSAL else false
@@ -241,6 +248,8 @@ class Room:
             asked = self._store.find(before.round) if before.round else None
             after = step(before, asked)
             if after == before or self._enter(before, after, asked):
+                if after.rehearsing and after.scene == Scene.OPEN != before.scene:
+                    self._spawn(self.rehearse)
                 return self._refreshed()
         raise VisitorError("host.busy")
 
@@ -289,8 +298,8 @@ class Room:
             self._enter(setting, setting.at(Scene.CLOSED), asked)
             setting = self._store.setting()
         count, source = self._shown(setting, asked)
-        self._kept = Snapshot(setting, asked, count, source, time.monotonic())
-        return self._kept
+        self.kept = Snapshot(setting, asked, count, source, time.monotonic())
+        return self.kept
 
     def _shown(self, setting: Setting, asked: Round | None) -> tuple[Count, Source]:
         """Which answers the stage shows: a rehearsal's, else phones, else raised hands. Never a mix."""
@@ -304,6 +313,10 @@ class Room:
             if hands.answers:
                 return hands, Source.HANDS
         return count, Source.PHONE
+
+
+def _in_a_thread(work: Callable[[], object]) -> None:
+    threading.Thread(target=work, name="rehearsal", daemon=True).start()
 
 
 def _other(kind: Kind) -> Kind:

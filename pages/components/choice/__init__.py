@@ -43,7 +43,7 @@ def choice(
 
 def _option(name: str, option: Option, kind: str) -> str:
     ground = f"background:{escape(option.backdrop)};background-position:50% 20%"
-    pic = f'<span class="pic" style="{ground}">{markup.RING}</span>'
+    pic = f'<span class="pic" style="{ground}">{markup.ring()}</span>'
     return (
         f'<label><input type="radio" name="{escape(name)}" value="{escape(option.value)}">'
         f"{pic if kind == 'frames' else ''}<span>{escape(option.title)}</span></label>"

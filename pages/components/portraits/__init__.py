@@ -14,7 +14,7 @@ from pages.components import literal
 
 FRAME = (
     '<label><input type="radio" name="portrait" autocomplete="off">'
-    f'<span class="pic"><img alt="">{markup.RING}</span><span></span></label>'
+    f'<span class="pic"><img alt="">{markup.ring()}</span><span></span></label>'
 )
 SCRIPT = Path(__file__).parent / "portraits.js"
 

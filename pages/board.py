@@ -1,0 +1,141 @@
+"""What the room's pages read: one snapshot for all who ask, and the address that phones can reach.
+
+A thousand phones ask each second and a half. They are answered from memory; one of them at a time has the
+snapshot read anew behind the answers.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import socket
+import time
+from collections import OrderedDict
+from functools import lru_cache
+
+import segno
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from booth.programme import Programme
+from settings import Settings
+from votes.room import FRESH_S, Room, Snapshot
+from votes.rounds import told
+from votes.schema import State
+
+LOG = logging.getLogger("face_value")
+STALE_S = 2.0  # what is older is waited for
+HERE_S = 15.0  # a phone that asked within this time is here; one in a pocket asks less often
+MOST_PHONES = 20_000
+ONLY_HERE = ("127.0.0.1", "localhost", "::1")
+
+
+class Board:
+    """The room as pages see it."""
+
+    def __init__(self, room: Room, programme: Programme, settings: Settings) -> None:
+        self.room = room
+        self.programme = programme
+        self._settings = settings
+        self._reading: asyncio.Task[Snapshot] | None = None
+        self._body: tuple[object, bytes, str] | None = None
+        self._phones: OrderedDict[str, float] = OrderedDict()
+        self.reached = False  # a phone has opened the page from elsewhere
+
+    async def now(self) -> Snapshot:
+        """The room a moment ago. Raises what the database says when nothing is known yet."""
+        kept = self.room.kept
+        age = time.monotonic() - kept.taken if kept else STALE_S
+        if age >= FRESH_S and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(run_in_threadpool(self._read))
+        if kept is None or (age >= STALE_S and self._reading):
+            return await asyncio.shield(self._reading)  # type: ignore[arg-type]
+        return kept
+
+    def _read(self) -> Snapshot:
+        try:
+            return self.room.now()
+        except SQLAlchemyError as error:
+            if self.room.kept is None:
+                raise
+            LOG.error("the room cannot be read now: %s", type(error).__name__)
+            return self.room.kept  # what was true a moment ago is better than nothing
+
+    async def body(self) -> tuple[bytes, str]:
+        """The bytes of `GET /api/round`, the same for everyone, and their ETag."""
+        now = await self.now()
+        if self._body and self._body[0] is now:
+            return self._body[1:]
+        shown = told(now.setting, now.asked, now.count, now.answers)
+        shown["picture"] = f"round/{now.asked.id}.jpg" if self.has_picture(now) and now.asked else None
+        shown |= {"place": now.setting.place + 1, "of": len(now.setting.programme)}
+        body = json.dumps(shown, separators=(",", ":")).encode()
+        self._body = (now, body, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+        return self._body[1:]
+
+    def has_picture(self, now: Snapshot) -> bool:
+        """Whether phones show the picture now: while they may answer, and with the truth."""
+        return now.asked is not None and now.setting.state in (State.OPEN, State.REVEALED)
+
+    def saw(self, voter: str) -> None:
+        """A phone asked."""
+        self._phones[voter] = time.monotonic()
+        self._phones.move_to_end(voter)
+        if len(self._phones) > MOST_PHONES:
+            self._phones.popitem(last=False)
+
+    @property
+    def phones(self) -> int:
+        """How many phones asked a moment ago."""
+        since = time.monotonic() - HERE_S
+        while self._phones and next(iter(self._phones.values())) < since:
+            self._phones.popitem(last=False)
+        return len(self._phones)
+
+    # ---- where phones find the room
+
+    @property
+    def is_only_here(self) -> bool:
+        """Whether no other machine can reach this one."""
+        settings = self._settings
+        return not settings.public_url and settings.address in ONLY_HERE
+
+    @property
+    def url(self) -> str:
+        """The room's address with its code, for the QR code."""
+        return f"{self._base}/{self.room.now().setting.code}"
+
+    @property
+    def link(self) -> str:
+        """The same for people who type it: no scheme, as short as the address allows."""
+        return self.url.split("://", 1)[1]
+
+    @property
+    def _base(self) -> str:
+        settings = self._settings
+        if settings.public_url:
+            return settings.public_url.rstrip("/")
+        host = settings.address
+        if host in ("0.0.0.0", "::"):
+            host = own_address()
+        return f"http://{host}" + ("" if settings.port == 80 else f":{settings.port}")
+
+
+def own_address() -> str:
+    """The address of this machine in its own network; the loopback one where it is in none.
+
+    No packet is sent: a datagram socket only looks up which of our addresses the way out begins with.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        try:
+            way.connect(("192.0.2.1", 9))  # an address for documentation, RFC 5737
+            return str(way.getsockname()[0])
+        except OSError:
+            return ONLY_HERE[0]
+
+
+@lru_cache(8)
+def qr(url: str) -> str:
+    """A QR code as SVG with the margin of four modules that scanners need (ISO 18004)."""
+    code = segno.make(url, error="m", micro=False)
+    return str(code.svg_inline(border=4, omitsize=True, light="#fff", svgclass=None, lineclass=None))
