@@ -13,6 +13,8 @@ from words import Words, read_words
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from gradio import Blocks
+    from starlette.middleware import Middleware
+    from starlette.routing import BaseRoute
 
     from pages.desk import Desk
     from pipelines.generate import Generator
@@ -60,11 +62,10 @@ def require_opencv() -> None:
 def serve(settings: Settings, desk: "Desk") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
     from pages.booth import booth_page
-    from pages.host import host_page
 
-    page, host = booth_page(desk), host_page(desk)
+    page = booth_page(desk)
     try:
-        page.launch(**launch_arguments(desk, settings, page, host), prevent_thread_lock=True)
+        page.launch(**launch_arguments(desk, settings, page), prevent_thread_lock=True)
         LOG.info("Face Value is at %s, the stage at %sstage", page.local_url, page.local_url)
         desk.warmup.start()
         desk.visits.watch()
@@ -151,47 +152,22 @@ def generators(model_set: "ModelSet", device: str, weights: Path) -> "tuple[Gene
     return borrowed, Generator(read_model_sets()[BUNDLED], "cpu", weights=weights)
 
 
-def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks", host: "Blocks") -> dict[str, Any]:
+def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[str, Any]:
     """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
-    from starlette.middleware import Middleware
-
     from booth.visit import MOST_VISITS
-    from pages.events import Events
-    from pages.gate import Gate
-    from pages.host.commands import Commands
-    from pages.host.login import PAGE, Doorkeeper
-    from pages.intake import Intake
-    from pages.phone import Phones
-    from pages.pictures import picture_routes
-    from pages.stage import Stage
-    from pages.theme import HEAD, style_routes, theme
-    from pages.warmup import health_route
+    from pages.host import host_page
+    from pages.host.login import PAGE
+    from pages.theme import HEAD, theme
 
-    refused = desk.say("visit.refused")
-    health = health_route(desk.warmup, desk.store, desk.generator.model_set.name, version())
+    host = host_page(desk)
     mounted = mount(host, PAGE)
-    routes = [
-        *Phones(desk).routes(),
-        *Stage(desk).routes(),
-        *Commands(desk).routes(),
-        *mounted.router.routes,
-        *Intake(desk.visits, desk.finder, desk.teller, desk.words).routes(),
-        *picture_routes(desk.album, desk.visits, desk.words),
-        *style_routes(),
-        desk.pictures.route(),
-        health,
-    ]
     return {
         "server_name": settings.address,
         "server_port": settings.port,
         "app_kwargs": {
-            "routes": routes,
+            "routes": [*mounted.router.routes, *plain_routes(desk)],
+            "middleware": middleware(desk, settings, {"": page, PAGE: host}),
             "lifespan": mounted.router.lifespan_context,
-            "middleware": [
-                Middleware(Gate, settings.hosted, settings.public_url, refused),
-                Middleware(Doorkeeper, desk.door, desk.words),
-                Middleware(Events, {"": page, PAGE: host}, desk.teller, refused),
-            ],
             "openapi_url": None,
             "docs_url": None,
             "redoc_url": None,
@@ -212,6 +188,44 @@ def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks", host: "Bl
         "allowed_paths": [],
         "state_session_capacity": MOST_VISITS,
     }
+
+
+def plain_routes(desk: "Desk") -> "list[BaseRoute]":
+    """Everything that is no page of Gradio's."""
+    from pages.host.commands import Commands
+    from pages.intake import Intake
+    from pages.phone import Phones
+    from pages.pictures import picture_routes
+    from pages.stage import Stage
+    from pages.theme import style_routes
+    from pages.warmup import health_route
+
+    return [
+        *Phones(desk).routes(),
+        *Stage(desk).routes(),
+        *Commands(desk).routes(),
+        *Intake(desk.visits, desk.finder, desk.teller, desk.words).routes(),
+        *picture_routes(desk.album, desk.visits, desk.words),
+        *style_routes(),
+        desk.pictures.route(),
+        health_route(desk.warmup, desk.store, desk.generator.model_set.name, version()),
+    ]
+
+
+def middleware(desk: "Desk", settings: Settings, pages: "dict[str, Blocks]") -> "list[Middleware]":
+    """What every request passes, outermost first."""
+    from starlette.middleware import Middleware
+
+    from pages.events import Events
+    from pages.gate import Gate
+    from pages.host.login import Doorkeeper
+
+    refused = desk.say("visit.refused")
+    return [
+        Middleware(Gate, settings.hosted, settings.public_url, refused),
+        Middleware(Doorkeeper, desk.door, desk.words),
+        Middleware(Events, pages, desk.teller, refused),
+    ]
 
 
 def mount(host: "Blocks", path: str) -> "FastAPI":

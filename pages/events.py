@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pages.telling import Teller, refusal
 
-AT_ONCE, QUEUED = "/gradio_api/run/predict", "/gradio_api/queue/join"
+AT_ONCE, QUEUED = PATHS = "/gradio_api/run/predict", "/gradio_api/queue/join"
 
 
 class Event(BaseModel):

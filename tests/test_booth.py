@@ -18,13 +18,16 @@ from PIL import Image
 from booth.album import Album
 from booth.deck import read_deck
 from booth.line import Line
+from booth.programme import Programme
 from booth.visit import Stage, Visit, Visits
 from errors import NoQuota, NotDownloaded, TooMuch
+from pages.board import Board
 from pages.booth.actions import Actions
 from pages.booth.layout import Layout
 from pages.booth.screens import Screens
 from pages.components.consent import UNTICKED
 from pages.desk import Desk
+from pages.door import Door
 from pages.gate import COOKIE
 from pages.look_pictures import LookPictures
 from pages.telling import Teller
@@ -36,6 +39,8 @@ from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
 from pipelines.provenance import read_mark
 from pipelines.studio import Studio
+from settings import Settings
+from votes.room import Room
 from votes.schema import Kind
 from votes.store import Store
 from words import read_words
@@ -84,6 +89,8 @@ def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
     looks, teller = read_looks(), Teller(WORDS)
     album = Album(tmp_path / "sittings", 30, 12)
     with Store("sqlite://") as store:
+        deck = read_deck(ROOT / "examples" / "deck")
+        programme = Programme(deck, album)
         yield Desk(
             words=WORDS,
             hosted=False,
@@ -97,11 +104,13 @@ def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
             fallback=None,
             store=store,
             album=album,
-            deck=read_deck(ROOT / "examples" / "deck"),
+            deck=deck,
             visits=Visits(album, 30),
             line=Line(),
             teller=teller,
             warmup=Warmup([painter.load], teller),
+            board=Board(Room(store, programme), programme, Settings()),
+            door=Door("the host's key"),
             retention_minutes=30,
             show_hours=12,
         )

@@ -222,9 +222,7 @@ class Handlers:
         state = say(f"host.{STATES[setting.scene]}")
         told = say("host.place", state=state, i=setting.place + 1, n=len(setting.programme))
         picture = f'<img src="{LOOK}{setting.item}.jpg" alt="">' if setting.item else ""
-        return (
-            f'<div class="now card"><div class="pic">{picture}</div></div><p class="state">{escape(told)}</p>'
-        )
+        return f'<div class="now"><div class="pic">{picture}</div></div><p class="state">{escape(told)}</p>'
 
     def _states(self, scene: Scene) -> str:
         marks = {one: " aria-current=step" if one == scene else "" for one in SCENES}

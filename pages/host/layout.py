@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import gradio as gr
 
@@ -14,6 +15,7 @@ from pages.components.peek import peek
 from pages.components.sheet import sheet
 from words import Words
 
+Parts = dict[str, Any]
 TIMES = ("0", "20", "30", "60")  # seconds until a round closes by itself
 
 
@@ -40,7 +42,7 @@ class Host:
     informed: gr.HTML
     familiar: gr.HTML
     order: gr.Button
-    hands: tuple[gr.Textbox, gr.Textbox]
+    hands: tuple[gr.Textbox, ...]
     hands_go: gr.Button
     rehearse: gr.Button
     end_rehearsal: gr.Button
@@ -66,79 +68,79 @@ class Host:
 
 def lay_out(words: Words) -> Host:
     """All of it."""
-    say = words.say
     with gr.Column(elem_classes=["fv", "host"]):
         bar = _html("")
         with gr.Row(elem_classes=["hostgrid"], equal_height=False):
-            with _part(say("host.deck")):
-                deck = sheet(say("host.deck"))
-                order = gr.Button(say("host.order"))
-            with _part(say("host.stage"), "onstage"):
-                now = _html("")
-                live = _html("")
-                split = peek(say("host.split"), words.template("host.split_told"), say("host.hidden"))
-                del split  # asks for itself
-            with _part(say("host.states"), "ctl", hidden=True):
-                states, notice = _html(""), _html("")
-                next_ = gr.Button("", variant="primary", elem_classes=["go"])
-                with gr.Row():
-                    back = gr.Button(f"{say('host.back')}  {say('host.key_back')}")
-                    blank = gr.Button("")
-                    replay = gr.Button(f"{say('host.replay')}  {say('host.key_replay')}")
-                waiting = _html("")
-                with gr.Row():
-                    show = gr.Button(say("host.show"), visible=False)
-                    later = gr.Button(say("host.later"), visible=False)
-                    reject = gr.Button(say("host.reject"), visible=False)
+            parts = {**_deck(words), **_stage(words), **_controls(words)}
         with gr.Row(elem_classes=["hostgrid", "setup"], equal_height=False):
-            with _part(say("host.setup")):
-                event = gr.Textbox(label=say("host.event"), max_length=100, elem_classes=["code"])
-                options = [Option(one, _time(words, one)) for one in TIMES]
-                timer = choice("timer", say("host.timer"), options, TIMES[0], "seg")
-                informed, familiar = tick(say("host.informed")), tick(say("host.familiar"))
-            with _part(say("host.hands")):
-                _html(markup.note(say("host.hands_note")))
-                with gr.Row():
-                    hands = tuple(
-                        gr.Textbox(label=say(f"host.hands_{kind}"), max_length=5, elem_classes=["code"])
-                        for kind in ("photograph", "generated")
-                    )
-                hands_go = gr.Button(say("host.hands_go"))
-                _html(f"<h2>{escape(say('host.rehearse'))}</h2>" + markup.note(say("host.rehearse_note")))
-                rehearse = gr.Button(say("host.rehearse"))
-                end = gr.Button(say("host.rehearse_end"), visible=False)
-            with _part(say("host.reach_title")):
-                reach = _html("")
-                code = gr.Button(say("host.code_new"))
-                _html(markup.note(say("host.code_note")))
-    return Host(
-        bar=bar,
-        sheet=deck,
-        now=now,
-        states=states,
-        notice=notice,
-        next=next_,
-        back=back,
-        blank=blank,
-        replay=replay,
-        live=live,
-        waiting=waiting,
-        show=show,
-        later=later,
-        reject=reject,
-        event=event,
-        timer=timer,
-        informed=informed,
-        familiar=familiar,
-        order=order,
-        hands=(hands[0], hands[1]),
-        hands_go=hands_go,
-        rehearse=rehearse,
-        end_rehearsal=end,
-        reach=reach,
-        code=code,
-        clock=gr.Timer(1.0),
-    )
+            parts |= {**_setup(words), **_without_phones(words), **_reach(words)}
+    return Host(bar=bar, clock=gr.Timer(1.0), **parts)
+
+
+def _deck(words: Words) -> Parts:
+    say = words.say
+    with _part(say("host.deck")):
+        return {"sheet": sheet(say("host.deck")), "order": gr.Button(say("host.order"))}
+
+
+def _stage(words: Words) -> Parts:
+    say = words.say
+    with _part(say("host.stage"), "onstage"):
+        parts: Parts = {"now": _html(""), "live": _html("")}
+        peek(say("host.split"), words.template("host.split_told"), say("host.hidden"))
+        return parts
+
+
+def _controls(words: Words) -> Parts:
+    say = words.say
+    with _part(say("host.states"), "ctl", hidden=True):
+        parts: Parts = {"states": _html(""), "notice": _html("")}
+        parts["next"] = gr.Button("", variant="primary", elem_classes=["go"])
+        with gr.Row():
+            for name in ("back", "blank", "replay"):
+                parts[name] = gr.Button(f"{say(f'host.{name}')}  {say(f'host.key_{name}')}", min_width=80)
+        parts["waiting"] = _html("")
+        with gr.Row():
+            for name in ("show", "later", "reject"):
+                parts[name] = gr.Button(say(f"host.{name}"), visible=False, min_width=80)
+        return parts
+
+
+def _setup(words: Words) -> Parts:
+    say = words.say
+    options = [Option(one, _time(words, one)) for one in TIMES]
+    with _part(say("host.setup")):
+        return {
+            "event": gr.Textbox(label=say("host.event"), max_length=100, elem_classes=["code"]),
+            "timer": choice("timer", say("host.timer"), options, TIMES[0], "seg"),
+            "informed": tick(say("host.informed")),
+            "familiar": tick(say("host.familiar")),
+        }
+
+
+def _without_phones(words: Words) -> Parts:
+    say = words.say
+    with _part(say("host.hands")):
+        _html(markup.note(say("host.hands_note")))
+        with gr.Row():
+            hands = tuple(
+                gr.Textbox(label=say(f"host.hands_{kind}"), max_length=5, min_width=80)
+                for kind in ("photograph", "generated")
+            )
+        parts: Parts = {"hands": hands, "hands_go": gr.Button(say("host.hands_go"))}
+        _html(f'<h2 class="title2">{escape(say("host.rehearse"))}</h2>')
+        _html(markup.note(say("host.rehearse_note")))
+        parts["rehearse"] = gr.Button(say("host.rehearse"))
+        parts["end_rehearsal"] = gr.Button(say("host.rehearse_end"), visible=False)
+        return parts
+
+
+def _reach(words: Words) -> Parts:
+    say = words.say
+    with _part(say("host.reach_title")):
+        parts: Parts = {"reach": _html(""), "code": gr.Button(say("host.code_new"))}
+        _html(markup.note(say("host.code_note")))
+        return parts
 
 
 def _time(words: Words, seconds: str) -> str:

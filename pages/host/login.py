@@ -12,7 +12,7 @@ from pages.door import Answer, Door
 from pages.telling import refusal
 from words import Words
 
-PAGE, LOGIN = "/host", "/host/login"
+PAGE, LOGIN = "/host", "/host/key"
 LIGHT = f"{PAGE}/?__theme=light"  # the host page is light, whatever the system says
 MOST_BYTES = 1024
 FOLDER = Path(__file__).parent
