@@ -176,7 +176,7 @@ def test_a_failure_behind_it_is_one_sentence_whose_id_the_log_has_too(
     def broken(_: Request) -> Response:
         raise RuntimeError
 
-    middleware = [Middleware(Events, served.page, Teller(WORDS), "Refused.")]
+    middleware = [Middleware(Events, {"": served.page}, Teller(WORDS), "Refused.")]
     behind = Starlette(routes=[Route("/x", broken)], middleware=middleware)
     answer = TestClient(behind, raise_server_exceptions=False).get("/x")
     assert answer.status_code == 500

@@ -135,7 +135,10 @@ def a_page() -> Any:
 
 
 def test_the_page_launches_without_history_docs_analytics_and_footer(desk: Desk) -> None:
-    given = app.launch_arguments(desk, Settings(), a_page())
+    async def built() -> dict[str, Any]:  # without a running loop Gradio makes three and closes none
+        return app.launch_arguments(desk, Settings(), a_page())
+
+    given = asyncio.run(built())
     off = ("share", "run_history", "enable_monitoring", "pwa", "ssr_mode", "mcp_server", "show_error")
     assert [given[name] for name in off] == [False] * len(off)
     assert given["footer_links"] == []

@@ -4,6 +4,7 @@
 answer. None of them goes through Gradio, whose queue takes a second a vote for a thousand phones.
 """
 
+import gzip
 import json
 import re
 import secrets
@@ -82,7 +83,8 @@ class Phones:
         self._words = desk.words
         self._manner = manner(desk.hosted)
         self._pace = Pace()
-        self._pages = {language: vote_page(desk.words, language) for language in desk.words.tables}
+        pages = {language: vote_page(desk.words, language).encode() for language in desk.words.tables}
+        self._pages = {language: (page, gzip.compress(page)) for language, page in pages.items()}
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -107,7 +109,9 @@ class Phones:
             return HTMLResponse(code_page(self._words, language, wrong), headers=NO_STORE)
         if request.client and request.client.host not in HERE:
             self._board.reached = True
-        answer = HTMLResponse(self._pages[language], headers=NO_STORE)
+        packed = "gzip" in request.headers.get("accept-encoding", "")
+        headers = NO_STORE | ({"Content-Encoding": "gzip"} if packed else {})
+        answer = HTMLResponse(self._pages[language][packed], headers=headers)
         value = f"{voter or secrets.token_urlsafe(16)}.{now.setting.code}"
         answer.headers["set-cookie"] = f"{VOTER}={value}; Path=/; Max-Age={YEAR_S}; HttpOnly; {self._manner}"
         return answer

@@ -182,7 +182,7 @@ class Scenes:
         if not frames or (len(frames) < 2 and not known):
             body = f'<p class="lead">{escape(self._say("stage.unknown"))}</p>'
         else:
-            body = f'<div class="strip">{"".join(self._frame(now, name) for name in frames)}</div>'
+            body = f'<div class="strip">{"".join(self._frame(now, shown, name) for name in frames)}</div>'
         facts = "".join(
             f"<div><dt>{escape(self._say(f'stage.{name}'))}</dt><dd>{escape(value)}</dd></div>"
             for name, value in known
@@ -206,12 +206,12 @@ class Scenes:
             return self._say("stage.seconds_value", s=f"{float(str(value)):.1f}")
         return str(value)
 
-    def _frame(self, now: Snapshot, name: str) -> str:
-        title = self._say(f"stage.{name}")
+    def _frame(self, now: Snapshot, shown: Exhibit, name: str) -> str:
+        title, note = self._say(f"stage.{name}"), self._say(f"stage.{_note_of(now, shown, name)}")
         source = f"stage/{now.asked.id}/{name}.jpg" if now.asked else ""
         return (
             f'<figure><div class="pic"><img src="{source}" alt="{escape(title)}"></div><figcaption>'
-            f"<h2>{escape(title)}</h2><p>{escape(self._say(f'stage.{name}_note'))}</p></figcaption></figure>"
+            f"<h2>{escape(title)}</h2><p>{escape(note)}</p></figcaption></figure>"
         )
 
     def _room(self, now: Snapshot) -> str:
@@ -282,3 +282,12 @@ class Scenes:
         if not n:
             return self._say("stage.none")
         return self._say("stage.few_one") if n == 1 else self._say("stage.few", n=n)
+
+
+def _note_of(now: Snapshot, shown: Exhibit, name: str) -> str:
+    """What is told of a frame: a photograph of a sitting is a plate, and not every start is noise."""
+    if name == "photograph" and shown.is_own:
+        return "photograph_note_own"
+    if name == "preview" and now.asked and now.asked.item.start == "plate":
+        return "preview_note_plate"
+    return f"{name}_note"
