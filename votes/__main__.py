@@ -1,6 +1,8 @@
 """The guesses, without a browser.
 
     python -m votes export --out DIR
+    python -m votes backup FILE
+    python -m votes restore FILE
 
 Exit 0: done. Exit 2: an argument or the database will not do; a line on stderr says why.
 """
@@ -13,15 +15,11 @@ import typer
 
 from errors import OperatorError
 from settings import read_settings, version
+from votes import backup as copies
 from votes.export import as_csv, as_json, method, rows
 from votes.store import Store
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="What was guessed.")
-
-
-@app.callback()
-def votes() -> None:
-    """Keeps `export` a command of its own name."""
 
 
 @app.command()
@@ -47,6 +45,20 @@ def export(
     except OSError as error:
         raise OperatorError(f"Cannot write to {out.name}: {error.strerror}. Name another folder.") from error
     print(f"{len(table)} guesses: {', '.join(files)} in {out}")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="File to write")]) -> None:
+    """Copy the votes to a file, also while the room votes."""
+    copies.backup(read_settings().database_url, file)
+    print(f"The votes are in {file}")
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="File that `backup` wrote")]) -> None:
+    """Put a copy back where no votes are yet. Stop the app first."""
+    copies.restore(read_settings().database_url, file)
+    print("The votes are back. Start the app.")
 
 
 def main(arguments: list[str] | None = None) -> int:
