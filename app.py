@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Before gradio is imported, which reads it then. Pages import gradio, so functions import pages.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Likewise of torch: one core stays free for the room. With all of them drawing, votes took five times as long.
+# Likewise of torch: one core stays free for the room. With all drawing, a vote took five times as long.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
 SWITCH_S = 0.001  # how long a thread that computes in Python keeps others waiting; Python's own is 0.005
 LOG = logging.getLogger("face_value")

@@ -1,7 +1,8 @@
 """A thousand phones at once: `python -m bench.votes`. Server only: what a hall's Wi-Fi adds is not in it.
 
 In one run, on this machine: 1,000 phones that open the page, poll and vote within 10 s, first alone, then
-while portraits are drawn; votes a second with 50 clients, against a queued event of Gradio's; and `kill -9` in mid-vote. Every acknowledged vote is looked up in the database afterwards.
+while portraits are drawn; votes a second with 50 clients, against a queued event of Gradio's; and `kill -9`
+in mid-vote. Every acknowledged vote is looked up in the database afterwards.
 """
 
 import argparse
