@@ -21,7 +21,7 @@ from pages.booth.layout import AS_I_AM, COUNTS
 from pages.booth.screens import Screens
 from pages.booth.story import Story
 from pages.booth.views import Update, Views
-from pages.components.consent import UNTICKED
+from pages.components.consent import UNTICKED, ticked
 from pages.desk import Desk
 from pages.gate import COOKIE
 from pipelines.generate import Generator
@@ -99,7 +99,7 @@ class Actions:
         """The visitor's own tick; without it no picture is taken."""
 
         def step(visit: Visit) -> None:
-            visit.consent(_ticked(ticks))
+            visit.consent(ticked(ticks))
             visit.go(Stage.CAMERA)
 
         return self._doing(step)(request)
@@ -180,7 +180,7 @@ class Actions:
         with self._desk.teller.telling() as told:
             if visit.made is None or visit.sitting is None:
                 raise VisitorError("visit.over")
-            if _ticked(ticks):
+            if ticked(ticks):
                 made = visit.made
                 chosen = _chosen(shown, len(made.portraits))
                 own = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
@@ -293,15 +293,6 @@ class Actions:
         ]
         photograph, *generated = own
         return line_up(drawn, DICE.choice([photograph, DICE.choice(generated)]), DICE)
-
-
-def _ticked(ticks: str) -> bool:
-    """Whether the box was ticked: exactly true, in JSON. Whatever else arrives is a no."""
-    try:
-        said = json.loads(ticks)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return isinstance(said, dict) and said.get("agreed") is True
 
 
 def _chosen(shown: str, count: int) -> int:

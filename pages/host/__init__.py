@@ -13,6 +13,7 @@ import gradio as gr
 from errors import VisitorError
 from pages import markup
 from pages.board import qr
+from pages.components.consent import ticked
 from pages.components.sheet import Frame, value_of
 from pages.desk import Desk
 from pages.host.layout import TIMES, Host, lay_out
@@ -147,11 +148,11 @@ class Handlers:
 
     def informed(self, ticks: str) -> Update:
         """Whether the sitter of the next rounds is in view."""
-        return self.doing(lambda: self.room.change(informed=_ticked(ticks)))()
+        return self.doing(lambda: self.room.change(informed=ticked(ticks)))()
 
     def familiar(self, ticks: str) -> Update:
         """Whether phones ask how well people know the sitter."""
-        return self.doing(lambda: self.room.change(asks_familiarity=_ticked(ticks)))()
+        return self.doing(lambda: self.room.change(asks_familiarity=ticked(ticks)))()
 
     def hands(self, photograph: str, generated: str) -> Update:
         """A show of hands."""
@@ -264,15 +265,6 @@ class Handlers:
         label = escape(say("stage.qr", link=board.link))
         code = f'<div class="qr" role="img" aria-label="{label}">{qr(board.url)}</div>'
         return f"{code}<p>{escape(say('host.link', link=board.link))}</p>{markup.note(say('host.reach_try'))}"
-
-
-def _ticked(ticks: str) -> bool:
-    """Whether the box was ticked: exactly true, in JSON."""
-    try:
-        said = json.loads(ticks)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return isinstance(said, dict) and said.get("agreed") is True
 
 
 def _number(text: str) -> int | None:

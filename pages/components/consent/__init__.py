@@ -26,6 +26,15 @@ def tick(sentence: str) -> gr.HTML:
     return _ticks(_tick("agreed", sentence, "tick second"))
 
 
+def ticked(ticks: str) -> bool:
+    """Whether the box was ticked: exactly true, in JSON. Whatever else arrives is a no."""
+    try:
+        said = json.loads(ticks)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and said.get("agreed") is True
+
+
 def _ticks(*boxes: str) -> gr.HTML:
     return gr.HTML(
         UNTICKED,
