@@ -9,6 +9,7 @@ from booth.quiz import Asked
 from booth.visit import Made, Stage, Visit
 from pages import markup
 from pages.booth.screens import Screens
+from pages.charts import NAMED, split_chart
 from pages.components.consent import UNTICKED
 from pages.desk import Desk
 from pipelines.photo import MAX_BYTES
@@ -18,7 +19,6 @@ from votes.tally import Tally
 Update = dict[Any, Any]  # component to what it becomes
 
 SAID = {Kind.PHOTOGRAPH: "vote.said_photo", Kind.GENERATED: "vote.said_ai"}
-NAMED = {Kind.PHOTOGRAPH: "vote.photo", Kind.GENERATED: "vote.ai"}
 
 
 def picture_url(picture: str) -> str:
@@ -138,27 +138,7 @@ class Views:
             return markup.note(say("vote.one"))
         if tally.too_few:
             return markup.note(say("vote.few", n=tally.answers))
-        shares = {kind: tally.share(kind) for kind in Kind}
-        percent = {kind: round(100 * share.value) for kind, share in shares.items()}
-        rows = [
-            markup.Row(
-                kind.value,
-                say(NAMED[kind]),
-                say("vote.share", p=percent[kind], n=tally.answers),
-                *(share.value, share.low, share.high),
-            )
-            for kind, share in shares.items()
-        ]
-        photo = shares[Kind.PHOTOGRAPH]
-        sentence = say(
-            "vote.chart",
-            photo=percent[Kind.PHOTOGRAPH],
-            ai=percent[Kind.GENERATED],
-            n=tally.answers,
-            low=round(100 * photo.low),
-            high=round(100 * photo.high),
-        )
-        return markup.bars(say("vote.all"), rows, sentence)
+        return split_chart(say, say("vote.all"), tally)
 
     def _goodbye(self, visit: Visit) -> Update:
         say, on = self._say, self._on.goodbye

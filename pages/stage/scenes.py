@@ -9,6 +9,7 @@ from html import escape
 from booth.programme import FRAMES, Exhibit
 from pages import markup
 from pages.board import Board, qr
+from pages.charts import NAMED, split_chart
 from pages.desk import Desk
 from votes.room import Snapshot
 from votes.rounds import Scene
@@ -16,7 +17,6 @@ from votes.schema import Kind, Source
 from votes.studies import Study
 from votes.tally import Share, Tally
 
-NAMED = {Kind.PHOTOGRAPH: "photo", Kind.GENERATED: "ai"}
 FACTS = ("look", "seed", "steps", "seconds", "model_set")
 
 
@@ -109,35 +109,12 @@ class Scenes:
         if tally.too_few:
             chart = f'<p class="lead">{escape(self._few(tally.answers))}</p>'
         else:
-            chart = self._bars(tally)
+            chart = split_chart(self._say, self._say("stage.split"), tally)
         return (
             f'<div class="stage chart card"><h1>{escape(self._say("stage.split"))}</h1>'
             f'<div class="mid">{self._print(now, self._say("vote.alt"))}{chart}</div>'
             f'<div class="foot"><span>{escape(self._say("stage.split_foot"))}</span></div></div>'
         )
-
-    def _bars(self, tally: Tally) -> str:
-        shares = {kind: tally.share(kind) for kind in Kind}
-        percent = {kind: round(100 * share.value) for kind, share in shares.items()}
-        photo = shares[Kind.PHOTOGRAPH]
-        sentence = self._say(
-            "stage.split_alt",
-            photo=percent[Kind.PHOTOGRAPH],
-            ai=percent[Kind.GENERATED],
-            n=tally.answers,
-            low=round(100 * photo.low),
-            high=round(100 * photo.high),
-        )
-        rows = [
-            markup.Row(
-                kind.value,
-                self._say(f"vote.{NAMED[kind]}"),
-                self._say("vote.share", p=percent[kind], n=tally.answers),
-                *(share.value, share.low, share.high),
-            )
-            for kind, share in shares.items()
-        ]
-        return markup.bars(self._say("stage.split"), rows, sentence)
 
     # ---- the truth and what follows
 
@@ -146,7 +123,7 @@ class Scenes:
         words = (
             f'<p class="pre">{escape(self._say(f"stage.was_{truth.value}"))}</p>'
             f'<h1 class="truth {truth.value}">{markup.sign(truth.value)}'
-            f"{escape(self._say(f'vote.{NAMED[truth]}'))}{markup.ring()}</h1>"
+            f"{escape(self._say(NAMED[truth]))}{markup.ring()}</h1>"
             f'<p class="how">{escape(self._how(shown))}</p><div class="res">{self._right(now, truth)}</div>'
         )
         return self._beside(now, words, "", self._say(f"vote.alt_{truth.value}"))
@@ -266,7 +243,7 @@ class Scenes:
         return f'<div class="print"><img src="{source}" alt="{escape(alt)}"></div>'
 
     def _shape(self, kind: Kind) -> str:
-        word = escape(self._say(f"vote.{NAMED[kind]}"))
+        word = escape(self._say(NAMED[kind]))
         return f'<span class="truth {kind.value}">{markup.sign(kind.value)}{word}</span>'
 
     def _label(self, name: str, note: str) -> str:
