@@ -1,8 +1,8 @@
 """A thousand phones at once: `python -m bench.votes`. Server only: what a hall's Wi-Fi adds is not in it.
 
 In one run, on this machine: 1,000 phones that open the page, poll and vote within 10 s, first alone, then
-while portraits are drawn; votes a second with 50 clients, against a queued event of Gradio's; and `kill -9`
-in mid-vote. Every acknowledged vote is looked up in the database afterwards.
+while portraits are drawn in the same process; and votes a second with 50 clients, against a queued event of
+Gradio's. Every acknowledged vote is looked up in the database afterwards.
 """
 
 import argparse
@@ -10,12 +10,11 @@ import asyncio
 import os
 import platform
 import random
-import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.busy_booth import DRAW, DRAWN
 from votes.schema import Kind, Source
 from votes.store import Store
 
@@ -31,6 +31,7 @@ KEY = "bench"
 GOAL_MS, GOAL_RATIO = 50.0, 30.0
 POLL_S = 1.75  # a phone's mean
 PATIENCE_S = 120
+SITTINGS = 4  # before the phones come
 
 
 class Connection:
@@ -85,7 +86,9 @@ def serving(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """The app, ready; killed at the end."""
     given = {"DATA": str(folder), "PORT": str(port), "MODELS": "mini", "DEVICE": "cpu", "HOST_KEY": KEY}
     environment = os.environ | {f"FACE_VALUE_{name}": value for name, value in given.items()}
-    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    app = subprocess.Popen(
+        [sys.executable, "-m", "bench.busy_booth"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    )
     try:
         began = time.monotonic()
         while time.monotonic() - began < PATIENCE_S:
@@ -148,40 +151,26 @@ async def hall(port: int, folder: Path, phones: int, within: float) -> tuple[Tim
     return polls, votes
 
 
+def sittings(folder: Path) -> list[float]:
+    """Seconds of each that is over."""
+    file = folder / DRAWN
+    return [float(line) for line in file.read_text().split()] if file.exists() else []
+
+
 @contextmanager
-def drawing(port: int) -> Iterator[None]:
-    """A visitor at the booth makes portraits again and again, in a browser on this machine."""
-    enough = threading.Event()
-
-    def visit() -> None:
-        from playwright.sync_api import sync_playwright
-
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-            )
-            page = browser.new_page(viewport={"width": 1080, "height": 1350})
-            page.goto(f"http://127.0.0.1:{port}/")
-            page.get_by_role("button", name="Start", exact=True).click(timeout=60_000)
-            page.locator(".ticks input[name=agreed]").check()
-            page.get_by_role("button", name="Continue", exact=True).click()
-            page.get_by_role("button", name="Eileen Collins", exact=True).click()
-            page.get_by_role("button", name="Use it", exact=True).click()
-            while not enough.is_set():
-                page.get_by_role("button", name="Make 4 portraits", exact=True).click(timeout=60_000)
-                begun.set()
-                page.get_by_role("button", name="Make again", exact=True).click(timeout=120_000)
-                made.append(1)
-            browser.close()
-
-    begun, made = threading.Event(), list[int]()
-    thread = threading.Thread(target=visit, daemon=True)
-    thread.start()
-    begun.wait(120)
+def drawing(folder: Path) -> Iterator[None]:
+    """The busy booth draws all the time; says how long a sitting took before and meanwhile."""
+    (folder / DRAW).touch()
+    while len(sittings(folder)) < SITTINGS:  # the first warms the networks up
+        time.sleep(0.1)
+    alone = sittings(folder)[1:]
     yield
-    enough.set()
-    thread.join(120)
-    print(f"    meanwhile {4 * len(made)} portraits were drawn")
+    meanwhile = sittings(folder)[SITTINGS:]
+    (folder / DRAW).unlink()
+    print(
+        f"    a sitting of four portraits took {statistics.median(alone):.1f} s alone, meanwhile "
+        f"{', '.join(f'{one:.1f}' for one in meanwhile)} s"
+    )
 
 
 async def flood(port: int, folder: Path, clients: int, each: int) -> float:
@@ -259,48 +248,6 @@ def compare(port: int, folder: Path) -> None:
     )
 
 
-def killed(folder: Path, port: int, times: int) -> None:
-    """`kill -9` in mid-vote; what was acknowledged must be there, and the round goes on."""
-    acknowledged, back_s = set[str](), []
-    with serving(folder, port):
-        round_id = command(port, "open")
-    for _ in range(times):
-        died = time.monotonic()
-        with serving(folder, port) as app:
-            back_s.append(time.monotonic() - died)
-            asyncio.run(until_killed(app, port, round_id, code_of(folder), acknowledged))
-    with Store(f"sqlite:///{folder}/votes.sqlite3") as store:
-        kept = [str(one.voter) for one in store.guesses() if one.round == round_id]
-    print(
-        f"  {times} x kill -9 in mid-vote: {len(acknowledged)} votes acknowledged, "
-        f"{len(acknowledged - set(kept))} lost, {len(kept) - len(set(kept))} double; ready again after "
-        f"{max(back_s):.1f} s at most"
-    )
-
-
-async def until_killed(
-    app: "subprocess.Popen[bytes]", port: int, round_id: str, code: str, acknowledged: set[str]
-) -> None:
-    """Eight clients vote until the server dies under them."""
-    body = f'{{"round":"{round_id}","answer":"generated"}}'.encode()
-
-    async def client() -> None:
-        one = Connection(port)
-        with suppress(OSError):
-            while True:
-                voter = f"{random.getrandbits(88):022x}"
-                one.cookie = f"face_value_voter={voter}.{code}"
-                status, _ = await one.ask("POST", "/api/guess", body)
-                if status == 200:
-                    acknowledged.add(voter)
-
-    async def killer() -> None:
-        await asyncio.sleep(random.uniform(0.2, 0.8))
-        app.send_signal(signal.SIGKILL)
-
-    await asyncio.gather(killer(), *(client() for _ in range(8)))
-
-
 def free_port() -> int:
     """One that nobody listens on."""
     with socket.socket() as free:
@@ -315,7 +262,6 @@ def main() -> None:
     )
     options.add_argument("--phones", type=int, default=1000)
     options.add_argument("--within", type=float, default=10.0, help="seconds")
-    options.add_argument("--kills", type=int, default=10)
     given = options.parse_args()
     print(f"Server only, {platform.processor() or platform.machine()}, {os.cpu_count()} cores:")
     with tempfile.TemporaryDirectory() as name:
@@ -325,11 +271,10 @@ def main() -> None:
             polls, votes = asyncio.run(hall(port, folder, given.phones, given.within))
             print(f"    votes {votes}; polls {polls}; goal p95 {GOAL_MS:.0f} ms")
             print("  the same while portraits are drawn:")
-            with drawing(port):
+            with drawing(folder):
                 polls, votes = asyncio.run(hall(port, folder, given.phones, given.within))
             print(f"    votes {votes}; polls {polls}; goal p95 {GOAL_MS:.0f} ms")
             compare(port, folder)
-        killed(folder / "killed", port, given.kills)
 
 
 if __name__ == "__main__":

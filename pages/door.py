@@ -6,6 +6,7 @@ The key is the operator's setting, else one that is made at the first start and 
 import secrets
 import time
 from collections import deque
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pages.gate import manner
 from settings import Settings
 
 COOKIE = "face_value_host"
-DAY_S = 24 * 3600
+DAY = timedelta(days=1)
 WRONG_KEYS, WITHIN_S = 5, 60.0  # of all who try elsewhere together: nobody's address is kept
 HERE = ("127.0.0.1", "::1")  # counted for itself, or a prankster in the hall could lock the speaker out
 FILE = "host.key"
@@ -74,10 +75,11 @@ class Door:
         if not cookie:
             return Answer.MISSING
         try:
-            self._signer.unsign(cookie, max_age=DAY_S)
+            _, made = self._signer.unsign(cookie, return_timestamp=True)
         except BadSignature:
-            return Answer.MISSING  # of an earlier key, or too old: log in again
-        return Answer.OPEN
+            return Answer.MISSING  # of an earlier key: log in again
+        # Younger than now it is where the clock was set back; no host is put out for that.
+        return Answer.OPEN if datetime.now(UTC) - made < DAY else Answer.MISSING
 
     def tries(self, key: str, connection: HTTPConnection) -> Answer:
         """Whether that is the key. After five wrong ones within a minute not even the right one opens."""
@@ -92,4 +94,4 @@ class Door:
     def cookie(self) -> str:
         """The header of a host who has shown the key."""
         value = self._signer.sign("host").decode()
-        return f"{COOKIE}={value}; Path=/; Max-Age={DAY_S}; HttpOnly; {self._manner}"
+        return f"{COOKIE}={value}; Path=/; Max-Age={DAY // timedelta(seconds=1)}; HttpOnly; {self._manner}"

@@ -34,13 +34,19 @@ class Gate:
         self._public = urlsplit(public_url).netloc if public_url else ""
         self._manner = manner(hosted)
         self._hosted = hosted
-        self._policy = (
+        policy = (
             "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
             "script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
             "style-src 'self' 'unsafe-inline'; "  # Gradio writes both into its page
             "font-src 'self' data:; form-action 'self'; base-uri 'self'; object-src 'none'; "
             f"frame-ancestors 'self'{' ' + HUB if hosted else ''}"
         )
+        self._ours = {
+            b"content-security-policy": policy.encode(),
+            b"referrer-policy": b"same-origin",
+            b"x-content-type-options": b"nosniff",
+            b"permissions-policy": b"camera=(self)",
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -83,11 +89,9 @@ class Gate:
 
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
+                given = [one for one in message["headers"] if one[0] not in self._ours]
+                message["headers"] = [*given, *self._ours.items()]
                 headers = MutableHeaders(scope=message)
-                headers["content-security-policy"] = self._policy
-                headers["referrer-policy"] = "same-origin"
-                headers["x-content-type-options"] = "nosniff"
-                headers["permissions-policy"] = "camera=(self)"
                 if new and headers.get("content-type", "").startswith("text/html"):
                     value = secrets.token_urlsafe(16)
                     headers.append("set-cookie", f"{COOKIE}={value}; Path=/; HttpOnly; {self._manner}")

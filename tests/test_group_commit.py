@@ -5,7 +5,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from errors import OperatorError
 from votes.group_commit import GroupCommit
-from votes.schema import Guess, Item, Kind, Round, RoundId, VoterId
+from votes.schema import GUESSES, ROUNDS, Guess, Item, Kind, Round, RoundId, Source, VoterId
 from votes.store import Store
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -66,7 +67,7 @@ def all_at_once(file: Path, engine: sql.Engine, guesses: list[Guess]) -> list[An
     def hand_in(one: Guess) -> Any:
         gathered.wait(60)
         try:
-            return commit.insert(one)
+            return commit.insert(one).result(60)
         except IntegrityError as failure:
             return failure
 
@@ -74,7 +75,7 @@ def all_at_once(file: Path, engine: sql.Engine, guesses: list[Guess]) -> list[An
         with held(file):
             waiting = [threads.submit(hand_in, one) for one in guesses]
             gathered.wait(60)
-            threading.Event().wait(0.3)  # the first is at the database, the others at the lock
+            threading.Event().wait(0.3)  # the first is at the database, the others wait for it
             assert not any(one.done() for one in waiting)
         return [one.result(60) for one in waiting]
 
@@ -95,6 +96,27 @@ def test_of_one_voter_the_first_stands_among_all_who_wait(
     assert sorted(told) == [False] * (MANY - 1) + [True]
 
 
+def test_of_one_phone_the_last_in_time_stands_among_all_that_wait(
+    file: Path, engine: sql.Engine, asked: Round
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(ROUNDS.update().values(closes_at=NOON + timedelta(seconds=2)))
+    commit, said = GroupCommit(engine), [Kind.GENERATED, Kind.PHOTOGRAPH, Kind.GENERATED]
+    with held(file):
+        commit.insert(guess(asked.id, "eve"))  # the writer is at the database with this one
+        threading.Event().wait(0.3)
+        waiting = [
+            commit.insert(
+                replace(guess(asked.id, "ada", one), at=NOON + timedelta(seconds=i), source=Source.PHONE)
+            )
+            for i, one in enumerate(said)
+        ]
+    assert [one.result(60) for one in waiting] == [True, True, False]
+    with engine.connect() as connection:
+        query = sql.select(GUESSES.c.answer).where(GUESSES.c.voter == "ada")
+        assert connection.scalars(query).all() == [Kind.PHOTOGRAPH]
+
+
 def test_one_that_cannot_be_kept_takes_no_other_with_it(file: Path, engine: sql.Engine, asked: Round) -> None:
     wrong = guess(asked.id, "eve", None)  # type: ignore[arg-type]
     told = all_at_once(file, engine, [wrong, *(guess(asked.id, f"voter {i}") for i in range(MANY))])
@@ -104,7 +126,7 @@ def test_one_that_cannot_be_kept_takes_no_other_with_it(file: Path, engine: sql.
 
 
 def test_an_answer_to_no_round_is_not_kept(engine: sql.Engine, asked: Round) -> None:
-    assert not GroupCommit(engine).insert(guess(RoundId("no such round"), "eve"))
+    assert not GroupCommit(engine).insert(guess(RoundId("no such round"), "eve")).result(60)
     assert kept(engine) == set()
 
 
@@ -114,12 +136,12 @@ def test_nobody_is_answered_where_the_commit_fails(engine: sql.Engine, asked: Ro
 
     sql.event.listen(engine, "commit", fail)
     with pytest.raises(OSError):
-        GroupCommit(engine).insert(guess(asked.id, "ada"))
+        GroupCommit(engine).insert(guess(asked.id, "ada")).result(60)
     assert kept(engine) == set()
 
 
 def test_what_was_answered_is_there_for_everyone(engine: sql.Engine, file: Path, asked: Round) -> None:
-    assert GroupCommit(engine).insert(guess(asked.id, "ada"))
+    assert GroupCommit(engine).insert(guess(asked.id, "ada")).result(60)
     with contextlib.closing(sqlite3.connect(file)) as other:
         assert other.execute("SELECT count(*) FROM guesses").fetchone() == (1,)
 

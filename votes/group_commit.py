@@ -1,13 +1,17 @@
-"""Many threads write guesses, one transaction for all who wait.
+"""One thread writes guesses, one transaction for all that wait.
 
-A commit must reach the disk, which takes as long for one guess as for a hundred. So whoever comes while
-another thread commits waits at the lock; the next one in takes everything that has gathered meanwhile, and
-commits it for all. There is no thread to start or to stop, and nobody is answered before the commit.
+A commit must reach the disk, which takes as long for one guess as for a hundred. So what comes while the
+writer commits gathers, and the next commit is for all of it. Whoever hands a guess in gets a future and is
+answered after the commit: a thread waits for it, an event loop awaits it, and a thousand phones need no
+thousand threads.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sql
@@ -16,19 +20,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from votes.schema import GUESSES, ROUNDS, Guess, Source, State
 
 INSERTS: dict[str, Callable[[sql.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+# While votes pour in, a commit waits for more of them: PostgreSQL's commit_siblings and commit_delay.
+MANY, GATHER_S = 5, 0.008
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(eq=False)
 class _Waiting:
-    """One guess on its way, and what became of it."""
+    """One guess on its way, and whether it was kept."""
 
     guess: Guess
-    is_first: bool | None = None
-    failure: Exception | None = None
-
-    @property
-    def done(self) -> bool:
-        return self.is_first is not None or self.failure is not None
+    kept: Future[bool] = field(default_factory=Future)
 
 
 class GroupCommit:
@@ -39,62 +41,95 @@ class GroupCommit:
         self._final, self._changing = _statements(INSERTS[engine.dialect.name])
         self._gathered: list[_Waiting] = []
         self._gathering = threading.Lock()
-        self._writing = threading.Lock()
+        self._is_busy = False
+        self._writer = ThreadPoolExecutor(1, "votes")
 
-    def insert(self, guess: Guess) -> bool:
-        """Return after the commit: True when it is kept.
+    def insert(self, guess: Guess) -> Future[bool]:
+        """Done after the commit: True when it is kept.
 
         False where the round is not open, or where its voter had answered before and may not change that.
         """
         mine = _Waiting(guess)
         with self._gathering:
             self._gathered.append(mine)
-        with self._writing:
-            if not mine.done:  # nobody took it along
-                self._commit(self._take())
-        if mine.failure:
-            raise mine.failure
-        if mine.is_first is None:
-            raise RuntimeError("Whoever wrote for all was interrupted.")
-        return mine.is_first
+            is_first = len(self._gathered) == 1
+        if is_first:  # else the writer has been told, and takes this one along
+            self._writer.submit(self._write_all)
+        return mine.kept
 
-    def _take(self) -> list[_Waiting]:
+    def close(self) -> None:
+        """Returns when everything handed in is written."""
+        self._writer.shutdown()
+
+    def _write_all(self) -> None:
+        if self._is_busy:
+            time.sleep(GATHER_S)
         with self._gathering:
-            taken, self._gathered = self._gathered, []
-        return taken
+            gathered, self._gathered = self._gathered, []
+        self._is_busy = len(gathered) >= MANY
+        self._commit([one for one in gathered if one.kept.set_running_or_notify_cancel()])
 
     def _commit(self, taken: Sequence[_Waiting]) -> None:
         """All in one transaction; where one of them fails, each in its own."""
         try:
             with self._engine.begin() as connection:
-                kept = [self._write(connection, one.guess) for one in taken]
+                kept = self._write(connection, [one.guess for one in taken])
         except Exception as failure:  # noqa: BLE001 - told to whoever waits for it
             if len(taken) == 1:
-                taken[0].failure = failure
+                taken[0].kept.set_exception(failure)
                 return
             for one in taken:
                 self._commit([one])
             return
-        for one, is_first in zip(taken, kept, strict=True):
-            one.is_first = is_first
+        for one, is_kept in zip(taken, kept, strict=True):
+            one.kept.set_result(is_kept)
 
-    def _write(self, connection: sql.Connection, guess: Guess) -> bool:
-        statement = self._final if guess.source == Source.BOOTH else self._changing
-        counted = {"preserve_rowcount": True}  # psycopg knows it, SQLAlchemy drops it after an insert
-        return connection.execute(statement, asdict(guess), execution_options=counted).rowcount > 0
+    def _write(self, connection: sql.Connection, guesses: Sequence[Guess]) -> list[bool]:
+        """Whether each is kept. Three statements, however many there are.
+
+        With one each, this thread would have to win Python's lock back from a busy server for every guess.
+        """
+        if not guesses:
+            return []
+        until = self._hold(connection, {one.round for one in guesses})
+        in_time = [one.round in until and one.at < (until[one.round] or FOR_EVER) for one in guesses]
+        taken = [one for one, is_in_time in zip(guesses, in_time, strict=True) if is_in_time]
+        first = {_key(one): one for one in reversed(taken) if one.source == Source.BOOTH}
+        last = {_key(one): one for one in taken if one.source != Source.BOOTH}
+        there = _inserted(connection, self._final, first) | _inserted(connection, self._changing, last)
+        return [
+            is_in_time and _key(one) in there and first.get(_key(one), one) is one
+            for one, is_in_time in zip(guesses, in_time, strict=True)
+        ]
+
+    def _hold(self, connection: sql.Connection, rounds: Collection[str]) -> dict[str, datetime | None]:
+        """Those of the rounds that are open, until when: nobody closes them before this is committed.
+
+        A change that changes nothing is what locks a row in both databases.
+        """
+        is_open = sql.and_(ROUNDS.c.id.in_(rounds), ROUNDS.c.state == State.OPEN)
+        held = ROUNDS.update().where(is_open).values(state=State.OPEN)
+        rows = connection.execute(held.returning(ROUNDS.c.id, ROUNDS.c.closes_at))
+        return {round_id: until for round_id, until in rows}
+
+
+def _key(guess: Guess) -> tuple[str, str]:
+    return guess.round, guess.voter
+
+
+def _inserted(connection: sql.Connection, insert: Any, guesses: Mapping[Any, Guess]) -> set[tuple[str, str]]:
+    """The keys of those that are there now by this statement."""
+    if not guesses:
+        return set()
+    rows = connection.execute(insert, [vars(one) for one in guesses.values()])
+    return {(round_id, voter) for round_id, voter in rows}
 
 
 def _statements(insert: Callable[[sql.Table], Any]) -> tuple[Any, Any]:
-    """Insert where the round is open, in one statement: no closing can come between the look and the deed.
-
-    The first leaves an earlier answer as it is, the second replaces it.
-    """
-    columns = list(GUESSES.columns)
-    values = {column.name: sql.bindparam(column.name, type_=column.type) for column in columns}
-    in_time = sql.or_(ROUNDS.c.closes_at.is_(None), ROUNDS.c.closes_at > values["at"])
-    is_open = sql.exists().where(ROUNDS.c.id == values["round"], ROUNDS.c.state == State.OPEN, in_time)
-    row = sql.select(*values.values()).where(is_open)
-    both = insert(GUESSES).from_select([column.name for column in columns], row)
+    """The first leaves an earlier answer as it is, the second replaces it. Both tell whose they put there."""
+    both = insert(GUESSES)
     key = list(GUESSES.primary_key)
-    replaced = {column.name: both.excluded[column.name] for column in columns if column not in key}
-    return both.on_conflict_do_nothing(), both.on_conflict_do_update(index_elements=key, set_=replaced)
+    replaced = {column.name: both.excluded[column.name] for column in GUESSES.columns if column not in key}
+    final = both.on_conflict_do_nothing()
+    changing = both.on_conflict_do_update(index_elements=key, set_=replaced)
+    return final.returning(*key), changing.returning(*key)

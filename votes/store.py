@@ -4,6 +4,7 @@ A call that writes returns after the commit has reached the disk, so what was ac
 a crash of this program and of the machine. Safe to share between threads.
 """
 
+import asyncio
 import secrets
 from contextlib import suppress
 from dataclasses import asdict
@@ -127,12 +128,20 @@ class Store:
 
         Returns after the commit. Raises `VisitorError` when there is no such round, or when it is closed.
         """
-        if self._guesses.insert(guess):
-            return guess
+        return guess if self._guesses.insert(guess).result() else self._instead(guess)
+
+    async def recorded(self, guess: Guess) -> Guess:
+        """`record` for an event loop, which waits without a thread."""
+        is_kept = await asyncio.wrap_future(self._guesses.insert(guess))
+        return guess if is_kept else await asyncio.to_thread(self._instead, guess)
+
+    def _instead(self, guess: Guess) -> Guess:
         asked = self.find(guess.round)
         if guess.source != Source.BOOTH:
             raise VisitorError("phone.soon" if asked.state == State.READY else "phone.late")
-        return self._standing(guess.round, guess.voter)
+        query = GUESSES.select().where(GUESSES.c.round == guess.round, GUESSES.c.voter == guess.voter)
+        with self._engine.connect() as connection:
+            return _guess(connection.execute(query).mappings().one())
 
     def hands(self, asked: Round, count: Count) -> None:
         """A show of hands, as the host counted it: it takes the place of an earlier one."""
@@ -218,7 +227,8 @@ class Store:
             return False
 
     def close(self) -> None:
-        """Close every connection; the store is not used afterwards."""
+        """Write what was handed in and close every connection; the store is not used afterwards."""
+        self._guesses.close()
         self._engine.dispose()
 
     def __enter__(self) -> "Store":
@@ -228,11 +238,6 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _standing(self, round_id: RoundId, voter: VoterId) -> Guess:
-        query = GUESSES.select().where(GUESSES.c.round == round_id, GUESSES.c.voter == voter)
-        with self._engine.connect() as connection:
-            return _guess(connection.execute(query).mappings().one())
 
     def _prepare(self) -> None:
         """Make the tables in an empty database; refuse one of another version or of another program."""

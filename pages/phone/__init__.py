@@ -90,12 +90,12 @@ class Phones:
         """All of them."""
         short = Route("/{code}", self._vote)
         short.path_regex = re.compile(f"^/(?P<code>{CODE})$")  # no other address of ours is so short
-        return [
-            Route("/vote", self._vote),
-            short,
+        return [  # what a thousand phones ask most comes first
             Route("/api/round", self._round),
             Route("/api/guess", self._guess, methods=["POST"]),
             Route("/round/{round}.jpg", self._picture),
+            Route("/vote", self._vote),
+            short,
         ]
 
     async def _vote(self, request: Request) -> Response:
@@ -147,7 +147,7 @@ class Phones:
         if now.asked is None or now.asked.id != said.round:
             return refused("phone.late", 409)
         try:
-            kept = await run_in_threadpool(self._desk.store.record, self._as_guess(said, voter, now, request))
+            kept = await self._desk.store.recorded(self._as_guess(said, voter, now, request))
         except VisitorError as error:
             return refused(error.key, STATUS[error.key])
         return Response(

@@ -31,9 +31,17 @@
   };
   const blank = (on) => document.documentElement.classList.toggle("blank", on);
 
-  const stream = new EventSource("api/stage");
-  stream.onmessage = (event) => { if (keys.dataset.lost) { keys.textContent = ""; delete keys.dataset.lost; } show(JSON.parse(event.data)); };
-  stream.onerror = () => { keys.textContent = document.body.dataset.offline; keys.dataset.lost = "1"; };
+  // A browser tries again by itself only where the connection broke; behind a proxy that answers for us it gives up.
+  const listen = () => {
+    const stream = new EventSource("api/stage");
+    stream.onmessage = (event) => { if (keys.dataset.lost) { keys.textContent = ""; delete keys.dataset.lost; } show(JSON.parse(event.data)); };
+    stream.onerror = () => {
+      keys.textContent = document.body.dataset.offline;
+      keys.dataset.lost = "1";
+      if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 1000);
+    };
+  };
+  listen();
   if (keys.textContent) setTimeout(() => { if (!keys.dataset.lost) keys.textContent = ""; }, 8000);
 
   const send = async (command) => {
