@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 # Before gradio is imported, which reads it then. Pages import gradio, so functions import pages.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Likewise of torch: one core stays free for the room. With all drawing, a vote took five times as long.
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
 SWITCH_S = 0.001  # how long a thread that computes in Python keeps others waiting; Python's own is 0.005
 LOG = logging.getLogger("face_value")
 ROOT = Path(__file__).parent
@@ -110,12 +109,14 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
 
     weights = weights or WEIGHTS
     model_set, why = choose(read_model_sets(), settings.models, settings.device, weights=weights)
-    generator, fallback = generators(model_set, settings.device, weights)
-    finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
-    pictures = LookPictures(looks, finder, studio, generator)
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     deck = read_deck(settings.deck or ROOT / "examples" / "deck")
     store, programme = Store(settings.database_url), Programme(deck, album)
+    board = Board(Room(store, programme), programme, settings)
+    # While a room votes, one core stays free for it: with all drawing, a vote takes three times as long.
+    generator, fallback = generators(model_set, settings.device, weights, lambda: int(board.is_asked))
+    finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
+    pictures = LookPictures(looks, finder, studio, generator)
     key, is_new = host_key(settings)
     if is_new:
         sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
@@ -139,7 +140,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         warmup=Warmup(
             [pictures.draw, generator.load, mesh_detector], teller, [pictures.draw_welcome, settle]
         ),
-        board=Board(Room(store, programme), programme, settings),
+        board=board,
         door=Door(key, settings.hosted),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
@@ -155,17 +156,19 @@ def settle() -> None:
     gc.freeze()
 
 
-def generators(model_set: "ModelSet", device: str, weights: Path) -> "tuple[Generator, Generator | None]":
+def generators(
+    model_set: "ModelSet", device: str, weights: Path, spared: Callable[[], int]
+) -> "tuple[Generator, Generator | None]":
     """What draws, and what draws instead where a lent GPU's quota is spent: the bundled set, without one."""
     from pipelines.borrowed import Borrowed, is_lent, zero_gpu
     from pipelines.generate import Generator
     from pipelines.model_set import read_model_sets
 
     if not is_lent() or model_set.name == BUNDLED:
-        return Generator(model_set, device, weights=weights), None
+        return Generator(model_set, device, weights=weights, spared=spared), None
     borrowed = Borrowed(model_set, device, weights=weights, lend=zero_gpu())
     borrowed.load()  # here, in the main thread and before launch: ZeroGPU packs what is on the card then
-    return borrowed, Generator(read_model_sets()[BUNDLED], "cpu", weights=weights)
+    return borrowed, Generator(read_model_sets()[BUNDLED], "cpu", weights=weights, spared=spared)
 
 
 def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[str, Any]:

@@ -81,14 +81,18 @@ class Times:
         )
 
 
-@contextmanager
-def serving(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """The app, ready; killed at the end."""
+def started(folder: Path, port: int, module: str = "app") -> "subprocess.Popen[bytes]":
+    """The app on its way up."""
     given = {"DATA": str(folder), "PORT": str(port), "MODELS": "mini", "DEVICE": "cpu", "HOST_KEY": KEY}
     environment = os.environ | {f"FACE_VALUE_{name}": value for name, value in given.items()}
-    app = subprocess.Popen(
-        [sys.executable, "-m", "bench.busy_booth"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-    )
+    start = [sys.executable, "-m", module]
+    return subprocess.Popen(start, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def serving(folder: Path, port: int) -> Iterator[None]:
+    """The app, its models loaded; killed at the end."""
+    app = started(folder, port, "bench.busy_booth")
     try:
         began = time.monotonic()
         while time.monotonic() - began < PATIENCE_S:
@@ -96,7 +100,7 @@ def serving(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
                 if b'"ready"' in answer.read():
                     break
             time.sleep(0.05)
-        yield app
+        yield
     finally:
         app.kill()
         app.wait()

@@ -39,6 +39,7 @@ class Board:
         self._settings = settings
         self._reading: asyncio.Task[Snapshot] | None = None
         self._body: tuple[object, bytes, str] | None = None
+        self._asked = -HERE_S
         self._phones: OrderedDict[str, float] = OrderedDict()
         self.reached = False  # a phone has opened the page from elsewhere
 
@@ -79,7 +80,7 @@ class Board:
 
     def saw(self, voter: str) -> None:
         """A phone asked."""
-        self._phones[voter] = time.monotonic()
+        self._phones[voter] = self._asked = time.monotonic()
         self._phones.move_to_end(voter)
         if len(self._phones) > MOST_PHONES:
             self._phones.popitem(last=False)
@@ -91,6 +92,11 @@ class Board:
         while self._phones and next(iter(self._phones.values())) < since:
             self._phones.popitem(last=False)
         return len(self._phones)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether any phone asked a moment ago. Safe from any thread."""
+        return time.monotonic() - self._asked < HERE_S
 
     # ---- where phones find the room
 

@@ -113,13 +113,17 @@ class Generator:
         cache: Path | None = None,
         weights: Path = WEIGHTS,
         loader: Loader = load_networks,
+        spared: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`spared`: how many cores a drawing that begins now leaves to others."""
         self.model_set = model_set
         self._device = device
         self._where = (cache, weights)
         self._loader = loader
         self._networks: Networks | None = None
         self._batch = 1
+        self._spared = spared
+        self._cores = 0  # of all that torch would take
         # one thread for all: networks and scheduler have a state, and two at once would crash them
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="draw")
 
@@ -190,6 +194,8 @@ class Generator:
         networks = self._ready()
         import torch
 
+        self._cores = self._cores or torch.get_num_threads()
+        torch.set_num_threads(max(1, self._cores - self._spared()))
         try:
             with quiet(), torch.no_grad():
                 self._portraits(_Job(self.model_set, networks, request, course, put, stop))
