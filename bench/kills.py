@@ -21,7 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.votes import PATIENCE_S, Connection, code_of, command, free_port, started
+from bench.votes import LOG, PATIENCE_S, Connection, code_of, command, free_port, started
 from votes.store import Store
 
 CLIENTS = 8
@@ -34,14 +34,14 @@ IS_BACK = {
 }
 
 
-def healthy(port: int) -> float:
+def healthy(port: int, folder: Path) -> float:
     """The moment of the first answer of `/healthz`."""
     began = time.monotonic()
     while time.monotonic() - began < PATIENCE_S:
         with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
             return time.monotonic()
         time.sleep(0.02)
-    raise SystemExit("the app does not come back")
+    raise SystemExit(f"the app does not come back: {(folder / LOG).read_text()[-2000:]}")
 
 
 def opened(browser: Browser, url: str) -> Page:
@@ -83,7 +83,7 @@ def run(folder: Path, kills: int) -> tuple[str, set[str], dict[str, list[float]]
     port, acknowledged = free_port(), set[str]()
     back: dict[str, list[float]] = {name: [] for name in IS_BACK}
     app = started(folder, port)
-    healthy(port)
+    healthy(port, folder)
     round_id, code = command(port, "open"), code_of(folder)
     with sync_playwright() as playwright, ThreadPoolExecutor(1) as voting:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
@@ -92,7 +92,7 @@ def run(folder: Path, kills: int) -> tuple[str, set[str], dict[str, list[float]]
         for kill in range(kills):
             voting.submit(vote_until_killed, app, port, round_id, code, acknowledged).result()
             app = started(folder, port)
-            there = healthy(port)
+            there = healthy(port, folder)
             for name, page in pages.items():
                 page.wait_for_function(IS_BACK[name], timeout=60_000, polling=20)
                 back[name].append(time.monotonic() - there)

@@ -31,6 +31,7 @@ KEY = "bench"
 GOAL_MS, GOAL_RATIO = 50.0, 30.0
 POLL_S = 1.75  # a phone's mean
 PATIENCE_S = 120
+LOG = "log"
 SITTINGS = 4  # before the phones come
 
 
@@ -85,8 +86,9 @@ def started(folder: Path, port: int, module: str = "app") -> "subprocess.Popen[b
     """The app on its way up."""
     given = {"DATA": str(folder), "PORT": str(port), "MODELS": "mini", "DEVICE": "cpu", "HOST_KEY": KEY}
     environment = os.environ | {f"FACE_VALUE_{name}": value for name, value in given.items()}
-    start = [sys.executable, "-m", module]
-    return subprocess.Popen(start, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("ab") as log:
+        return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stderr=log)
 
 
 @contextmanager
@@ -253,10 +255,12 @@ def compare(port: int, folder: Path) -> None:
 
 
 def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """One that nobody listens on, and that the system gives to no connection while the app is down."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def main() -> None:

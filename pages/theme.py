@@ -11,22 +11,19 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 STYLE = Path(__file__).parent / "style"
-HEAD = """
-<meta name="color-scheme" content="light dark">
-<link rel="stylesheet" href="style/tokens.css">
-<link rel="stylesheet" href="style/marks.css">
-<link rel="stylesheet" href="style/booth.css">
-<link rel="stylesheet" href="style/screens.css">
-<link rel="stylesheet" href="style/camera.css">
-<script defer src="style/page.js"></script>
-"""
-HOST_HEAD = """
-<meta name="color-scheme" content="light">
-<link rel="stylesheet" href="/style/tokens.css">
-<link rel="stylesheet" href="/style/marks.css">
-<link rel="stylesheet" href="/style/booth.css">
-<link rel="stylesheet" href="/style/host.css">
-"""
+
+
+def _head(schemes: str, root: str, sheets: str, script: str) -> str:
+    links = "".join(
+        f'<link rel="stylesheet" href="{root}style/{sheet}.css">\n'
+        for sheet in ("tokens", "marks", "booth", *sheets.split())
+    )
+    scheme = f'<meta name="color-scheme" content="{schemes}">\n'
+    return f'{scheme}{links}<script defer src="{root}style/{script}.js"></script>\n'
+
+
+HEAD = _head("light dark", "", "screens camera", "page")
+HOST_HEAD = _head("light", "/", "host", "host")
 
 GREYS = gr.themes.Color(
     *("#fafafa", "#f4f4f4", "#ececec", "#cfcfcf", "#bcbcbc", "#8a8a8a", "#757575"),

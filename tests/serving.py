@@ -30,6 +30,7 @@ class Booth:
 
     url: str
     folder: Path
+    process: "subprocess.Popen[bytes]"
 
     @property
     def store(self) -> Store:
@@ -50,8 +51,8 @@ def weights(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, weights: Path, **settings: str) -> Iterator[Booth]:
-    """Until the block ends; the models are ready."""
+def serving(folder: Path, weights: Path, models: bool = True, **settings: str) -> Iterator[Booth]:
+    """Until the block ends; `models` waits until they are loaded too."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -70,17 +71,17 @@ def serving(folder: Path, weights: Path, **settings: str) -> Iterator[Booth]:
             [sys.executable, "-c", SERVE, str(weights)], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     try:
-        wait_until_ready(f"http://127.0.0.1:{port}/healthz", process)
-        yield Booth(f"http://127.0.0.1:{port}/", folder)
+        wait_until(b'"ready"' if models else b'"ok"', f"http://127.0.0.1:{port}/healthz", process)
+        yield Booth(f"http://127.0.0.1:{port}/", folder, process)
     finally:
         process.terminate()
         process.wait(30)
 
 
-def wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
+def wait_until(said: bytes, url: str, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(STARTING_S * 2):
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
-            if b'"ready"' in answer.read():
+            if said in answer.read():
                 return
         if process.poll() is not None:
             break

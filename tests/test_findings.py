@@ -90,6 +90,26 @@ def test_the_interval_of_a_room_holds_its_share_and_is_never_narrower_than_wilso
     assert 1 >= share.high >= max(high, share.value) - 1e-12
 
 
+@given(*[st.lists(st.tuples(st.sampled_from(Kind), st.booleans()), min_size=10, max_size=40)] * 2)
+def test_two_rooms_together_are_the_sum_of_both_in_either_order(
+    one: list[tuple[Kind, bool]], other: list[tuple[Kind, bool]]
+) -> None:
+    rooms = [
+        [answered(f"{name} {i}", truth, right) for i, (truth, right) in enumerate(said)]
+        for name, said in (("here", one), ("there", other))
+    ]
+    here, there = map(finding, rooms)
+    both, turned = finding([*rooms[0], *rooms[1]]), finding([*rooms[1], *rooms[0]])
+    assert (both.answers, both.voters) == (turned.answers, turned.voters)
+    assert (both.answers, both.voters) == (here.answers + there.answers, here.voters + there.voters)
+    assert both.right and here.right and there.right and turned.right
+    rights = here.right.value * here.answers + there.right.value * there.answers
+    assert both.right.value == turned.right.value == pytest.approx(rights / both.answers, abs=1e-9)
+    low, high = sorted((here.right.value, there.right.value))
+    assert low - 1e-9 <= both.right.value <= high + 1e-9
+    assert both.detection == turned.detection
+
+
 def test_voters_that_differ_widen_the_interval_of_a_room() -> None:
     alike = share_right(room(*[(6, 12)] * 40))
     apart = share_right(room(*[(12, 12)] * 20, *[(0, 12)] * 20))

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,25 @@ def test_a_key_that_cannot_be_kept_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     with pytest.raises(OperatorError, match=r"FACE_VALUE_HOST_KEY\.$"):
         host_key(Settings(data=tmp_path / "data"))
+
+
+@pytest.mark.parametrize(("hours", "status"), [(-3, 200), (23, 200), (25, 401)])
+def test_a_clock_that_was_set_back_puts_neither_host_nor_phones_out(
+    room: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch, hours: int, status: int
+) -> None:
+    room.post("/host/key", data={"key": "the host's key"})
+    one, round_id = phone(room, desk), opened(room)
+
+    class Moved(datetime):
+        @classmethod
+        def now(cls, zone: tzinfo | None = None) -> Any:
+            return datetime.now(zone) + timedelta(hours=hours)
+
+    monkeypatch.setattr("pages.door.datetime", Moved)
+    monkeypatch.setattr("pages.phone.datetime", Moved)
+    assert say(one, round_id).status_code == 200
+    assert [kept.seconds >= 0 for kept in desk.store.guesses()] == [True]
+    assert room.post("/api/host/blank").status_code == status
 
 
 def test_the_export_names_the_phones_answers(room: TestClient, desk: Desk) -> None:

@@ -113,6 +113,8 @@ def test_a_room_from_the_sitters_leave_to_the_export(browser: Browser, booth: Bo
         stage.keyboard.press("ArrowRight")
         vote(phones)
         expect(stage.locator(".count")).to_have_text("3")
+        accessible(stage)
+        accessible(host.page)
         picture(stage, "stage-open")
         picture(host.page, "host-open")
         blank(stage)
@@ -169,6 +171,20 @@ def vote(phones: dict[str, Watched]) -> None:
             expect(choice).to_have_attribute("aria-pressed", "true")
         accessible(one.page)
         picture(one.page, f"phone-{name}-open")
+        fits_twice_as_large(one.page)
+
+
+def fits_twice_as_large(phone: Page) -> None:
+    """With text at 200 % nothing is cut off, and every word can be scrolled to."""
+    phone.evaluate("document.documentElement.style.fontSize = '200%'")
+    cut = phone.evaluate(  # the pencil's ring reaches out by some pixels on purpose
+        "[...document.querySelectorAll('button, h1, p')]"
+        ".filter((one) => one.scrollWidth > one.clientWidth + 16"
+        " || one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.textContent)"
+    )
+    picture(phone, f"phone-{phone.viewport_size['width']}-large")
+    assert cut == []
+    phone.evaluate("document.documentElement.style.fontSize = ''")
 
 
 def blank(stage: Page) -> None:
@@ -186,6 +202,7 @@ def reveal(stage: Page, scene: str, phones: dict[str, Watched]) -> None:
     stage.keyboard.press("PageDown")
     expect(stage.locator(SCENES[scene]).first).to_be_visible()
     stage.wait_for_timeout(900)  # pencil and bars are drawn
+    accessible(stage)
     picture(stage, f"stage-{scene}")
     for name, one in phones.items() if scene in ("closed", "truth") else ():
         shown = one.page.locator(".b h1" if scene == "closed" else "main .t")
@@ -226,3 +243,27 @@ def test_a_phone_without_network_keeps_the_tap_and_sends_it_once(browser: Browse
         assert len(store.guesses()) == before + 1
     for page in (one, host):
         page.context.close()
+
+
+def test_a_clickers_keys_work_on_the_hosts_page_but_not_where_somebody_types(
+    browser: Browser, booth: Booth
+) -> None:
+    host = logged_in(browser, booth.url)
+    for command in ("open", "close"):
+        host.page.request.post(f"{booth.url}api/host/{command}")
+    here = host.page.locator(".states [aria-current]")
+    expect(here).to_have_text("Closed", timeout=10_000)
+    event = host.page.get_by_label(WORDS.say("host.event"))
+    event.focus()
+    host.page.keyboard.press("ArrowRight")
+    host.page.keyboard.press("b")
+    expect(event).to_have_value("b")
+    event.fill("")
+    event.blur()
+    expect(here).to_have_text("Closed")
+    host.page.keyboard.press("ArrowRight")
+    expect(here).to_have_text("Split", timeout=10_000)
+    host.page.keyboard.press("PageUp")
+    expect(here).to_have_text("Closed", timeout=10_000)
+    assert host.failures == []
+    host.context.close()

@@ -95,10 +95,11 @@ def _controls(words: Words) -> Parts:
     say = words.say
     with _part(say("host.states"), "ctl", hidden=True):
         parts: Parts = {"states": _html(""), "notice": _html("")}
-        parts["next"] = gr.Button("", variant="primary", elem_classes=["go"])
+        parts["next"] = gr.Button("", variant="primary", elem_classes=["go"], elem_id="host-next")
         with gr.Row():
             for name in ("back", "blank", "replay"):
-                parts[name] = gr.Button(f"{say(f'host.{name}')}  {say(f'host.key_{name}')}", min_width=80)
+                label = f"{say(f'host.{name}')}  {say(f'host.key_{name}')}"
+                parts[name] = gr.Button(label, min_width=80, elem_id=f"host-{name}")  # keys press it
         parts["waiting"] = _html("")
         with gr.Row():
             for name in ("show", "later", "reject"):

@@ -6,6 +6,7 @@ answer. None of them goes through Gradio, whose queue takes a second a vote for 
 
 import gzip
 import json
+import logging
 import re
 import secrets
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
@@ -32,6 +34,7 @@ from votes.room import CODE_LENGTH, Snapshot
 from votes.schema import Guess, Kind, Knows, RoundId, Source, VoterId
 from words import FALLBACK, Words
 
+LOG = logging.getLogger("face_value")
 VOTER = "face_value_voter"  # 128 random bits, a point, and the code that this phone was let in with
 KNOWN_VOTER = re.compile(f"({OUR_ID})[.]([a-z0-9]{{1,16}})")
 CODE = f"[A-Za-z0-9]{{{CODE_LENGTH}}}"  # people type capitals, and letters that we never use
@@ -150,6 +153,9 @@ class Phones:
             kept = await self._desk.store.recorded(self._as_guess(said, voter, now, request))
         except VisitorError as error:
             return refused(error.key, STATUS[error.key])
+        except SQLAlchemyError as error:  # a full disk, say, or a lock that somebody holds
+            LOG.error("an answer cannot be kept now: %s", type(error).__name__)
+            return refused("phone.unsaved", 503)
         return Response(
             json.dumps({"round": kept.round, "answer": kept.answer.value}),
             media_type="application/json",
@@ -228,7 +234,7 @@ def vote_page(words: Words, language: str) -> str:
     spoken = {
         key.removeprefix("phone."): words.template(key, language)
         for key in words.tables[FALLBACK]
-        if key.startswith("phone.") and not key.startswith(("phone.code", "phone.cookie"))
+        if key.startswith("phone.") and not key.startswith(("phone.code", "phone.cookie", "phone.unsaved"))
     }
     sentences = json.dumps(spoken, ensure_ascii=False).replace("<", "\\u003c")
     drawn = "".join(

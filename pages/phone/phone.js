@@ -108,15 +108,18 @@
     if (sending || !wish) return;
     sending = true;
     const sent = wish;
+    let trouble = "";
     const { round, answer: said, them = null, knows = null } = sent;
     try {
       const reply = await fetch("api/guess", { method: "POST", headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ round, answer: said, them, knows }) });
-      if (reply.ok) { kept[round] = sent; remember(); } else if (reply.status >= 500) throw new Error("later");
-      else { hold((await reply.json()).error); if (wish === sent) wish = null; }
+      if (reply.ok) { kept[round] = sent; remember(); } else if (reply.status >= 500) {
+        trouble = (await reply.json()).error;
+        throw new Error("later");
+      } else { hold((await reply.json()).error); if (wish === sent) wish = null; }
       if (reply.ok && wish === sent) wish = null;
     } catch {
-      tell("offline");
+      if (trouble) status.textContent = trouble; else tell("offline");
       setTimeout(send, 1000 + 1000 * Math.random());
       sending = false;
       return;
