@@ -3,6 +3,7 @@
     python -m pipelines portrait SELFIE... --look grey --out DIR
     python -m pipelines fetch SET
     python -m pipelines doctor --out DIR
+    python -m pipelines compare PHOTO PORTRAIT
 
 Exit 0: done. Exit 2: an argument or a picture will not do. Exit 3: a model set is not on this machine.
 A failure is one line on stderr, and nothing has been written.
@@ -17,10 +18,11 @@ import warnings
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
+import numpy as np
 import typer
 
-from errors import ChoiceError, NotDownloaded, OperatorError, VisitorError
-from pipelines.face import FaceFinder, quiet
+from errors import ChoiceError, NotDownloaded, OperatorError, PhotoError, VisitorError
+from pipelines.face import Face, FaceFinder, quiet
 from pipelines.generate import Generator, Progress
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.model_set import ModelSet, choose, locate, read_model_sets
@@ -148,6 +150,35 @@ def doctor(
     if out:
         write(out, {"scales.png": mark(contact_sheet(generator), "from_plate")})
         say(f"scales.png in {out}")
+
+
+@app.command()
+def compare(
+    photo: Annotated[Path, typer.Argument(help="A photograph of a person")],
+    portrait: Annotated[Path, typer.Argument(help="A portrait that should be the same person")],
+    as_json: Annotated[bool, typer.Option("--json", help="One object as the last line")] = False,
+) -> None:
+    """Say what a portrait changed, and whether a face-recognition program would know the person."""
+    from pipelines import likeness
+    from pipelines.recognition import Recognizer
+
+    words, recognizer = read_words(), Recognizer(read_settings().recognition == "on")
+    with FaceFinder() as finder:
+        first, second = (likeness.study(measurable(path, finder), finder) for path in (photo, portrait))
+    measures = likeness.compare(first, second).measures.values()
+    report = likeness.as_json([*measures, recognizer.answer([first.face], second.face)], words.say)
+    for measure, found in report.items():
+        say(f"{words.say(f'likeness.{measure}')}: {found['words']}")
+    if as_json:
+        say(json.dumps(report))
+
+
+def measurable(path: Path, finder: FaceFinder) -> Face:
+    """The face in a file. Raises `PhotoError` where none can be measured."""
+    face = finder.find(open_photo(path))
+    if np.isnan(face.landmarks).any():
+        raise PhotoError(face.verdict.key)
+    return face
 
 
 def chosen_look(name: str, light: float | None) -> Look:

@@ -77,10 +77,11 @@ class Window(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """The face level, its pupils 48 px apart, so that a measure means the same in every photo."""
+    """The face level, its pupils so many px apart, so that a measure means the same in every photo."""
 
-    pixels: Pixels  # (130, 125, 3) sRGB
+    pixels: Pixels  # (h, w, 3) sRGB
     points: Points  # (478, 2), where the landmarks are in it
+    matrix: NDArray[np.float64]  # (2, 3), photo px to frame px
 
 
 def judge(pixels: Pixels, landmarks: Points, held: Angles) -> Verdict:
@@ -141,19 +142,31 @@ def window(pixels: Pixels, centre: Points, side: float, longest: int, least: int
     return Window(left, top, right - left, bottom - top, np.ascontiguousarray(part))
 
 
-def frame(pixels: Pixels, landmarks: Points) -> Frame:
-    """The face warped by its pupils."""
-    side = FRAME_SIDE * pupil_distance(landmarks)
+def frame(
+    pixels: Pixels,
+    landmarks: Points,
+    size: tuple[int, int] = FRAME,
+    pupils: float = FRAME_PUPILS,
+    eye_line: float = 0.35,
+    side: float = FRAME_SIDE,
+) -> Frame:
+    """The face warped by its pupils onto (width, height) px; the middle of the eyes at `eye_line` of it.
+
+    `side`: how many pupil distances of the photo that needs.
+    """
+    distance = pupil_distance(landmarks)
     middle = landmarks[[RIGHT_PUPIL, LEFT_PUPIL], :2].mean(axis=0)
-    near = window(pixels, middle, side, max(1, int(side / pupil_distance(landmarks) * FRAME_PUPILS)))
-    points = (landmarks[:, :2] - (near.left, near.top)) * (near.pixels.shape[1] / near.width)
+    near = window(pixels, middle, side * distance, max(1, int(side * pupils)))
+    share = near.pixels.shape[1] / near.width
+    points = (landmarks[:, :2] - (near.left, near.top)) * share
     right, left = points[[RIGHT_PUPIL, LEFT_PUPIL]]
-    x, y = (left - right) * FRAME_PUPILS / np.square(left - right).sum()
+    x, y = (left - right) * pupils / np.square(left - right).sum()
     turn = np.array([[x, y], [-y, x]])
-    shift = np.array([FRAME[0] / 2, 0.35 * FRAME[1]]) - turn @ (right + left) / 2
+    shift = np.array([size[0] / 2, eye_line * size[1]]) - turn @ (right + left) / 2
     matrix, how = np.column_stack([turn, shift]), cv2.INTER_CUBIC
-    level = cv2.warpAffine(near.pixels, matrix, FRAME, flags=how, borderMode=cv2.BORDER_REPLICATE)
-    return Frame(level.astype(np.uint8, copy=False), (points @ turn.T + shift).astype(np.float32))
+    level = cv2.warpAffine(near.pixels, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+    whole = np.column_stack([turn * share, shift - turn @ np.array([near.left, near.top]) * share])
+    return Frame(level.astype(np.uint8, copy=False), (points @ turn.T + shift).astype(np.float32), whole)
 
 
 def brightest(face: Frame) -> float:
@@ -218,7 +231,7 @@ def iris(face: Frame) -> float:
 def _inside(face: Frame) -> NDArray[np.uint8]:
     """The pixels within the face's oval, (n, 3)."""
     oval = np.round(face.points[list(OVAL)]).astype(np.int32)
-    mask = cv2.fillPoly(np.zeros(FRAME[::-1], np.uint8), [oval], [1.0])
+    mask = cv2.fillPoly(np.zeros(face.pixels.shape[:2], np.uint8), [oval], [1.0])
     return face.pixels[np.asarray(mask) > 0]
 
 
