@@ -5,10 +5,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.color import deltaE_ciede2000
 
 from pipelines.face import Face
-from pipelines.tone import PATCHES, filled, lab_of
+from pipelines.tone import PATCHES, delta_e, filled, lab_of
 from pipelines.verdict import OVAL, Points, frame
 
 FRAME, PUPILS, EYES = (256, 320), 40.0, 0.42  # px; eye line as a share of the height
@@ -52,7 +51,7 @@ def colour_change(first: Hair, second: Hair) -> float | None:
     """CIEDE2000; None where one of them shows too little hair."""
     if first.colour is None or second.colour is None:
         return None
-    return float(deltaE_ciede2000(first.colour, second.colour))
+    return delta_e(first.colour, second.colour)
 
 
 def less(first: Hair, second: Hair) -> float:

@@ -5,23 +5,29 @@ Nobody is told more than was measured: where a face is too small, too far turned
 in docs/likeness.md; they are data, in likeness.toml.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from errors import PresetError
+from errors import PhotoError, PresetError
 from pipelines.face import Face, FaceFinder
 from pipelines.hair import Hair, colour_change, hair_of, less, outline_change
 from pipelines.look import complaint, read_table
+from pipelines.photo import Photo
 from pipelines.shape import Shape, looked_at, shape_of
 from pipelines.tone import ToneChange, tone_change
-from pipelines.verdict import LEFT_PUPIL, RIGHT_PUPIL, Points, angles, pupil_distance
+from pipelines.verdict import LEFT_PUPIL, OVAL, RIGHT_PUPIL, Pixels, Points, angles, pupil_distance
+
+Lab = tuple[float, float, float]  # L*, a*, b* under D65
+Outline = NDArray[np.float32]  # (n, 2) px
 
 TABLE = Path(__file__).parent / "likeness.toml"
 MOST_YAW = 20.0  # degrees; pairs of photos differ no more up to there than ahead
@@ -88,12 +94,16 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class LikenessReport:
-    """A portrait against its reference."""
+    """A portrait against its reference. It holds no picture."""
 
     measures: Mapping[str, Measure]
-    tone: ToneChange
-    reference: Subject
-    portrait: Subject
+    tones: tuple[Lab, Lab]  # skin of the reference, exposed as the portrait is, and of the portrait
+    outlines: Mapping[
+        str, tuple[Outline, Outline]
+    ]  # "face", "hair": the reference's, pupils on pupils; its own
+    eyes: tuple[float, float]  # the middle between the portrait's pupils, px
+    pupil_distance: float  # px of the portrait
+    size: tuple[int, int]  # of the portrait, width and height in px
 
     @property
     def changed(self) -> float:
@@ -108,15 +118,13 @@ class LikenessReport:
 
 def as_json(measures: Iterable[Measure], say: Callable[..., str]) -> dict[str, dict[str, object]]:
     """The contract of `compare --json`; `say` gives a key and its values their sentence."""
-    return {
-        one.name: {
-            "value": None if one.value is None else round(one.value, 3),
-            "unit": one.unit,
-            "verdict": one.level.value,
-            "words": say(one.key, **one.values),
-        }
-        for one in measures
-    }
+    return {one.name: {**as_told(one), "words": say(one.key, **one.values)} for one in measures}
+
+
+def as_told(one: Measure) -> dict[str, object]:
+    """A measure as `report.json` holds it."""
+    value = None if one.value is None else round(one.value, 3)
+    return {"value": value, "unit": one.unit, "verdict": one.level.value}
 
 
 @cache
@@ -151,8 +159,57 @@ def compare(reference: Subject, portrait: Subject, doubts: bool = True) -> Liken
         _judged("pose", pose_change(reference.landmarks, portrait.landmarks)),
     ]
     doubt = _doubts(reference, portrait)
-    measures = {one.name: doubt(one) if doubts else one for one in judged}
-    return LikenessReport(measures, tone, reference, portrait)
+    eyes = portrait.landmarks[[RIGHT_PUPIL, LEFT_PUPIL], :2].mean(axis=0)
+    return LikenessReport(
+        measures={one.name: doubt(one) if doubts else one for one in judged},
+        tones=tone.tones,
+        outlines=_outlines(reference, portrait),
+        eyes=(float(eyes[0]), float(eyes[1])),
+        pupil_distance=portrait.pupils,
+        size=(portrait.face.photo.pixels.shape[1], portrait.face.photo.pixels.shape[0]),
+    )
+
+
+def against(
+    plate: Pixels, portraits: Sequence[Pixels], finder: FaceFinder
+) -> tuple[LikenessReport | None, ...]:
+    """What each portrait changed of the plate, on the same canvas; None where no face is found in it."""
+    reference = _subject(plate, finder)
+    if reference is None:
+        return (None,) * len(portraits)
+    found = [_subject(portrait, finder) for portrait in portraits]
+    return tuple(compare(reference, one) if one else None for one in found)
+
+
+def _subject(pixels: Pixels, finder: FaceFinder) -> Subject | None:
+    try:
+        face = finder.find(Photo(pixels.copy()))
+    except PhotoError:
+        return None
+    return None if np.isnan(face.landmarks).any() else study(face, finder)
+
+
+def _outlines(reference: Subject, portrait: Subject) -> dict[str, tuple[Outline, Outline]]:
+    """Face and hair of both, px of the portrait; in the frames of the hair their pupils lie on each other."""
+    back = cv2.invertAffineTransform(portrait.hair.matrix)
+    faces = [_moved(one.landmarks[list(OVAL), :2], one.hair.matrix) for one in (reference, portrait)]
+    hairs = [_ring(one.hair) for one in (reference, portrait)]
+    return {
+        name: (_moved(first, back), _moved(second, back))
+        for name, (first, second) in (("face", faces), ("hair", hairs))
+    }
+
+
+def _moved(points: Outline, matrix: NDArray[np.float64]) -> Outline:
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)
+
+
+def _ring(hair: Hair) -> Outline:
+    """The longest contour of an outline, px of its frame."""
+    rings = cv2.findContours(hair.outline.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    if not rings:
+        return np.zeros((0, 2), np.float32)
+    return np.asarray(max(rings, key=cv2.contourArea)[:, 0], np.float32)
 
 
 def pose_change(reference: Points, portrait: Points) -> float:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.color import deltaE_ciede2000
 
 from pipelines.face import Face
 from pipelines.verdict import OVAL, Frame, Pixels, Points, frame
@@ -66,7 +65,7 @@ def tone_change(reference: Face, other: Face, here: Points, there: Points) -> To
     after = before + change
     return ToneChange(
         lighter=float(change[0]),
-        delta_e=float(deltaE_ciede2000(before, after)),
+        delta_e=delta_e(before, after),
         trust=trust,
         tones=(tuple(map(float, before)), tuple(map(float, after))),  # type: ignore[arg-type]
     )
@@ -79,6 +78,13 @@ def skin(pixels: Pixels, landmarks: Points, gain: float = 1.0) -> Skin:
     sides = [[_patch(lab, face, hull) for hull in hulls] for hulls in PATCHES]
     table = np.array([np.nanmean(both, axis=0) for both in sides])
     return Skin(table[:, :3], table[:, 3])
+
+
+def delta_e(first: Floats, second: Floats) -> float:
+    """CIEDE2000 between two colours in Lab."""
+    from skimage.color import deltaE_ciede2000  # here: the page opens before
+
+    return float(deltaE_ciede2000(first, second))
 
 
 def lab_of(pixels: Pixels, gain: float = 1.0) -> Floats:
