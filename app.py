@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from pages.desk import Desk
-    from pages.door import Door
     from pipelines.generate import Generator
     from pipelines.model_set import ModelSet
 
@@ -96,6 +95,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from booth.visit import Visits
     from pages.board import Board
     from pages.desk import Desk
+    from pages.door import Door, host_key
     from pages.look_pictures import LookPictures
     from pages.telling import Teller
     from pages.warmup import Warmup
@@ -103,7 +103,6 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from pipelines.look import read_expressions, read_looks
     from pipelines.model_set import WEIGHTS, choose, read_model_sets
     from pipelines.pose import mesh_detector
-    from pipelines.recognition import Recognizer
     from pipelines.studio import Studio
     from votes.room import Room
     from votes.store import Store
@@ -118,6 +117,9 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     generator, fallback = generators(model_set, settings.device, weights, lambda: int(board.is_asked))
     finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
     pictures = LookPictures(looks, finder, studio, generator)
+    key, is_new = host_key(settings)
+    if is_new:
+        sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
     return Desk(
         words=words,
         hosted=settings.hosted,
@@ -134,26 +136,15 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         deck=deck,
         visits=Visits(album, settings.retention_minutes),
         line=Line(),
-        recognizer=Recognizer(settings.recognition == "on"),
         teller=teller,
         warmup=Warmup(
             [pictures.draw, generator.load, mesh_detector], teller, [pictures.draw_welcome, settle]
         ),
         board=board,
-        door=door_of(settings),
+        door=Door(key, settings.hosted),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
     )
-
-
-def door_of(settings: Settings) -> "Door":
-    """Opens for the host's key, which is shown once where it is new. Raises `OperatorError`."""
-    from pages.door import Door, host_key
-
-    key, is_new = host_key(settings)
-    if is_new:
-        sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
-    return Door(key, settings.hosted)
 
 
 def settle() -> None:

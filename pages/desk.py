@@ -14,7 +14,6 @@ from pages.warmup import Warmup
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import Expression, Look
-from pipelines.recognition import Recognizer
 from pipelines.studio import Studio
 from votes.store import Store
 from words import Words
@@ -40,7 +39,6 @@ class Desk:
     visits: Visits
     line: Line
     teller: Teller
-    recognizer: Recognizer
     warmup: Warmup
     board: Board
     door: Door

@@ -159,14 +159,9 @@ class Layout:
         say = self._say
         with self._screen(Stage.RESULT) as column:
             with _part("see"):
-                shown = portraits(
-                    say("result.which"), say("result.wipe"), self._desk.words.template("result.wiped")
-                )
+                shown = portraits(say("result.which"))
             with _part("say"):
-                words, report = _html(""), _html("")
-                with gr.Row(elem_classes=["machine"]):
-                    machine, ask = _html(""), _button(say("result.ask"), "plain")
-                show, code = tick(say("show.tick", h=self._desk.show_hours)), _html("")
+                words, show, code = _html(""), tick(say("show.tick", h=self._desk.show_hours)), _html("")
                 notice = _html("")
                 guess = _button(say("result.vote"), "go")
                 with gr.Row(elem_classes=["acts"]):
@@ -176,9 +171,6 @@ class Layout:
         parts: dict[str, Any] = {
             "portraits": shown,
             "words": words,
-            "report": report,
-            "machine": machine,
-            "ask": ask,
             "show": show,
             "code": code,
             "guess": guess,

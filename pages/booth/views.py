@@ -12,7 +12,6 @@ from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
 from pages.components.consent import UNTICKED
 from pages.desk import Desk
-from pages.report import reports
 from pipelines.photo import MAX_BYTES
 from votes.schema import Kind
 from votes.tally import Tally
@@ -65,10 +64,7 @@ class Views:
             return {}
         return {
             on.portraits: self._portraits(made),
-            on.words: markup.heading(say("result.title")) + markup.note(self._honest(made)),
-            on.report: reports(say, made.likeness, [picture_url(one) for one in made.portraits]),
-            on.machine: markup.note(say("result.machine")),
-            on.ask: gr.Button(visible=not self._desk.recognizer.refusal),
+            on.words: markup.heading(say("result.made"), self._honest(made)),
             on.show: UNTICKED if not visit.code else gr.skip(),
             on.code: self.code(visit),
             on.take: markup.take(say("take.title"), say("take.note"), self._links(visit, made)),
