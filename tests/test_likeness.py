@@ -1,0 +1,92 @@
+"""What a portrait changed, on the two shipped faces: nothing where nothing was done, and what was done."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib.cbook import get_sample_data
+from PIL import Image
+from skimage.data import astronaut
+
+from bench.drift import face, jpeg, lighter
+from pipelines.__main__ import main
+from pipelines.face import FaceFinder
+from pipelines.likeness import Level, Subject, compare, study
+from pipelines.photo import Photo
+from pipelines.recognition import Recognizer
+
+MEASURES = {"skin", "jaw", "face", "eyes", "hair", "hair_colour", "pose"}
+
+
+def subject(pixels: Any, finder: FaceFinder) -> Subject:
+    return study(finder.find(Photo(np.ascontiguousarray(pixels))), finder)
+
+
+@pytest.fixture(scope="module")
+def collins(finder: FaceFinder) -> Subject:
+    """Pupils about 70 px apart."""
+    return subject(cv2.resize(np.asarray(astronaut()), None, fx=2, fy=2)[:640, 160:672], finder)
+
+
+def test_a_photo_that_was_only_encoded_again_is_unchanged(collins: Subject, finder: FaceFinder) -> None:
+    report = compare(collins, subject(jpeg(collins.face.photo.pixels, 85), finder))
+    assert set(report.measures) == MEASURES
+    assert {one.level for one in report.measures.values()} == {Level.UNCHANGED}
+    assert report.changed < 0.1
+
+
+@pytest.mark.parametrize(
+    ("by", "key"), [(8, "likeness.skin_clearly_more"), (-8, "likeness.skin_clearly_less")]
+)
+def test_lightened_and_darkened_skin_is_told_with_its_direction(
+    collins: Subject, finder: FaceFinder, by: int, key: str
+) -> None:
+    spoilt = lighter(by)(collins.face.photo.pixels, collins.landmarks, collins.face.mask)
+    skin = compare(collins, subject(spoilt, finder)).measures["skin"]
+    assert skin.key == key
+    assert skin.value == pytest.approx(by, abs=2)
+
+
+@pytest.mark.parametrize("share", [-0.06, 0.06])
+def test_a_face_made_narrower_or_broader_is_told(collins: Subject, finder: FaceFinder, share: float) -> None:
+    spoilt = face(share)(collins.face.photo.pixels, collins.landmarks, collins.face.mask)
+    found = compare(collins, subject(spoilt, finder)).measures["face"]
+    assert found.value is not None and found.value * share > 0
+    assert found.level in (Level.A_LITTLE, Level.CLEARLY)
+
+
+def test_a_face_too_small_to_tell_has_no_number(collins: Subject, finder: FaceFinder) -> None:
+    small = cv2.resize(collins.face.photo.pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    jaw = compare(collins, subject(small, finder)).measures["jaw"]
+    assert (jaw.level, jaw.value, jaw.key) == (Level.NOT_MEASURED, None, "likeness.small")
+
+
+def test_recognition_tells_a_person_from_another_and_can_be_switched_off(
+    collins: Subject, finder: FaceFinder
+) -> None:
+    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
+        hopper = finder.find(Photo(np.array(image.convert("RGB"))))
+    again = finder.find(Photo(jpeg(collins.face.photo.pixels, 80)))
+    asked = Recognizer()
+    if asked.refusal:
+        pytest.skip("dlib or its network is not installed here")
+    assert asked.answer([hopper, collins.face], again).level == Level.UNCHANGED
+    assert asked.answer([hopper], again).key == "likeness.recognition_clearly"
+    off = Recognizer(allowed=False).answer([collins.face], again)
+    assert (off.level, off.value, off.key) == (Level.NOT_MEASURED, None, "likeness.recognition_off")
+
+
+def test_the_command_prints_every_measure_as_its_last_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.asarray(astronaut())).save(tmp_path / "one.png")
+    assert main(["compare", str(tmp_path / "one.png"), str(tmp_path / "one.png"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(told) == {*MEASURES, "recognition"}
+    assert {frozenset(one) for one in told.values()} == {frozenset(("value", "unit", "verdict", "words"))}
+    Image.new("RGB", (300, 300)).save(tmp_path / "none.png")
+    assert main(["compare", str(tmp_path / "one.png"), str(tmp_path / "none.png")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
