@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from pages.desk import Desk
+    from pages.door import Door
     from pipelines.generate import Generator
     from pipelines.model_set import ModelSet
 
@@ -95,7 +96,6 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from booth.visit import Visits
     from pages.board import Board
     from pages.desk import Desk
-    from pages.door import Door, host_key
     from pages.look_pictures import LookPictures
     from pages.telling import Teller
     from pages.warmup import Warmup
@@ -117,9 +117,6 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     generator, fallback = generators(model_set, settings.device, weights, lambda: int(board.is_asked))
     finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
     pictures = LookPictures(looks, finder, studio, generator)
-    key, is_new = host_key(settings)
-    if is_new:
-        sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
     return Desk(
         words=words,
         hosted=settings.hosted,
@@ -141,10 +138,20 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
             [pictures.draw, generator.load, mesh_detector], teller, [pictures.draw_welcome, settle]
         ),
         board=board,
-        door=Door(key, settings.hosted),
+        door=door_of(settings),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
     )
+
+
+def door_of(settings: Settings) -> "Door":
+    """Opens for the host's key, which is shown once where it is new. Raises `OperatorError`."""
+    from pages.door import Door, host_key
+
+    key, is_new = host_key(settings)
+    if is_new:
+        sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
+    return Door(key, settings.hosted)
 
 
 def settle() -> None:

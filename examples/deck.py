@@ -19,7 +19,7 @@ from pipelines.generate import Generator
 from pipelines.look import Look, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
-from pipelines.sitting import Order, PlateReady, Portrait, PortraitReady, sit
+from pipelines.sitting import Order, PlateReady, PortraitReady, sit
 from pipelines.studio import Studio
 from votes.schema import Kind
 
@@ -35,34 +35,33 @@ MADE = {
 }
 
 
-def pictures(generator: Generator) -> Iterator[tuple[str, Look, Kind, bytes, Portrait]]:
-    """Sitter, look, truth and exhibit, a pair at a time; and the portrait of that pair."""
+def pictures(generator: Generator) -> Iterator[tuple[str, Look, Kind, bytes]]:
+    """Sitter, look, truth and exhibit, a pair at a time."""
     with FaceFinder() as finder, Studio() as studio:
         for name, photo in zip(CREDITS, sitters(), strict=True):
             for look in read_looks().values():
-                drawn, portrait = sitting(photo, look, finder, studio, generator)
+                drawn = sitting(photo, look, finder, studio, generator)
                 for truth, jpeg in zip(Kind, drawn, strict=True):
-                    yield name, look, truth, jpeg, portrait
+                    yield name, look, truth, jpeg
 
 
 def sitting(
     photo: Photo, look: Look, finder: FaceFinder, studio: Studio, generator: Generator
-) -> tuple[tuple[bytes, ...], Portrait]:
-    """The exhibits of one photograph and one portrait, and the portrait."""
+) -> tuple[bytes, ...]:
+    """The exhibits of one photograph and one portrait."""
     plates, portraits = [], []
     for event in sit([photo], Order(look, variations=1, seed=SEED), finder, studio, generator):
         if isinstance(event, PlateReady):
             plates.append(event.plate.pixels)
         if isinstance(event, PortraitReady):
-            portraits.append(event.portrait)
-    return pair(plates[0], [one.rendering.image for one in portraits], generator), portraits[0]
+            portraits.append(event.portrait.rendering.image)
+    return pair(plates[0], portraits, generator)
 
 
-def entry(file: str, name: str, look: Look, truth: Kind, portrait: Portrait) -> str:
+def entry(file: str, name: str, look: Look, truth: Kind) -> str:
     """One picture's part of `deck.toml`; the stage tells of a portrait's making once the truth is out."""
-    rendering = portrait.rendering
-    making = f"""seed = {rendering.seed}
-steps = {rendering.executed_steps}
+    making = f"""seed = {SEED}
+steps = {read_model_sets()["mini"].course().executed_steps}
 prompt = "{Order(look).prompt}"
 """
     return f"""
@@ -85,11 +84,11 @@ def write(folder: Path) -> None:
     for old in folder.glob("*.jpg"):
         old.unlink()
     entries = {}
-    for name, look, truth, jpeg, portrait in pictures(Generator(read_model_sets()["mini"], "cpu")):
+    for name, look, truth, jpeg in pictures(Generator(read_model_sets()["mini"], "cpu")):
         # a name that tells nothing, and an order by it
         file = hashlib.sha256(f"{name} {look.name} {truth.value}".encode()).hexdigest()[:8] + ".jpg"
         (folder / file).write_bytes(jpeg)
-        entries[file] = entry(file, name, look, truth, portrait)
+        entries[file] = entry(file, name, look, truth)
     head = "# The starter deck, written by `python -m examples.deck`. Pairs: a visitor sees one of each.\n"
     (folder / LIST).write_text(head + "".join(entries[file] for file in sorted(entries)), encoding="utf-8")
 

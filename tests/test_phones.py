@@ -78,8 +78,9 @@ def test_the_page_is_light_and_speaks_the_browsers_language(
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", page.text)  # nothing else to load
 
 
-def test_every_language_has_every_sentence_of_the_phone_and_no_other_marks() -> None:
-    english = {key: text for key, text in WORDS.tables["en"].items() if key.startswith("phone.")}
+def test_every_language_has_every_sentence_of_phone_and_report_and_no_other_marks() -> None:
+    spoken = ("phone.", "likeness.")
+    english = {key: text for key, text in WORDS.tables["en"].items() if key.startswith(spoken)}
     for language, table in WORDS.tables.items():
         assert language == "en" or set(table) == set(english), language
         for key in english:
