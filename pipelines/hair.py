@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.face import Face
-from pipelines.tone import PATCHES, delta_e, filled, lab_of
-from pipelines.verdict import OVAL, Points, frame
+from pipelines.tone import PATCHES, delta_e, lab_of
+from pipelines.verdict import OVAL, Points, filled, frame
 
 FRAME, PUPILS, EYES = (256, 320), 40.0, 0.42  # px; eye line as a share of the height
 LOWEST = (61, 291)  # corners of the mouth: below them clothes pass for hair

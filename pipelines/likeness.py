@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +21,7 @@ from pipelines.face import Face, FaceFinder
 from pipelines.hair import Hair, colour_change, hair_of, less, outline_change
 from pipelines.look import complaint, read_table
 from pipelines.photo import Photo
+from pipelines.pose import onto
 from pipelines.shape import Shape, looked_at, shape_of
 from pipelines.tone import ToneChange, tone_change
 from pipelines.verdict import LEFT_PUPIL, OVAL, RIGHT_PUPIL, Pixels, Points, angles, pupil_distance
@@ -33,6 +33,7 @@ TABLE = Path(__file__).parent / "likeness.toml"
 MOST_YAW = 20.0  # degrees; pairs of photos differ no more up to there than ahead
 REPAINTED = 1.2  # where surroundings tell no exposure, skin is noisier by so much
 POSE_POINTS = (4, 234, 454)  # nose and ears, as in the pose map
+SIGNED = ("skin", "jaw", "face", "eyes")  # measures with a sentence for each direction
 WORST = 3.0  # a single measure counts no more than so many times "clearly" when portraits are put in order
 
 
@@ -158,10 +159,11 @@ def compare(reference: Subject, portrait: Subject, doubts: bool = True) -> Liken
         _hair_colour(reference.hair, portrait.hair),
         _judged("pose", pose_change(reference.landmarks, portrait.landmarks)),
     ]
-    doubt = _doubts(reference, portrait)
+    if doubts:
+        judged = [_believed(one, reference, portrait) for one in judged]
     eyes = portrait.landmarks[[RIGHT_PUPIL, LEFT_PUPIL], :2].mean(axis=0)
     return LikenessReport(
-        measures={one.name: doubt(one) if doubts else one for one in judged},
+        measures={one.name: one for one in judged},
         tones=tone.tones,
         outlines=_outlines(reference, portrait),
         eyes=(float(eyes[0]), float(eyes[1])),
@@ -192,16 +194,12 @@ def _subject(pixels: Pixels, finder: FaceFinder) -> Subject | None:
 def _outlines(reference: Subject, portrait: Subject) -> dict[str, tuple[Outline, Outline]]:
     """Face and hair of both, px of the portrait; in the frames of the hair their pupils lie on each other."""
     back = cv2.invertAffineTransform(portrait.hair.matrix)
-    faces = [_moved(one.landmarks[list(OVAL), :2], one.hair.matrix) for one in (reference, portrait)]
+    faces = [onto(one.hair.matrix, one.landmarks[list(OVAL), :2]) for one in (reference, portrait)]
     hairs = [_ring(one.hair) for one in (reference, portrait)]
     return {
-        name: (_moved(first, back), _moved(second, back))
+        name: (onto(back, first), onto(back, second))
         for name, (first, second) in (("face", faces), ("hair", hairs))
     }
-
-
-def _moved(points: Outline, matrix: NDArray[np.float64]) -> Outline:
-    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
 
 def _ring(hair: Hair) -> Outline:
@@ -259,9 +257,6 @@ def _judged(name: str, value: float, looser: float = 1.0, **values: object) -> M
     return Measure(name, level, key, values, value, limits.unit, limits.noise, limits.pair)
 
 
-SIGNED = ("skin", "jaw", "face", "eyes")
-
-
 def _unmeasured(name: str, why: str) -> Measure:
     limits = thresholds()[name]
     return Measure(
@@ -269,16 +264,10 @@ def _unmeasured(name: str, why: str) -> Measure:
     )
 
 
-def _doubts(reference: Subject, portrait: Subject) -> Any:
-    """What is not believed of these two pictures: shapes of heads that are turned, details of small faces."""
-    pupils = min(reference.pupils, portrait.pupils)
-    turned = max(abs(reference.yaw), abs(portrait.yaw)) > MOST_YAW
-
-    def doubt(one: Measure) -> Measure:
-        if pupils < thresholds()[one.name].least_pupils:
-            return _unmeasured(one.name, "small")
-        if turned and one.name in Shape._fields:
-            return _unmeasured(one.name, "turned")
-        return one
-
-    return doubt
+def _believed(one: Measure, reference: Subject, portrait: Subject) -> Measure:
+    """The measure, unless these two pictures cannot tell it: a face too small, a shape turned too far."""
+    if min(reference.pupils, portrait.pupils) < thresholds()[one.name].least_pupils:
+        return _unmeasured(one.name, "small")
+    if one.name in Shape._fields and max(abs(reference.yaw), abs(portrait.yaw)) > MOST_YAW:
+        return _unmeasured(one.name, "turned")
+    return one

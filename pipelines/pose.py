@@ -89,7 +89,7 @@ def pose_map(face: Face, framing: Framing, canvas: tuple[int, int]) -> Pose:
     """The sitter's head and shoulders on the canvas (width, height), as the ControlNet reads them."""
     matrix = framing_matrix(face, framing, canvas)
     points = np.full((18, 2), np.nan, np.float32)
-    points[list(HEAD)] = _onto(matrix, face.landmarks[list(HEAD.values()), :2])
+    points[list(HEAD)] = onto(matrix, face.landmarks[list(HEAD.values()), :2])
     points[[RIGHT, LEFT]] = _shoulders(face, matrix)
     points[NECK] = points[[RIGHT, LEFT]].mean(axis=0)
     nose, spread = points[NOSE, 0], points[[RIGHT_EAR, LEFT_EAR], 0]
@@ -145,14 +145,15 @@ def seen(face: Face) -> Pixels:
     with quiet():
         lines = detector(framed, output_type="np", detect_resolution=size, image_resolution=size)
     image = np.zeros((SEEN[1], SEEN[0], 3), np.uint8)
-    for x, y in _onto(matrix, face.landmarks[:, :2]):
+    for x, y in onto(matrix, face.landmarks[:, :2]):
         cv2.circle(
             image, (round(float(x)), round(float(y))), 2, (120, 130, 140), thickness=-1, lineType=cv2.LINE_AA
         )
     return np.where(lines.any(axis=2, keepdims=True), lines, image).astype(np.uint8)
 
 
-def _onto(matrix: Points, points: Points) -> Points:
+def onto(matrix: Points | NDArray[np.float64], points: Points) -> Points:
+    """Points (n, 2) moved by a matrix (2, 3)."""
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
 
@@ -162,7 +163,7 @@ def _shoulders(face: Face, matrix: Points) -> Points:
     As far as the picture shows them MediaPipe's, otherwise those of the average sitter; both alike, since
     one true and one average shoulder would tilt the sitter.
     """
-    right, left = _onto(matrix, face.pupils)
+    right, left = onto(matrix, face.pupils)
     apart = left[0] - right[0]
     outwards = np.array([[-SHOULDER_OUT], [SHOULDER_OUT]]) + SHOULDER_PER_YAW * face.yaw
     average = (right + left) / 2 + apart * np.hstack([outwards, np.full((2, 1), SHOULDER_DOWN)])
@@ -172,4 +173,4 @@ def _shoulders(face: Face, matrix: Points) -> Points:
     size = np.array(face.photo.pixels.shape[1::-1])
     room = float(np.minimum(found, size - found).min()) / face.pupil_distance  # to the nearest border
     trust = float(np.clip(TRUST_AT_BORDER + TRUST_PER_ROOM * room, 0, MOST_TRUST))
-    return np.asarray(trust * _onto(matrix, found) + (1 - trust) * average, np.float32)
+    return np.asarray(trust * onto(matrix, found) + (1 - trust) * average, np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.face import Face
-from pipelines.verdict import OVAL, Frame, Pixels, Points, frame
+from pipelines.verdict import OVAL, Frame, Pixels, Points, filled, frame
 
 Floats = NDArray[np.float64]
 
@@ -165,13 +165,6 @@ def _surroundings(face: Face, landmarks: Points) -> _Surroundings:
     y, x = np.mgrid[: LIGHT_FRAME[1], : LIGHT_FRAME[0]]
     neck = (x > jaw[0]) & (x < jaw[1]) & (y > chin - LIGHT_PUPILS) & (y < chin + LIGHT_PUPILS)
     return _Surroundings(linear(soft), (mask > 0.8) & ~near & ~neck, (mask >= 0) & (mask < 0.1))
-
-
-def filled(seen: Frame, points: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Which pixels of a frame lie within that ring of landmarks."""
-    ring = np.round(seen.points[list(points)]).astype(np.int32)
-    drawn = cv2.fillPoly(np.zeros(seen.pixels.shape[:2], np.uint8), [ring], [1.0])
-    return np.asarray(drawn > 0)
 
 
 def _log_gain(first: Floats, second: Floats, area: NDArray[np.bool_]) -> tuple[Floats, float] | None:

@@ -6,6 +6,7 @@ ratio of edges. The figures beside the constants come from official portraits (2
 256 x 320 px, all skin tones) and from darkened, brightened, blurred and shrunk copies of them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -230,9 +231,14 @@ def iris(face: Frame) -> float:
 
 def _inside(face: Frame) -> NDArray[np.uint8]:
     """The pixels within the face's oval, (n, 3)."""
-    oval = np.round(face.points[list(OVAL)]).astype(np.int32)
-    mask = cv2.fillPoly(np.zeros(face.pixels.shape[:2], np.uint8), [oval], [1.0])
-    return face.pixels[np.asarray(mask) > 0]
+    return face.pixels[filled(face, OVAL)]
+
+
+def filled(face: Frame, points: Sequence[int]) -> NDArray[np.bool_]:
+    """Which pixels of a frame lie within that ring of landmarks, (h, w)."""
+    ring = np.round(face.points[list(points)]).astype(np.int32)
+    drawn = cv2.fillPoly(np.zeros(face.pixels.shape[:2], np.uint8), [ring], [1.0])
+    return np.asarray(drawn) > 0
 
 
 def _apart(points: Points, a: int, b: int) -> float:
