@@ -205,7 +205,7 @@ def reveal(stage: Page, scene: str, phones: dict[str, Watched]) -> None:
     accessible(stage)
     picture(stage, f"stage-{scene}")
     for name, one in phones.items() if scene in ("closed", "truth") else ():
-        shown = one.page.locator(".b h1" if scene == "closed" else "main .t")
+        shown = one.page.locator(".b h1" if scene == "closed" else "main > .t")
         expect(shown).to_be_visible(timeout=10_000)
         accessible(one.page)
         picture(one.page, f"phone-{name}-{scene}")
