@@ -15,6 +15,7 @@ from booth.album import Album, PictureId, SittingId
 from booth.programme import Showing
 from booth.quiz import Quiz
 from errors import PhotoError, VisitorError
+from pipelines.likeness import LikenessReport
 from pipelines.photo import Photo
 from pipelines.sitting import MOST_SELFIES
 from votes.schema import VoterId
@@ -65,6 +66,7 @@ class Made:
     portraits: tuple[PictureId, ...]
     on_fallback: bool = False  # the GPU's quota was spent, the small model drew
     shows: tuple[Showing, ...] = ()  # what a room could be asked about, portrait by portrait
+    likeness: tuple[LikenessReport | None, ...] = ()  # what each portrait changed, least first
 
 
 @dataclass(eq=False)

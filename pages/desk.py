@@ -14,6 +14,7 @@ from pages.warmup import Warmup
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import Expression, Look
+from pipelines.recognition import Recognizer
 from pipelines.studio import Studio
 from votes.store import Store
 from words import Words
@@ -39,6 +40,7 @@ class Desk:
     visits: Visits
     line: Line
     teller: Teller
+    recognizer: Recognizer
     warmup: Warmup
     board: Board
     door: Door

@@ -165,10 +165,14 @@ def compare(
     words, recognizer = read_words(), Recognizer(read_settings().recognition == "on")
     with FaceFinder() as finder:
         first, second = (likeness.study(measurable(path, finder), finder) for path in (photo, portrait))
-    measures = likeness.compare(first, second).measures.values()
-    report = likeness.as_json([*measures, recognizer.answer([first.face], second.face)], words.say)
-    for measure, found in report.items():
-        say(f"{words.say(f'likeness.{measure}')}: {found['words']}")
+    measures = [
+        *likeness.compare(first, second).measures.values(),
+        recognizer.answer([first.face], second.face),
+    ]
+    report = likeness.as_json(measures, words.say)
+    for one in measures:
+        doubt = f" {words.say('likeness.unsure')}" if one.unsure else ""
+        say(f"{words.say(f'likeness.{one.name}')}: {report[one.name]['words']}{doubt}")
     if as_json:
         say(json.dumps(report))
 

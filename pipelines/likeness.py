@@ -72,6 +72,11 @@ class Measure:
     noise: float = 0.0  # 95 % of re-encoded copies differ less
     pair: float = 0.0  # half of all other photos of the same person differ less
 
+    @property
+    def unsure(self) -> bool:
+        """Whether another photo of the same person could differ as much, which `likeness.unsure` says."""
+        return self.level == Level.A_LITTLE and self.name in Shape._fields
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:

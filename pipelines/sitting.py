@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from errors import ChoiceError, PhotoError
 from pipelines.face import Face, FaceFinder, best_of, require_good
 from pipelines.generate import Generator, Progress, Rendering, Request
+from pipelines.likeness import LikenessReport, against, as_told
 from pipelines.look import Expression, Look
 from pipelines.model_set import ModelSet
 from pipelines.photo import Photo
@@ -104,6 +105,7 @@ class Done:
 
     portraits: tuple[Portrait, ...]
     report: dict[str, Any]
+    likeness: tuple[LikenessReport | None, ...] = ()  # portrait by portrait; None where no face was found
 
 
 Event = FaceFound | PlateReady | PoseReady | Progress | PortraitReady | Done
@@ -173,7 +175,13 @@ def sit(
         portraits.append(Portrait(event, order.look, model_set))
         yield PortraitReady(portraits[-1])
     timings.seconds["portraits"] = time.perf_counter() - began
-    yield Done(tuple(portraits), report(order, faces, portraits, generator, timings.seconds))
+    with timings.stage("likeness"):
+        likeness = against(request.plate, [one.rendering.image for one in portraits], finder)
+    told = report(order, faces, portraits, generator, timings.seconds)
+    told["likeness"] = [
+        one and {name: as_told(found) for name, found in one.measures.items()} for one in likeness
+    ]
+    yield Done(tuple(portraits), told, likeness)
 
 
 def find_faces(photos: Sequence[Photo], finder: FaceFinder) -> tuple[Face, ...]:

@@ -38,6 +38,7 @@ from pipelines.look import read_expressions, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
 from pipelines.provenance import read_mark
+from pipelines.recognition import Recognizer
 from pipelines.studio import Studio
 from settings import Settings
 from votes.room import Room
@@ -107,6 +108,7 @@ def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
             deck=deck,
             visits=Visits(album, 30),
             line=Line(),
+            recognizer=Recognizer(),
             teller=teller,
             warmup=Warmup([painter.load], teller),
             board=Board(Room(store, programme), programme, Settings()),

@@ -56,8 +56,9 @@ def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
     on.look.quiet["photos"].click(does.go(Stage.CAMERA), **at_once)
     on.result.show.input(does.allow_show, [on.result.show, on.result.portraits], **at_once)
     on.result.portraits.input(does.choose_another, **at_once)
+    on.result.ask.click(does.ask_machine, on.result.portraits, **at_once)
     on.result.guess.click(does.go(Stage.VOTE), **at_once)
-    on.result.again.click(does.go(Stage.LOOK), **at_once)
+    on.result.quiet["again"].click(does.go(Stage.LOOK), **at_once)
     for kind in Kind:
         on.vote.buttons[kind].click(does.answer(kind), **at_once)
     on.vote.next.click(does.next, **at_once)

@@ -6,7 +6,7 @@ The browser's word is looked up or refused, never used: it names no file and no 
 import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -15,7 +15,7 @@ import gradio as gr
 from booth.programme import offer
 from booth.quiz import Question, Quiz, line_up
 from booth.visit import Run, Stage, Visit
-from errors import ChoiceError, NoQuota, VisitorError
+from errors import ChoiceError, NoQuota, PhotoError, VisitorError
 from pages import markup
 from pages.booth.layout import AS_I_AM, COUNTS
 from pages.booth.screens import Screens
@@ -25,6 +25,7 @@ from pages.components.consent import UNTICKED, ticked
 from pages.desk import Desk
 from pages.gate import COOKIE
 from pipelines.generate import Generator
+from pipelines.photo import read_photo
 from pipelines.sitting import Order, sit
 from votes.schema import Kind
 
@@ -191,14 +192,32 @@ class Actions:
             return {self._on.result.code: self._views.code(visit), self._on.result.notice: ""}
         return {self._on.result.notice: markup.notice(told.sentence or say("visit.over"))}
 
+    def ask_machine(self, shown: str, request: gr.Request) -> Update:
+        """The visitor's own tap: whether a face-recognition program takes the large portrait for them."""
+        visit, desk = self._visit(request), self._desk
+        with desk.teller.telling() as told:
+            if visit.made is None:
+                raise VisitorError("visit.over")
+            kept = visit.album.get(visit.made.portraits[_chosen(shown, len(visit.made.portraits))])
+            if kept is None:
+                raise VisitorError("visit.over")
+            key = "likeness.recognition_unseen"
+            with suppress(PhotoError):
+                selfies = [desk.finder.find(selfie.photo) for selfie in visit.selfies]
+                key = desk.recognizer.answer(selfies, desk.finder.find(read_photo(kept.jpeg))).key
+            return {self._on.result.machine: markup.status(desk.say(key)), self._on.result.notice: ""}
+        return {self._on.result.notice: markup.notice(told.sentence or desk.say("visit.over"))}
+
     def choose_another(self, request: gr.Request) -> Update:
         """Another portrait is large: leave to show one is no leave to show the next."""
         visit, on = self._visit(request), self._on.result
+        unasked = markup.note(self._desk.say("result.machine"))  # the answer was about the other one
         if not visit.code or not visit.sitting:
-            return {on.notice: ""}
+            return {on.notice: "", on.machine: unasked}
         self._desk.album.forbid_show(visit.sitting)
         visit.code = ""
-        return {on.show: UNTICKED, on.code: "", on.notice: markup.status(self._desk.say("show.again"))}
+        again = markup.status(self._desk.say("show.again"))
+        return {on.show: UNTICKED, on.code: "", on.notice: again, on.machine: unasked}
 
     def answer(self, kind: Kind) -> Handler:
         """Keep the answer, then tell the truth. A second tap changes nothing."""

@@ -159,23 +159,30 @@ class Layout:
         say = self._say
         with self._screen(Stage.RESULT) as column:
             with _part("see"):
-                shown = portraits(say("result.which"))
+                shown = portraits(
+                    say("result.which"), say("result.wipe"), self._desk.words.template("result.wiped")
+                )
             with _part("say"):
-                words, show, code = _html(""), tick(say("show.tick", h=self._desk.show_hours)), _html("")
+                words, report = _html(""), _html("")
+                with gr.Row(elem_classes=["machine"]):
+                    machine, ask = _html(""), _button(say("result.ask"), "plain")
+                show, code = tick(say("show.tick", h=self._desk.show_hours)), _html("")
                 notice = _html("")
-                guess = _button(say("result.vote"), "go")
                 with gr.Row(elem_classes=["acts"]):
-                    again = _button(say("result.again"), "plain")
-                    take = _html("")
-            quiet = self._foot(delete="result.delete")
+                    guess, take = _button(say("result.vote"), "go"), _html("")
+            quiet = self._foot(delete="result.delete", again="result.again")
         parts: dict[str, Any] = {
             "portraits": shown,
             "words": words,
+            "report": report,
+            "machine": machine,
+            "ask": ask,
             "show": show,
             "code": code,
             "guess": guess,
+            "take": take,
         }
-        return Result(column=column, notice=notice, quiet=quiet, **parts, again=again, take=take)
+        return Result(column=column, notice=notice, quiet=quiet, **parts)
 
     def _vote(self) -> Vote:
         say = self._say

@@ -1,6 +1,8 @@
 """A sitting as the making screen tells it: each event of the chain becomes what changes on the page."""
 
+import math
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -13,8 +15,9 @@ from pages.desk import Desk
 from pages.markup import Pixels
 from pipelines.exhibit import exhibit, pair
 from pipelines.generate import Generator, Progress, Rendering
+from pipelines.likeness import LikenessReport
 from pipelines.provenance import mark
-from pipelines.sitting import Event, Order, PlateReady, PortraitReady, PoseReady
+from pipelines.sitting import Done, Event, Order, PlateReady, PortraitReady, PoseReady
 from votes.schema import Item, Kind
 
 PREVIEW_EVERY_S = 0.25  # at most four pictures a second
@@ -33,6 +36,7 @@ class Story:
         self._generator = generator
         self._plate: Pixels | None = None
         self._portraits: list[Rendering] = []
+        self._likeness: tuple[LikenessReport | None, ...] = ()
         self._frames: dict[str, bytes] = {}  # what the machine saw, and the pose it keeps
         self._half_way: dict[int, Pixels] = {}  # each portrait in the making
         self._start = generator.model_set.start
@@ -75,7 +79,16 @@ class Story:
             self._portraits.append(drawn)
             self._start = drawn.start
             return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(drawn.image)))}
+        if isinstance(event, Done):
+            self._put_in_order(event.likeness)
         return {}
+
+    def _put_in_order(self, likeness: Sequence[LikenessReport | None]) -> None:
+        """What changed least comes first; where nothing could be measured, last."""
+        both = list(zip(self._portraits, likeness, strict=True))
+        both.sort(key=lambda one: one[1].changed if one[1] else math.inf)
+        self._portraits = [drawn for drawn, _ in both]
+        self._likeness = tuple(found for _, found in both)
 
     def made(self) -> tuple[Made, tuple[Question, ...]]:
         """The finished pictures in the album, marked; and the question that may be asked about each."""
@@ -99,6 +112,7 @@ class Story:
                 self._showing(control, question, drawn)
                 for question, drawn in zip(own, self._portraits, strict=True)
             ),
+            self._likeness,
         )
         return made, (control, *own)
 

@@ -12,6 +12,7 @@ from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
 from pages.components.consent import UNTICKED
 from pages.desk import Desk
+from pages.report import reports
 from pipelines.photo import MAX_BYTES
 from votes.schema import Kind
 from votes.tally import Tally
@@ -64,11 +65,18 @@ class Views:
             return {}
         return {
             on.portraits: self._portraits(made),
-            on.words: markup.heading(say("result.made"), self._honest(made)),
+            on.words: self._told(made),
+            on.report: reports(say, made.likeness, [picture_url(one) for one in made.portraits]),
+            on.machine: markup.note(say("result.machine")),
+            on.ask: gr.Button(visible=not self._desk.recognizer.refusal),
             on.show: UNTICKED if not visit.code else gr.skip(),
             on.code: self.code(visit),
             on.take: markup.take(say("take.title"), say("take.note"), self._links(visit, made)),
         }
+
+    def _told(self, made: Made) -> str:
+        notes = [self._honest(made), *([self._say("result.order")] if len(made.portraits) > 1 else [])]
+        return markup.heading(self._say("likeness.title")) + markup.note(" ".join(notes))
 
     def code(self, visit: Visit) -> str:
         """How to take back the permission to show."""
