@@ -67,6 +67,7 @@ class Made:
     on_fallback: bool = False  # the GPU's quota was spent, the small model drew
     shows: tuple[Showing, ...] = ()  # what a room could be asked about, portrait by portrait
     likeness: tuple[LikenessReport | None, ...] = ()  # what each portrait changed, least first
+    guarded: tuple[PictureId | None, ...] = ()  # portrait by portrait, with the photograph's skin tone
 
 
 @dataclass(eq=False)

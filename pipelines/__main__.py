@@ -34,7 +34,7 @@ from pipelines.sitting import (
     FaceFound,
     Order,
     PlateReady,
-    PortraitReady,
+    Portrait,
     PoseReady,
     check_order,
     sit,
@@ -116,11 +116,19 @@ def files_of(event: Event) -> dict[str, bytes]:
             return {"plate.png": mark(shown.pixels, "plate")}
         case PoseReady(pose, seen):
             return {"pose.png": mark(pose.image, "drawing"), "seen.png": mark(seen, "drawing")}
-        case PortraitReady(portrait):
-            made = portrait.rendering
-            kind: Literal["generated", "from_plate"] = "from_plate" if made.start == "plate" else "generated"
-            return {f"portrait-{made.index + 1}.png": mark(made.image, kind)}
+        case Done(portraits):
+            return {name: data for portrait in portraits for name, data in files_of_one(portrait).items()}
     return {}
+
+
+def files_of_one(portrait: Portrait) -> dict[str, bytes]:
+    """A portrait as it was drawn, and with the photograph's skin tone where that is another."""
+    made = portrait.rendering
+    kind: Literal["generated", "from_plate"] = "from_plate" if made.start == "plate" else "generated"
+    files = {f"portrait-{made.index + 1}.png": mark(made.image, kind)}
+    if portrait.guarded is not None:
+        files[f"portrait-{made.index + 1}-skin-tone.png"] = mark(portrait.guarded, "from_plate")
+    return files
 
 
 @app.command()

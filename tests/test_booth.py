@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.drift import lighter
 from booth.album import Album
 from booth.deck import read_deck
 from booth.line import Line
@@ -34,12 +35,14 @@ from pages.telling import Teller
 from pages.warmup import Warmup
 from pipelines.face import FaceFinder
 from pipelines.generate import Progress, Rendering, Request
+from pipelines.likeness import subject_in
 from pipelines.look import read_expressions, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
 from pipelines.provenance import read_mark
 from pipelines.recognition import Recognizer
 from pipelines.studio import Studio
+from pipelines.tone import lab_of
 from settings import Settings
 from votes.room import Room
 from votes.schema import Kind
@@ -250,6 +253,55 @@ def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_
     assert "None" not in marks
     assert len(set(marks)) == 2  # one photograph, four from the plate
     assert result["photograph"]["caption"] == WORDS.say("result.photo")
+
+
+class Lightener(Painter):
+    """Draws the plate, its skin lighter by so many L*: by less from portrait to portrait."""
+
+    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+        with FaceFinder() as finder:
+            found = subject_in(request.plate, finder)
+        assert found
+        for i, seed in enumerate(request.seeds):
+            image = lighter(7 - 3 * i)(request.plate, found.landmarks, found.face.mask)
+            yield Rendering(image, i, seed, "plate", 0.4, 20, STEPS, 0.1)
+
+
+def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
+    desk: Desk, astronaut: Photo
+) -> None:
+    painter: Any = Lightener()
+    _, on, updates = sat_down(replace(desk, generator=painter), astronaut)
+    visit = visit_of(desk)
+    assert visit.made is not None
+    skins = [one.measures["skin"] for one in visit.made.likeness if one]
+    assert [skin.key for skin in skins] == ["likeness.skin_a_little_more", "likeness.skin_clearly_more"]
+    assert [skin.value for skin in skins] == [pytest.approx(4, abs=1.5), pytest.approx(7, abs=1.5)]
+    result = json.loads(updates[-1][on.result.portraits])
+    drawn, mended = (
+        [skin_of(picture_of(desk, one[kind])) for one in result["portraits"]] for kind in ("url", "guarded")
+    )
+    assert drawn[1] - drawn[0] > 1.5
+    assert mended[0] == pytest.approx(mended[1], abs=1)
+    assert drawn[0] - mended[0] > 2
+    told = re.findall(r"<p>([^<]*)</p>", updates[-1][on.result.report])
+    assert told[0] == WORDS.say("likeness.skin_a_little_more")
+    assert WORDS.say("take.skin", i=2) in updates[-1][on.result.take]
+
+
+def test_a_round_is_about_the_portrait_as_it_was_drawn(desk: Desk, astronaut: Photo) -> None:
+    painter: Any = Lightener()
+    sat_down(replace(desk, generator=painter), astronaut, "1")
+    visit = visit_of(desk)
+    assert visit.made is not None and visit.made.guarded[0]
+    exhibits = visit.made.shows[0].exhibits
+    assert skin_of(exhibits[Kind.GENERATED]) - skin_of(exhibits[Kind.PHOTOGRAPH]) > 5
+
+
+def skin_of(jpeg: bytes) -> float:
+    """Median L* of the middle of the face, on the small set's canvas."""
+    cheeks = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))[130:170, 95:161]
+    return float(np.median(lab_of(cheeks)[..., 0]))
 
 
 def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(desk: Desk, astronaut: Photo) -> None:

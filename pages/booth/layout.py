@@ -159,9 +159,8 @@ class Layout:
         say = self._say
         with self._screen(Stage.RESULT) as column:
             with _part("see"):
-                shown = portraits(
-                    say("result.which"), say("result.wipe"), self._desk.words.template("result.wiped")
-                )
+                spoken = self._desk.words.template("result.wiped")
+                shown = portraits(say("result.which"), say("result.skin"), say("result.wipe"), spoken)
             with _part("say"):
                 words, report = _html(""), _html("")
                 with gr.Row(elem_classes=["machine"]):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
+from booth.album import PictureId
 from booth.programme import Showing
 from booth.quiz import Question, new_item_id
 from booth.visit import Made, Visit
@@ -15,14 +16,18 @@ from pages.desk import Desk
 from pages.markup import Pixels
 from pipelines.exhibit import exhibit, pair
 from pipelines.generate import Generator, Progress, Rendering
-from pipelines.likeness import LikenessReport
 from pipelines.provenance import mark
-from pipelines.sitting import Done, Event, Order, PlateReady, PortraitReady, PoseReady
+from pipelines.sitting import Done, Event, Order, PlateReady, Portrait, PortraitReady, PoseReady
 from votes.schema import Item, Kind
 
 PREVIEW_EVERY_S = 0.25  # at most four pictures a second
 SMALL_PX = 540  # width of what explains, not of what is judged
 FRAME = (480, 600)  # width, height in px of what the stage explains a making with
+
+
+def in_order(portraits: Sequence[Portrait]) -> tuple[Portrait, ...]:
+    """What changed least comes first; where nothing could be measured, last."""
+    return tuple(sorted(portraits, key=lambda one: one.likeness.changed if one.likeness else math.inf))
 
 
 class Story:
@@ -35,8 +40,7 @@ class Story:
         self._order = order
         self._generator = generator
         self._plate: Pixels | None = None
-        self._portraits: list[Rendering] = []
-        self._likeness: tuple[LikenessReport | None, ...] = ()
+        self._portraits: tuple[Portrait, ...] = ()
         self._frames: dict[str, bytes] = {}  # what the machine saw, and the pose it keeps
         self._half_way: dict[int, Pixels] = {}  # each portrait in the making
         self._start = generator.model_set.start
@@ -76,28 +80,20 @@ class Story:
             return {screen.steps: self._steps(event), **self._preview(event)}
         if isinstance(event, PortraitReady):
             drawn = event.portrait.rendering
-            self._portraits.append(drawn)
             self._start = drawn.start
             return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(drawn.image)))}
         if isinstance(event, Done):
-            self._put_in_order(event.likeness)
+            self._portraits = in_order(event.portraits)
         return {}
-
-    def _put_in_order(self, likeness: Sequence[LikenessReport | None]) -> None:
-        """What changed least comes first; where nothing could be measured, last."""
-        both = list(zip(self._portraits, likeness, strict=True))
-        both.sort(key=lambda one: one[1].changed if one[1] else math.inf)
-        self._portraits = [drawn for drawn, _ in both]
-        self._likeness = tuple(found for _, found in both)
 
     def made(self) -> tuple[Made, tuple[Question, ...]]:
         """The finished pictures in the album, marked; and the question that may be asked about each."""
         plate = self._visit.keep(mark(self._photograph(), "plate", format="JPEG"), "photograph.jpg")
         portraits = [
-            self._visit.keep(self._marked(drawn.image), f"ai-portrait-{i}.jpg")
-            for i, drawn in enumerate(self._portraits, 1)
+            self._visit.keep(self._marked(one.rendering.image), f"ai-portrait-{i}.jpg")
+            for i, one in enumerate(self._portraits, 1)
         ]
-        images = [drawn.image for drawn in self._portraits]
+        images = [one.rendering.image for one in self._portraits]  # as drawn: a round is about no mended one
         photograph, *generated = pair(self._photograph(), images, self._generator)
         control, *own = [
             Question(self._item(truth), partial(bytes, jpeg), exposed=True)
@@ -109,12 +105,19 @@ class Story:
             tuple(portraits),
             self._generator is self._desk.fallback,
             tuple(
-                self._showing(control, question, drawn)
-                for question, drawn in zip(own, self._portraits, strict=True)
+                self._showing(control, question, one.rendering)
+                for question, one in zip(own, self._portraits, strict=True)
             ),
-            self._likeness,
+            tuple(one.likeness for one in self._portraits),
+            tuple(self._guarded(one, i) for i, one in enumerate(self._portraits, 1)),
         )
         return made, (control, *own)
+
+    def _guarded(self, portrait: Portrait, number: int) -> PictureId | None:
+        if portrait.guarded is None:
+            return None
+        jpeg = mark(portrait.guarded, "from_plate", format="JPEG")
+        return self._visit.keep(jpeg, f"ai-portrait-{number}-skin-tone.jpg")
 
     def _showing(self, control: Question, question: Question, drawn: Rendering) -> Showing:
         """What a room could be asked about one portrait and the photograph beside it."""

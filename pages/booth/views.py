@@ -87,7 +87,9 @@ class Views:
         prints = []
         for i, picture in enumerate(made.portraits, 1):
             name = say("result.ai", i=i)
-            prints.append({"url": picture_url(picture), "caption": name, "alt": name})
+            mended = made.guarded[i - 1]
+            guarded = picture_url(mended) if mended else ""
+            prints.append({"url": picture_url(picture), "caption": name, "alt": name, "guarded": guarded})
         photo = {
             "url": picture_url(made.photograph),
             "caption": say("result.photo"),
@@ -109,7 +111,12 @@ class Views:
             (f"{picture_url(picture)}?take=1", self._say("take.one", i=i))
             for i, picture in enumerate(made.portraits, 1)
         ]
-        return [*one, (every, self._say("take.all"))]
+        mended = [
+            (f"{picture_url(picture)}?take=1", self._say("take.skin", i=i))
+            for i, picture in enumerate(made.guarded, 1)
+            if picture
+        ]
+        return [*one, *mended, (every, self._say("take.all"))]
 
     def _vote(self, visit: Visit) -> Update:
         if visit.quiz is None:

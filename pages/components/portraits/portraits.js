@@ -2,6 +2,8 @@ const wipe = element.querySelector(".wipe");
 const range = wipe.querySelector("input");
 const [photograph, large] = wipe.querySelectorAll("img");
 const captions = element.querySelectorAll("figcaption b");
+const skin = element.querySelector(".skin");
+const mend = skin.querySelector("input");
 const strip = element.querySelector("fieldset > div");
 const place = () => {
   wipe.style.setProperty("--x", `${range.value}%`);
@@ -22,7 +24,9 @@ const draw = () => {
   const value = JSON.parse(props.value || "{}");
   if (!value.portraits?.length) return;
   fill(photograph, captions[0], value.photograph);
-  fill(large, captions[1], value.portraits[value.chosen]);
+  const chosen = value.portraits[value.chosen];
+  skin.hidden = !chosen.guarded;
+  fill(large, captions[1], mend.checked && chosen.guarded ? { ...chosen, url: chosen.guarded } : chosen);
   for (const report of document.querySelectorAll("[data-portrait]")) report.hidden = Number(report.dataset.portrait) !== value.chosen;
   const shown = value.portraits.map((print) => print.url).join();
   if (strip.dataset.shown !== shown) {
@@ -38,6 +42,8 @@ watch("value", draw);
 range.addEventListener("input", place);
 element.addEventListener("change", ({ target }) => {
   if (target === range) return;
+  if (target === mend) return draw();
+  mend.checked = false;
   props.value = JSON.stringify({ ...JSON.parse(props.value), chosen: Number(target.value) });
   draw();
   trigger("input");
