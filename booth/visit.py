@@ -86,6 +86,7 @@ class Visit:
     made: Made | None = None
     quiz: Quiz | None = None
     code: str = ""  # takes back the permission to show
+    band: int = 0  # Monk skin tone that the visitor told; 0: none
     downloaded: bool = False
     gone: bool = False  # forgotten, though a making may still hold it
     sessions: set[str] = field(default_factory=set)  # the open pages
@@ -169,7 +170,7 @@ class Visit:
         sitting, self.sitting = self.sitting, None  # first: a visit whose sitting is over is ended
         if sitting:
             self.album.delete(sitting)
-        self.selfies, self.made, self.quiz, self.code = [], None, None, ""
+        self.selfies, self.made, self.quiz, self.code, self.band = [], None, None, "", 0
 
     def leave(self) -> None:
         """The visit is over: only what may be shown stays, until the time that was told."""

@@ -643,6 +643,24 @@ def test_delete_asks_once_then_every_picture_is_gone(desk: Desk, astronaut: Phot
     assert [desk.album.get(url) for url in urls] == [None] * len(urls)
 
 
+def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(desk: Desk, astronaut: Photo) -> None:
+    painter: Any = Lightener()
+    desk = replace(desk, generator=painter)
+    does, on, _ = sat_down(desk, astronaut)
+    does.go(Stage.GOODBYE)(visitor())
+    assert desk.store.drifts() == []  # nothing is inferred
+    for forged in ("0", "11", "mid", None, ["7"], "7 or 8"):
+        assert "error" not in str(does.tell_band(forged, visitor()))  # type: ignore[arg-type]
+    assert desk.store.drifts() == []
+    update = does.tell_band("7", visitor())
+    assert WORDS.say("fair.kept") in update[on.goodbye.fair]
+    (kept,) = desk.store.drifts()
+    assert (kept.band, kept.look, kept.model_set, kept.rehearsal) == (7, "grey", "mini", True)
+    assert kept.measures["skin"] == pytest.approx(5.5, abs=1.5)  # of portraits by 4 and 7 L*
+    does.delete(visitor())
+    assert desk.store.drifts() == []
+
+
 def test_on_a_hosted_instance_the_words_say_server(desk: Desk) -> None:
     there = replace(desk, hosted=True)
     assert "this server" in there.say("consent.tick", m=30)

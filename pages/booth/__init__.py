@@ -64,6 +64,7 @@ def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
     on.vote.next.click(does.next, **at_once)
     on.vote.quiet["stop"].click(does.go(Stage.GOODBYE), **at_once)
     on.goodbye.done.click(does.leave, **at_once)
+    on.goodbye.band.input(does.tell_band, on.goodbye.band, **at_once)
     on.goodbye.quiet["back"].click(does.go(Stage.RESULT), **at_once)
     on.delete.yes.click(does.delete, **at_once)
     on.delete.no.click(does.keep, **at_once)

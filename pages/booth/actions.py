@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
+from statistics import fmean
 
 import gradio as gr
 
 from booth.programme import offer
 from booth.quiz import Question, Quiz, line_up
-from booth.visit import Run, Stage, Visit
+from booth.visit import Made, Run, Stage, Visit
 from errors import ChoiceError, NoQuota, PhotoError, VisitorError
 from pages import markup
-from pages.booth.layout import AS_I_AM, COUNTS
+from pages.booth.layout import AS_I_AM, COUNTS, MONK
 from pages.booth.screens import Screens
 from pages.booth.story import Story
 from pages.booth.views import Update, Views
@@ -27,10 +28,11 @@ from pages.gate import COOKIE
 from pipelines.generate import Generator
 from pipelines.photo import read_photo
 from pipelines.sitting import Order, sit
-from votes.schema import Kind
+from votes.schema import Drift, Kind, VoterId
 
 Handler = Callable[[gr.Request], Update]
 LAST_SEED = 2**31
+BANDS = tuple(str(i + 1) for i in range(len(MONK)))
 DICE = secrets.SystemRandom()
 
 
@@ -78,6 +80,7 @@ class Actions:
 
         def step(visit: Visit) -> None:
             visit.wipe()
+            self._desk.store.forget_drift(visit.voter)
             visit.go(Stage.GOODBYE)
 
         return self._doing(step)(request)
@@ -238,6 +241,21 @@ class Actions:
 
         return self._doing(step)(request)
 
+    def tell_band(self, band: str, request: gr.Request) -> Update:
+        """The visitor's own tap on a skin tone: kept with how much was changed, for the event's fairness."""
+        visit, desk = self._visit(request), self._desk
+        with desk.teller.telling() as told:
+            if visit.made is None:
+                raise VisitorError("visit.over")
+            tone = int(band) if str(band) in BANDS else 0
+            if not tone:
+                raise ChoiceError("A page told a skin tone that it does not offer.")
+            event = desk.board.room.now().setting.event
+            desk.store.keep_drift(drift_of(visit.made, visit.voter, tone, event))
+            visit.band = tone
+            return {**self._views.fair(visit), self._on.goodbye.notice: ""}
+        return {self._on.goodbye.notice: markup.notice(told.sentence or desk.say("visit.over"))}
+
     # ---- inside
 
     def _visit(self, request: gr.Request) -> Visit:
@@ -312,6 +330,18 @@ class Actions:
         ]
         photograph, *generated = own
         return line_up(drawn, DICE.choice([photograph, DICE.choice(generated)]), DICE)
+
+
+def drift_of(made: Made, voter: VoterId, band: int, event: str) -> Drift:
+    """What all portraits of a sitting changed, as means, with the skin tone that the sitter told."""
+    reports = [one.measures for one in made.likeness if one]
+    values = {
+        name: [found.value for one in reports if (found := one[name]).value is not None]
+        for name in (reports[0] if reports else ())
+    }
+    means = {name: fmean(some) for name, some in values.items() if some}
+    item = made.shows[0].items[Kind.GENERATED]
+    return Drift(voter, band, made.look, item.model_set, item.rehearsal, means, event)
 
 
 def _chosen(shown: str, count: int) -> int:

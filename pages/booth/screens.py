@@ -96,9 +96,11 @@ class Vote(Screen):
 
 @dataclass(eq=False, kw_only=True)
 class Goodbye(Screen):
-    """Thanks, what happens to the pictures, and room for the next visitor."""
+    """Thanks, what happens to the pictures, a skin tone if one likes, and room for the next visitor."""
 
     words: gr.HTML
+    band: gr.HTML
+    fair: gr.HTML
     done: gr.Button
 
 

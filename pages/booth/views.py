@@ -161,9 +161,17 @@ class Views:
         if visit.consented:
             shown = say("goodbye.shown", c=visit.code, h=self._desk.show_hours)
             lead = shown if visit.code else say("goodbye.kept", m=minutes)
-            return {on.words: markup.heading(say("goodbye.title"), lead), **self._goodbye_ways(True)}
+            words = markup.heading(say("goodbye.title"), lead)
+            return {on.words: words, **self._goodbye_ways(True), **self.fair(visit)}
         lead = say("goodbye.downloads") if visit.downloaded else ""
-        return {on.words: markup.heading(say("delete.done"), lead), **self._goodbye_ways(False)}
+        hidden = {on.band: gr.HTML(visible=False), on.fair: ""}
+        return {on.words: markup.heading(say("delete.done"), lead), **self._goodbye_ways(False), **hidden}
+
+    def fair(self, visit: Visit) -> Update:
+        """The swatches, where there is something that may be told with one; and what is kept."""
+        on, measured = self._on.goodbye, visit.made is not None and any(visit.made.likeness)
+        note = markup.note(self._say("fair.kept" if visit.band else "fair.note")) if measured else ""
+        return {on.band: gr.HTML(str(visit.band or ""), visible=measured), on.fair: note}
 
     def _goodbye_ways(self, kept: bool) -> Update:
         return {button: gr.Button(visible=kept) for button in self._on.goodbye.quiet.values()}
