@@ -55,6 +55,25 @@ def as_pixels(values: NDArray[np.floating]) -> Pixels:  # type: ignore[type-arg]
     return np.asarray(np.round(values).clip(0, 255), np.uint8)
 
 
+def sharpened(pixels: Pixels) -> Pixels:
+    """As a phone sharpens: an unsharp mask of a pixel's radius, at full strength."""
+    soft = cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), 1.0)
+    return jpeg(as_pixels(2.0 * pixels - soft), 90)
+
+
+def blurred(pixels: Pixels) -> Pixels:
+    """Slightly out of focus."""
+    return jpeg(as_pixels(cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), 1.5)), 90)
+
+
+def third(pixels: Pixels) -> Pixels:
+    """Through a third of its resolution, and back."""
+    return resized(resized(pixels, 1 / 3), 3)
+
+
+RETOUCHED = {"sharpened": sharpened, "blurred": blurred, "third resolution": third}
+
+
 # ---- what is one
 
 
@@ -232,8 +251,18 @@ DRIFTS: Drifts = {
         ("+3 L*", 1, lighter(3)),
         ("+6 L*", 1, lighter(6)),
         ("-6 L*", -1, lighter(-6)),
+        ("+6 L*, gamma", 1, lighter_by_gamma(6)),
+        ("-6 L*, gamma", -1, lighter_by_gamma(-6)),
+        ("+6 L*, gain", 1, lighter_by_gain(6)),
+        ("-6 L*, gain", -1, lighter_by_gain(-6)),
+        ("+9 L*", 1, lighter(9)),
     ),
-    "jaw": (("-3 %", -1, jaw(-0.03)), ("-5 %", -1, jaw(-0.05)), ("+5 %", 1, jaw(0.05))),
+    "jaw": (
+        ("-3 %", -1, jaw(-0.03)),
+        ("-5 %", -1, jaw(-0.05)),
+        ("+5 %", 1, jaw(0.05)),
+        ("-8 %", -1, jaw(-0.08)),
+    ),
     "face": (("-5 %", -1, face(-0.05)), ("+5 %", 1, face(0.05))),
     "eyes": (("+10 %", 1, eyes(0.10)), ("+5 %", 1, eyes(0.05))),
     "hair": (("30 % cut", 0, cut_hair(0.3)),),

@@ -13,23 +13,27 @@ import json
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.drift import DRIFTS, Drifts, mixed, same
+from bench.drift import DRIFTS, RETOUCHED, Drifts, mixed, same
 from bench.likeness_page import page, plot, table_of_thresholds
 from errors import PhotoError
 from pipelines.face import Face, FaceFinder
+from pipelines.generate import Generator, Rendering, Request
 from pipelines.likeness import Subject, compare, study
 from pipelines.look import Framing, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo, open_photo
+from pipelines.pose import pose_map
 from pipelines.shape import MEAN_FACE, aligned, looks_at, matched
+from pipelines.sitting import Order
 from pipelines.studio import Studio, plate
 from pipelines.verdict import LEFT_PUPIL, RIGHT_PUPIL, Pixels
 
@@ -102,6 +106,7 @@ class Lab:
         self._folder = folder
         self._finder, self._studio = FaceFinder(), Studio()
         self._look, self._mini = read_looks()["grey"], read_model_sets()["mini"]
+        self._generator = Generator(self._mini, "cpu")
 
     def face(self, file: Path) -> Face:
         """Raises `PhotoError` where there is none."""
@@ -134,6 +139,50 @@ class Lab:
                     found.append({**sitter._asdict(), "size": size, "kind": kind, "sign": sign, **values})
         return found
 
+    def more(self, sitter: Sitter, known: set[tuple[str, str, str]]) -> list[dict[str, Any]]:
+        """Changes that `known` has no answer about, retouching, and what the small set does."""
+        face, found = self.face(self._folder / sitter.file), []
+        for size in SIZES:
+            pixels = self.plate_of(face, size)
+            reference = self.subject(pixels)
+            for kind, sign, changed in self._later(pixels, reference, face, size):
+                if (sitter.file, size, kind) in known:
+                    continue
+                with suppress(PhotoError):
+                    values = self._compared(reference, changed())
+                    found.append({**sitter._asdict(), "size": size, "kind": kind, "sign": sign, **values})
+        return found
+
+    def _later(
+        self, pixels: Pixels, reference: Subject, face: Face, size: str
+    ) -> Iterator[tuple[str, int, Callable[[], Pixels]]]:
+        dice = np.random.default_rng(zlib.crc32(pixels[::40].tobytes()))
+        for measure, drifts in DRIFTS.items():
+            for name, sign, change in drifts:
+                spoilt = partial(change, pixels, reference.landmarks, reference.face.mask)
+                yield f"{measure} {name}", sign, lambda spoilt=spoilt: mixed(spoilt(), dice)  # type: ignore[misc]
+        for name, retouch in RETOUCHED.items():
+            yield name, 0, partial(retouch, pixels)
+        if size == "mini":
+            yield "autoencoder", 0, lambda: self._generator.round_trip(pixels)
+            yield "redrawn", 0, lambda: self._redrawn(pixels, face)
+
+    def _redrawn(self, pixels: Pixels, face: Face) -> Pixels:
+        """As the small set draws that sitter, with its own strength."""
+        order = Order(self._look, variations=1, seed=7)
+        pose = pose_map(face, self._mini.framing or self._look.framing, self._mini.canvas)
+        request = Request(
+            prompt=order.prompt,
+            negative_prompt=order.negative_prompt,
+            control=pose.image,
+            references=(),
+            plate=pixels,
+            seeds=order.seeds,
+            identity=0.0,
+            pose=self._look.pose,
+        )
+        return next(one.image for one in self._generator.draw(request) if isinstance(one, Rendering))
+
     def _compared(self, reference: Subject, changed: Pixels) -> dict[str, Any]:
         measures = compare(reference, self.subject(changed), doubts=False).measures
         return {"values": {name: one.value for name, one in measures.items()}}
@@ -149,22 +198,27 @@ class Lab:
             for name, sign, change in drifts:
                 yield f"{measure} {name}", sign, mixed(change(pixels, points, person), dice)
 
-    def pair(self, first: str, second: str) -> dict[str, Any]:
+    def pair(self, first: str, second: str) -> list[dict[str, Any]]:
         """Two photos of one person, as they are."""
         one, other = (
             self.subject(open_photo(self._folder / "train" / file).pixels) for file in (first, second)
         )
         measures = compare(one, other, doubts=False).measures
-        return {"kind": "pair", "values": {name: found.value for name, found in measures.items()}}
+        return [{"kind": "pair", "values": {name: found.value for name, found in measures.items()}}]
 
 
 def work(job: tuple[str, Path, list[Any]]) -> None:
     """One chunk, into a file of its own."""
     name, folder, chunk = job
     lab, lines = Lab(folder), []
+    known = {(one["file"], one["size"], one["kind"]) for one in read_answers() if "file" in one}
     for one in chunk:
         with suppress(PhotoError):
-            found = lab.answers(one) if isinstance(one, Sitter) else [lab.pair(*one)]
+            found = (
+                lab.pair(*one)
+                if not isinstance(one, Sitter)
+                else (lab.more(one, known) if name.startswith("more") else lab.answers(one))
+            )
             lines += [json.dumps(answer) for answer in found]
     part = RUNS / f"{name}.part"
     part.write_text("\n".join(lines), encoding="utf-8")
@@ -176,8 +230,10 @@ def jobs(folder: Path) -> Iterator[tuple[str, Path, list[Any]]]:
     pairs = [
         (row["first"], row["second"]) for row in _rows(folder / "pairs.csv") if float(row["distance"]) >= 0.2
     ]
-    for kind, everything in (("sitters", sitters(folder)), ("pairs", pairs)):
-        for start in range(0, len(everything), CHUNK):
+    everyone = sitters(folder)
+    judges = [one for one in everyone if one.part != "set"]
+    for kind, everything in (("sitters", everyone), ("pairs", pairs), ("more", judges)):
+        for start in range(0, len(everything), CHUNK):  # "more" comes last: it asks what the first left out
             name = f"{kind}-{start:04}"
             if not (RUNS / f"{name}.jsonl").exists():
                 yield name, folder, list(everything[start : start + CHUNK])
