@@ -14,6 +14,7 @@ from pages.warmup import Warmup
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import Expression, Look
+from pipelines.signing import Signer
 from pipelines.studio import Studio
 from votes.store import Store
 from words import Words
@@ -32,6 +33,7 @@ class Desk:
     finder: FaceFinder
     studio: Studio
     generator: Generator
+    signer: Signer
     fallback: Generator | None  # draws where a lent GPU's quota is spent
     store: Store
     album: Album

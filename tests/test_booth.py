@@ -38,6 +38,7 @@ from pipelines.look import read_expressions, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
 from pipelines.provenance import read_mark
+from pipelines.signing import Signer
 from pipelines.studio import Studio
 from settings import Settings
 from votes.room import Room
@@ -101,6 +102,7 @@ def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
             finder=finder,
             studio=studio,
             generator=painter,
+            signer=Signer(tmp_path),
             fallback=None,
             store=store,
             album=album,
