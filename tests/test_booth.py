@@ -37,6 +37,7 @@ from pipelines.generate import Progress, Rendering, Request
 from pipelines.look import read_expressions, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
+from pipelines.proof import Verdict, prove
 from pipelines.provenance import read_mark
 from pipelines.signing import Signer
 from pipelines.studio import Studio
@@ -249,6 +250,9 @@ def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_
     marks = [repr(read_mark(file)) for file in files]
     assert "None" not in marks
     assert len(set(marks)) == 2  # one photograph, four from the plate
+    proofs = [prove(file, desk.signer.known()) for file in files]
+    assert {proof.verdict for proof in proofs} == {Verdict.OURS}
+    assert [proof.said for proof in proofs] == ["photograph", *["ai"] * 4]
     assert result["photograph"]["caption"] == WORDS.say("result.photo")
 
 
