@@ -3,7 +3,11 @@
   const said = document.body.dataset, told = document.querySelector(".told"), drop = document.querySelector(".drop");
   const input = drop.querySelector("input"), image = drop.querySelector("img"), hint = drop.querySelector("span");
   const SHAPES = { ai: ["generated", said.ai], photograph: ["photograph", said.photo] };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
   const AWAY_S = 90; // as on the booth's own screens
+  const follow = () => document.body.classList.toggle("dark", dark.matches);
+  dark.addEventListener("change", follow);
+  follow();
   let last = 0, touched = Date.now();
 
   const tell = (words, shape) => {
@@ -36,7 +40,8 @@
       const asked = await fetch("verify", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
       answer = await asked.json();
     } catch { /* no network, or no answer of ours: one sentence */ }
-    if (now === last) tell(answer.words || answer.error || said.lost, SHAPES[answer.said]);
+    if (now === last) tell(answer.words || answer.error || said.lost, answer.verdict === "ours" && SHAPES[answer.said]);
+    told.scrollIntoView({ block: "nearest" });
   };
 
   input.addEventListener("change", () => {
