@@ -1,13 +1,16 @@
 """The booth's key is made once and kept to itself; a manifest says what made a picture, not of whom."""
 
+import io
 import json
 import multiprocessing
 import os
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -22,8 +25,8 @@ from pipelines.manifest_reader import found
 from pipelines.model_set import read_model_sets
 from pipelines.photo import read_photo
 from pipelines.proof import Verdict, prove
-from pipelines.provenance import SOURCES, read_mark
-from pipelines.signing import OFFLINE, RECIPES, Made, Signer
+from pipelines.provenance import SOURCES, mark, read_mark
+from pipelines.signing import OFFLINE, RECIPES, Made, Signer, manifest
 from tests.hostile import card
 
 MINI = read_model_sets()["mini"]
@@ -39,8 +42,6 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 def told(file: bytes, detailed: bool = False) -> Any:
     """The manifest as the library reads it."""
-    import io
-
     from c2pa import Context, Reader
 
     with Reader(None, io.BytesIO(file), context=Context.from_dict(OFFLINE)) as reader:
@@ -275,6 +276,43 @@ def test_signing_and_reading_ask_nobody(signer: Signer, monkeypatch: pytest.Monk
     assert OFFLINE["core"]["allowed_network_hosts"] == []
     off = ("remote_manifest_fetch", "ocsp_fetch", "verify_timestamp_trust")
     assert [OFFLINE["verify"][name] for name in off] == [False] * 3
+
+
+class Watch(BaseHTTPRequestHandler):
+    """Counts who asks."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_error(404)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+def with_remote_manifest(signer: Signer, url: str) -> bytes:
+    """A file that names an address where its manifest is said to lie."""
+    from c2pa import Builder
+
+    file = io.BytesIO()
+    with Builder(manifest("generated", None, "image/jpeg"), context=signer._loaded()) as builder:
+        builder.set_no_embed()
+        builder.set_remote_url(url)
+        builder.sign("image/jpeg", io.BytesIO(mark(card(), "generated", format="JPEG")), file)
+    return file.getvalue()
+
+
+def test_a_file_cannot_send_the_checker_to_an_address(signer: Signer) -> None:
+    with HTTPServer(("127.0.0.1", 0), Watch) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        file = with_remote_manifest(signer, f"http://127.0.0.1:{server.server_port}/manifest")
+        assert b"/manifest" in file
+        assert found(file, OFFLINE, "image/jpeg") == {"unreadable": True}
+        assert prove(file, signer.known()).verdict == Verdict.NOTE
+        assert Watch.asked == []
+        found(file, {}, "image/jpeg")  # as the library would by itself: the trap works
+        assert Watch.asked == ["/manifest"]
+        server.shutdown()
 
 
 def test_many_threads_may_sign_at_once(signer: Signer) -> None:
