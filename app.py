@@ -106,6 +106,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from pipelines.look import read_expressions, read_looks
     from pipelines.model_set import WEIGHTS, choose, read_model_sets
     from pipelines.pose import mesh_detector
+    from pipelines.recognition import Recognizer
     from pipelines.studio import Studio
     from votes.store import Store
 
@@ -136,6 +137,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         deck=deck,
         visits=Visits(album, settings.retention_minutes),
         line=Line(),
+        recognizer=Recognizer(settings.recognition == "on"),
         teller=teller,
         warmup=Warmup(
             [signer.load, pictures.draw, generator.load, mesh_detector],

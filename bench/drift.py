@@ -69,6 +69,38 @@ def lighter(by: float) -> Change:
     return change
 
 
+def lighter_by_gamma(by: float) -> Change:
+    """As a gamma curve would do it: middle tones by so many L*, black and white not at all."""
+
+    def curve(values: Floats, middle: float, wanted: float) -> Floats:
+        return np.asarray(values ** (np.log(wanted) / np.log(middle)), np.float32)
+
+    return _by_curve(by, curve)
+
+
+def lighter_by_gain(by: float) -> Change:
+    """As more light would do it: middle tones by so many L*, highlights until they clip."""
+
+    def curve(values: Floats, middle: float, wanted: float) -> Floats:
+        return np.asarray((values**2.2 * (wanted / middle) ** 2.2).clip(0, 1) ** (1 / 2.2), np.float32)
+
+    return _by_curve(by, curve)
+
+
+def _by_curve(by: float, curve: Callable[[Floats, float, float], Floats]) -> Change:
+    """`curve` takes sRGB 0..1, the face's median green and where that should come to lie."""
+
+    def change(pixels: Pixels, points: Points, person: Floats) -> Pixels:
+        values, skin = (pixels / 255).astype(np.float32), skin_mask(pixels, points)
+        lab = cv2.cvtColor(values, cv2.COLOR_RGB2Lab)
+        middle = float(np.median(values[skin > 0.9][:, 1]))
+        ahead = cv2.cvtColor((lab + np.array([by, 0, 0], np.float32)), cv2.COLOR_Lab2RGB)
+        wanted = float(np.median(ahead[skin > 0.9][:, 1]))
+        return as_pixels(255 * (values + skin[..., None] * (curve(values, middle, wanted) - values)))
+
+    return change
+
+
 def jaw(share: float) -> Change:
     """The lower face wider by that share; nothing above the mouth's corners."""
 

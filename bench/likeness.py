@@ -103,6 +103,10 @@ class Lab:
         self._finder, self._studio = FaceFinder(), Studio()
         self._look, self._mini = read_looks()["grey"], read_model_sets()["mini"]
 
+    def face(self, file: Path) -> Face:
+        """Raises `PhotoError` where there is none."""
+        return self._finder.find(open_photo(file))
+
     def plate_of(self, face: Face, size: str) -> Pixels:
         """As the product makes it, on a canvas of that size."""
         framing: Framing | None = self._mini.framing if size == "mini" else None
@@ -117,7 +121,7 @@ class Lab:
 
     def answers(self, sitter: Sitter) -> list[dict[str, Any]]:
         """Every comparison of one sitter, both sizes."""
-        face = self._finder.find(open_photo(self._folder / sitter.file))
+        face = self.face(self._folder / sitter.file)
         dice = np.random.default_rng(zlib.crc32(sitter.file.encode()))
         found = []
         for size in SIZES:

@@ -15,6 +15,7 @@ from booth.album import Album, PictureId, SittingId
 from booth.programme import Showing
 from booth.quiz import Quiz
 from errors import PhotoError, VisitorError
+from pipelines.likeness import LikenessReport
 from pipelines.photo import Photo
 from pipelines.sitting import MOST_SELFIES
 from votes.schema import VoterId
@@ -65,6 +66,8 @@ class Made:
     portraits: tuple[PictureId, ...]
     on_fallback: bool = False  # the GPU's quota was spent, the small model drew
     shows: tuple[Showing, ...] = ()  # what a room could be asked about, portrait by portrait
+    likeness: tuple[LikenessReport | None, ...] = ()  # what each portrait changed, least first
+    guarded: tuple[PictureId | None, ...] = ()  # portrait by portrait, with the photograph's skin tone
 
 
 @dataclass(eq=False)
@@ -83,6 +86,7 @@ class Visit:
     made: Made | None = None
     quiz: Quiz | None = None
     code: str = ""  # takes back the permission to show
+    band: int = 0  # Monk skin tone that the visitor told; 0: none
     downloaded: bool = False
     gone: bool = False  # forgotten, though a making may still hold it
     sessions: set[str] = field(default_factory=set)  # the open pages
@@ -166,7 +170,7 @@ class Visit:
         sitting, self.sitting = self.sitting, None  # first: a visit whose sitting is over is ended
         if sitting:
             self.album.delete(sitting)
-        self.selfies, self.made, self.quiz, self.code = [], None, None, ""
+        self.selfies, self.made, self.quiz, self.code, self.band = [], None, None, "", 0
 
     def leave(self) -> None:
         """The visit is over: only what may be shown stays, until the time that was told."""

@@ -14,6 +14,7 @@ from pages.warmup import Warmup
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import Expression, Look
+from pipelines.recognition import Recognizer
 from pipelines.signing import Signer
 from pipelines.studio import Studio
 from votes.store import Store
@@ -41,6 +42,7 @@ class Desk:
     visits: Visits
     line: Line
     teller: Teller
+    recognizer: Recognizer
     warmup: Warmup
     board: Board
     door: Door

@@ -94,12 +94,13 @@ def timeline(points: Sequence[tuple[str, str]]) -> str:
 
 
 def take(title: str, note_: str, links: Sequence[tuple[str, str]]) -> str:
-    """Links to files that may be taken home: address and words."""
+    """A button that shows links to the files that may be taken home: address and words."""
     every = "".join(
         f'<a class="quiet" href="{escape(address)}" download>{escape(words)}</a>' for address, words in links
     )
     return (
-        f'<div class="take"><p><b>{escape(title)}</b> {escape(note_)}</p><p class="links">{every}</p></div>'
+        f'<button type="button" class="btn" popovertarget="take">{escape(title)}</button>'
+        f'<div class="take" id="take" popover><p>{escape(note_)}</p><p class="links">{every}</p></div>'
     )
 
 

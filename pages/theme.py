@@ -22,7 +22,7 @@ def _head(schemes: str, root: str, sheets: str, script: str) -> str:
     return f'{scheme}{links}<script defer src="{root}style/{script}.js"></script>\n'
 
 
-HEAD = _head("light dark", "", "screens camera", "page")
+HEAD = _head("light dark", "", "screens camera report", "page")
 HOST_HEAD = _head("light", "/", "host", "host")
 
 GREYS = gr.themes.Color(

@@ -38,7 +38,7 @@ from pipelines.sitting import (
     FaceFound,
     Order,
     PlateReady,
-    PortraitReady,
+    Portrait,
     PoseReady,
     check_order,
     sit,
@@ -120,11 +120,21 @@ def files_of(event: Event, signer: Signer) -> dict[str, bytes]:
             return {"plate.png": signer.sign(shown.pixels, "plate")}
         case PoseReady(pose, seen):
             return {"pose.png": signer.sign(pose.image, "drawing"), "seen.png": signer.sign(seen, "drawing")}
-        case PortraitReady(portrait):
-            drawn = portrait.rendering
-            kind: Made = "from_plate" if drawn.start == "plate" else "generated"
-            return {f"portrait-{drawn.index + 1}.png": signer.sign(drawn.image, kind, portrait.model_set)}
+        case Done(portraits):
+            files = [files_of_one(portrait, signer) for portrait in portraits]
+            return {name: data for both in files for name, data in both.items()}
     return {}
+
+
+def files_of_one(portrait: Portrait, signer: Signer) -> dict[str, bytes]:
+    """A portrait as it was drawn, and with the photograph's skin tone where that is another."""
+    drawn, model_set = portrait.rendering, portrait.model_set
+    kind: Made = "from_plate" if drawn.start == "plate" else "generated"
+    files = {f"portrait-{drawn.index + 1}.png": signer.sign(drawn.image, kind, model_set)}
+    if portrait.guarded is not None:
+        name = f"portrait-{drawn.index + 1}-skin-tone.png"
+        files[name] = signer.sign(portrait.guarded, "guarded", model_set)
+    return files
 
 
 def signer_of(settings: Settings) -> Signer:
@@ -177,10 +187,14 @@ def compare(
     words, recognizer = read_words(), Recognizer(read_settings().recognition == "on")
     with FaceFinder() as finder:
         first, second = (likeness.study(measurable(path, finder), finder) for path in (photo, portrait))
-    measures = likeness.compare(first, second).measures.values()
-    report = likeness.as_json([*measures, recognizer.answer([first.face], second.face)], words.say)
-    for measure, found in report.items():
-        say(f"{words.say(f'likeness.{measure}')}: {found['words']}")
+    measures = [
+        *likeness.compare(first, second).measures.values(),
+        recognizer.answer([first.face], second.face),
+    ]
+    report = likeness.as_json(measures, words.say)
+    for one in measures:
+        doubt = f" {words.say('likeness.unsure')}" if one.unsure else ""
+        say(f"{words.say(f'likeness.{one.name}')}: {report[one.name]['words']}{doubt}")
     if as_json:
         say(json.dumps(report))
 

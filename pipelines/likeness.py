@@ -5,7 +5,7 @@ Nobody is told more than was measured: where a face is too small, too far turned
 in docs/likeness.md; they are data, in likeness.toml.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -71,6 +71,11 @@ class Measure:
     unit: str = ""
     noise: float = 0.0  # 95 % of re-encoded copies differ less
     pair: float = 0.0  # half of all other photos of the same person differ less
+
+    @property
+    def unsure(self) -> bool:
+        """Whether another photo of the same person could differ as much, which `likeness.unsure` says."""
+        return self.level == Level.A_LITTLE and self.name in Shape._fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,18 +177,8 @@ def compare(reference: Subject, portrait: Subject, doubts: bool = True) -> Liken
     )
 
 
-def against(
-    plate: Pixels, portraits: Sequence[Pixels], finder: FaceFinder
-) -> tuple[LikenessReport | None, ...]:
-    """What each portrait changed of the plate, on the same canvas; None where no face is found in it."""
-    reference = _subject(plate, finder)
-    if reference is None:
-        return (None,) * len(portraits)
-    found = [_subject(portrait, finder) for portrait in portraits]
-    return tuple(compare(reference, one) if one else None for one in found)
-
-
-def _subject(pixels: Pixels, finder: FaceFinder) -> Subject | None:
+def subject_in(pixels: Pixels, finder: FaceFinder) -> Subject | None:
+    """A plate or a portrait, measured; None where no face is found in it."""
     try:
         face = finder.find(Photo(pixels.copy()))
     except PhotoError:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.drift import lighter
 from booth.album import Album
 from booth.deck import read_deck
 from booth.line import Line
@@ -34,13 +35,16 @@ from pages.telling import Teller
 from pages.warmup import Warmup
 from pipelines.face import FaceFinder
 from pipelines.generate import Progress, Rendering, Request
+from pipelines.likeness import subject_in
 from pipelines.look import read_expressions, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
-from pipelines.proof import Verdict, prove
+from pipelines.proof import Proof, Verdict, prove
 from pipelines.provenance import read_mark
+from pipelines.recognition import Recognizer
 from pipelines.signing import Signer
 from pipelines.studio import Studio
+from pipelines.tone import lab_of
 from settings import Settings
 from votes.room import Room
 from votes.schema import Kind
@@ -110,6 +114,7 @@ def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
             deck=deck,
             visits=Visits(album, 30),
             line=Line(),
+            recognizer=Recognizer(),
             teller=teller,
             warmup=Warmup([painter.load], teller),
             board=Board(Room(store, programme), programme, Settings()),
@@ -254,6 +259,57 @@ def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_
     assert {proof.verdict for proof in proofs} == {Verdict.OURS}
     assert [proof.said for proof in proofs] == ["photograph", *["ai"] * 4]
     assert result["photograph"]["caption"] == WORDS.say("result.photo")
+
+
+class Lightener(Painter):
+    """Draws the plate, its skin lighter by so many L*: by less from portrait to portrait."""
+
+    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+        with FaceFinder() as finder:
+            found = subject_in(request.plate, finder)
+        assert found
+        for i, seed in enumerate(request.seeds):
+            image = lighter(7 - 3 * i)(request.plate, found.landmarks, found.face.mask)
+            yield Rendering(image, i, seed, "plate", 0.4, 20, STEPS, 0.1)
+
+
+def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
+    desk: Desk, astronaut: Photo
+) -> None:
+    painter: Any = Lightener()
+    _, on, updates = sat_down(replace(desk, generator=painter), astronaut)
+    visit = visit_of(desk)
+    assert visit.made is not None
+    skins = [one.measures["skin"] for one in visit.made.likeness if one]
+    assert [skin.key for skin in skins] == ["likeness.skin_a_little_more", "likeness.skin_clearly_more"]
+    assert [skin.value for skin in skins] == [pytest.approx(4, abs=1.5), pytest.approx(7, abs=1.5)]
+    result = json.loads(updates[-1][on.result.portraits])
+    drawn, mended = (
+        [skin_of(picture_of(desk, one[kind])) for one in result["portraits"]] for kind in ("url", "guarded")
+    )
+    assert drawn[1] - drawn[0] > 1.5
+    assert mended[0] == pytest.approx(mended[1], abs=1)
+    assert drawn[0] - mended[0] > 2
+    taken = picture_of(desk, result["portraits"][0]["guarded"])
+    assert prove(taken, desk.signer.known()) == Proof(Verdict.OURS, "ai")
+    told = re.findall(r"<p>([^<]*)</p>", updates[-1][on.result.report])
+    assert told[0] == WORDS.say("likeness.skin_a_little_more")
+    assert WORDS.say("take.skin", i=2) in updates[-1][on.result.take]
+
+
+def test_a_round_is_about_the_portrait_as_it_was_drawn(desk: Desk, astronaut: Photo) -> None:
+    painter: Any = Lightener()
+    sat_down(replace(desk, generator=painter), astronaut, "1")
+    visit = visit_of(desk)
+    assert visit.made is not None and visit.made.guarded[0]
+    exhibits = visit.made.shows[0].exhibits
+    assert skin_of(exhibits[Kind.GENERATED]) - skin_of(exhibits[Kind.PHOTOGRAPH]) > 5
+
+
+def skin_of(jpeg: bytes) -> float:
+    """Median L* of the middle of the face, on the small set's canvas."""
+    cheeks = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))[130:170, 95:161]
+    return float(np.median(lab_of(cheeks)[..., 0]))
 
 
 def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(desk: Desk, astronaut: Photo) -> None:
@@ -593,6 +649,24 @@ def test_delete_asks_once_then_every_picture_is_gone(desk: Desk, astronaut: Phot
     assert shown(on, gone) == ["goodbye"]
     assert WORDS.say("delete.done") in gone[on.goodbye.words]
     assert [desk.album.get(url) for url in urls] == [None] * len(urls)
+
+
+def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(desk: Desk, astronaut: Photo) -> None:
+    painter: Any = Lightener()
+    desk = replace(desk, generator=painter)
+    does, on, _ = sat_down(desk, astronaut)
+    does.go(Stage.GOODBYE)(visitor())
+    assert desk.store.drifts() == []  # nothing is inferred
+    for forged in ("0", "11", "mid", None, ["7"], "7 or 8"):
+        assert "error" not in str(does.tell_band(forged, visitor()))  # type: ignore[arg-type]
+    assert desk.store.drifts() == []
+    update = does.tell_band("7", visitor())
+    assert WORDS.say("fair.kept") in update[on.goodbye.fair]
+    (kept,) = desk.store.drifts()
+    assert (kept.band, kept.look, kept.model_set, kept.rehearsal) == (7, "grey", "mini", True)
+    assert kept.measures["skin"] == pytest.approx(5.5, abs=1.5)  # of portraits by 4 and 7 L*
+    does.delete(visitor())
+    assert desk.store.drifts() == []
 
 
 def test_on_a_hosted_instance_the_words_say_server(desk: Desk) -> None:

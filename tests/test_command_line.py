@@ -74,13 +74,8 @@ def test_each_picture_is_signed_by_this_booth_and_verify_says_so(
 ) -> None:
     own, pictures = known_chain(data), sorted(run[0].glob("*.png"))
     said = {path.name: prove(path.read_bytes(), own) for path in pictures}
-    kinds = {
-        "plate": "photograph",
-        "pose": "drawing",
-        "seen": "drawing",
-        "portrait-1": "ai",
-        "portrait-2": "ai",
-    }
+    kinds = {"plate": "photograph", "pose": "drawing", "seen": "drawing"}
+    kinds |= {path.stem: "ai" for path in pictures if path.stem.startswith("portrait-")}
     assert said == {f"{name}.png": Proof(Verdict.OURS, kind) for name, kind in kinds.items()}
     assert main(["verify", str(run[0] / "portrait-1.png")]) == 0
     assert capfd.readouterr().out == "Made with AI by this booth, unchanged.\n"

@@ -16,6 +16,7 @@ import typer
 from errors import OperatorError
 from settings import read_settings, version
 from votes import backup as copies
+from votes import fairness
 from votes.export import as_csv, as_json, method, rows
 from votes.store import Store
 
@@ -27,10 +28,10 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write to")],
     event: Annotated[str, typer.Option(help="Name of the event, for the first column")] = "",
 ) -> None:
-    """Write guesses.csv, guesses.json and method.md."""
+    """Write guesses.csv, guesses.json and method.md; drift.csv where sitters told their skin tone."""
     with Store(read_settings().database_url) as store:
-        answered = store.answered()
-    if not answered:
+        answered, drifts = store.answered(), store.drifts()
+    if not answered and not drifts:
         raise OperatorError("No guess is recorded there. Does FACE_VALUE_DATA name the folder of the event?")
     table = rows(answered, event)
     files = {
@@ -38,6 +39,8 @@ def export(
         "guesses.json": as_json(table),
         "method.md": method(answered, version(), event),
     }
+    if drifts:
+        files["drift.csv"] = fairness.as_csv(drifts)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

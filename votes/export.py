@@ -66,7 +66,7 @@ def as_csv(table: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in table)
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in table)
     return text.getvalue()
 
 
@@ -170,7 +170,8 @@ def _number(guess: Guess, numbers: dict[str, int]) -> int | None:
     return None if guess.source == Source.HANDS else numbers.setdefault(guess.voter, len(numbers) + 1)
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A value as a table's cell: empty for None, small letters for truth, and no formula."""
     if value is None:
         return ""
     if isinstance(value, bool):

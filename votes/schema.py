@@ -6,6 +6,7 @@ are UTC, seconds are seconds. No picture and no name is kept, only ids without m
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +16,9 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Dialect
 
 # Stored in every database and compared at start. Raise it with any change to the tables.
-VERSION = 3
+VERSION = 4
+
+MONK_TONES = 10  # of the Monk Skin Tone scale, skintone.google
 
 RoundId = NewType("RoundId", str)  # unguessable: it is shown to browsers
 VoterId = NewType("VoterId", str)  # in the booth the visit, on a phone its cookie
@@ -115,6 +118,27 @@ class Guess:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """What portraits changed of one sitter, with the skin tone that the sitter chose to tell. No picture.
+
+    `measures`: by name the mean over the portraits, in the measure's unit; what was not measured is absent.
+    Raises `ValueError` for a band that is none.
+    """
+
+    voter: VoterId
+    band: int  # Monk skin tone, 1 the lightest, 10 the darkest
+    look: str
+    model_set: str
+    rehearsal: bool
+    measures: Mapping[str, float]
+    event: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.band <= MONK_TONES:
+            raise ValueError(f"band = {self.band}. 1 to {MONK_TONES}.")
+
+
+@dataclass(frozen=True)
 class Count:
     """How many gave each answer."""
 
@@ -195,6 +219,19 @@ GUESSES = sql.Table(
     sql.Column("them", sql.Boolean),
     sql.Column("knows", _words(Knows)),
     sql.Column("source", _words(Source), nullable=False),
+)
+
+# One row a sitter who told their skin tone; another choice takes its place, "Delete mine" removes it.
+DRIFTS = sql.Table(
+    "drifts",
+    TABLES,
+    sql.Column("voter", sql.String(64), primary_key=True),
+    sql.Column("band", sql.Integer, nullable=False),
+    sql.Column("look", sql.String(64), nullable=False),
+    sql.Column("model_set", sql.String(64), nullable=False),
+    sql.Column("rehearsal", sql.Boolean, nullable=False),
+    sql.Column("measures", sql.JSON, nullable=False),
+    sql.Column("event", sql.String(200), nullable=False),
 )
 
 # Where the room is, for every process that shares the database: one row. `version` counts its changes, so

@@ -22,6 +22,7 @@ from errors import OperatorError, VisitorError
 from votes.group_commit import INSERTS, GroupCommit
 from votes.rounds import Scene, Setting
 from votes.schema import (
+    DRIFTS,
     GUESSES,
     ITEMS,
     ROOM,
@@ -30,6 +31,7 @@ from votes.schema import (
     TABLES,
     VERSION,
     Count,
+    Drift,
     Guess,
     Item,
     Kind,
@@ -225,6 +227,25 @@ class Store:
                 return connection.scalar(sql.select(SCHEMA.c.version)) == VERSION
         except DBAPIError:
             return False
+
+    def keep_drift(self, drift: Drift) -> None:
+        """What was changed of a sitter; what the same voter told before goes."""
+        with self._engine.begin() as connection:
+            connection.execute(DRIFTS.delete().where(DRIFTS.c.voter == drift.voter))
+            connection.execute(DRIFTS.insert().values(**asdict(drift)))
+
+    def forget_drift(self, voter: VoterId) -> None:
+        """It goes with "Delete mine"."""
+        with self._engine.begin() as connection:
+            connection.execute(DRIFTS.delete().where(DRIFTS.c.voter == voter))
+
+    def drifts(self) -> list[Drift]:
+        """All of them, in no order that tells who came when."""
+        with self._engine.connect() as connection:
+            return [
+                Drift(**row)
+                for row in connection.execute(DRIFTS.select().order_by(DRIFTS.c.voter)).mappings()
+            ]
 
     def close(self) -> None:
         """Write what was handed in and close every connection; the store is not used afterwards."""

@@ -6,18 +6,19 @@ The browser's word is looked up or refused, never used: it names no file and no 
 import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
+from statistics import fmean
 
 import gradio as gr
 
 from booth.programme import offer
 from booth.quiz import Question, Quiz, line_up
-from booth.visit import Run, Stage, Visit
-from errors import ChoiceError, NoQuota, VisitorError
+from booth.visit import Made, Run, Stage, Visit
+from errors import ChoiceError, NoQuota, PhotoError, VisitorError
 from pages import markup
-from pages.booth.layout import AS_I_AM, COUNTS
+from pages.booth.layout import AS_I_AM, COUNTS, MONK
 from pages.booth.screens import Screens
 from pages.booth.story import Story
 from pages.booth.views import Update, Views
@@ -25,11 +26,13 @@ from pages.components.consent import UNTICKED, ticked
 from pages.desk import Desk
 from pages.gate import COOKIE
 from pipelines.generate import Generator
+from pipelines.photo import read_photo
 from pipelines.sitting import Order, sit
-from votes.schema import Kind
+from votes.schema import Drift, Kind, VoterId
 
 Handler = Callable[[gr.Request], Update]
 LAST_SEED = 2**31
+BANDS = tuple(str(i + 1) for i in range(len(MONK)))
 DICE = secrets.SystemRandom()
 
 
@@ -77,6 +80,7 @@ class Actions:
 
         def step(visit: Visit) -> None:
             visit.wipe()
+            self._desk.store.forget_drift(visit.voter)
             visit.go(Stage.GOODBYE)
 
         return self._doing(step)(request)
@@ -191,14 +195,32 @@ class Actions:
             return {self._on.result.code: self._views.code(visit), self._on.result.notice: ""}
         return {self._on.result.notice: markup.notice(told.sentence or say("visit.over"))}
 
+    def ask_machine(self, shown: str, request: gr.Request) -> Update:
+        """The visitor's own tap: whether a face-recognition program takes the large portrait for them."""
+        visit, desk = self._visit(request), self._desk
+        with desk.teller.telling() as told:
+            if visit.made is None:
+                raise VisitorError("visit.over")
+            kept = visit.album.get(visit.made.portraits[_chosen(shown, len(visit.made.portraits))])
+            if kept is None:
+                raise VisitorError("visit.over")
+            key = "likeness.recognition_unseen"
+            with suppress(PhotoError):
+                selfies = [desk.finder.find(selfie.photo) for selfie in visit.selfies]
+                key = desk.recognizer.answer(selfies, desk.finder.find(read_photo(kept.jpeg))).key
+            return {self._on.result.machine: markup.status(desk.say(key)), self._on.result.notice: ""}
+        return {self._on.result.notice: markup.notice(told.sentence or desk.say("visit.over"))}
+
     def choose_another(self, request: gr.Request) -> Update:
         """Another portrait is large: leave to show one is no leave to show the next."""
         visit, on = self._visit(request), self._on.result
+        unasked = markup.note(self._desk.say("result.machine"))  # the answer was about the other one
         if not visit.code or not visit.sitting:
-            return {on.notice: ""}
+            return {on.notice: "", on.machine: unasked}
         self._desk.album.forbid_show(visit.sitting)
         visit.code = ""
-        return {on.show: UNTICKED, on.code: "", on.notice: markup.status(self._desk.say("show.again"))}
+        again = markup.status(self._desk.say("show.again"))
+        return {on.show: UNTICKED, on.code: "", on.notice: again, on.machine: unasked}
 
     def answer(self, kind: Kind) -> Handler:
         """Keep the answer, then tell the truth. A second tap changes nothing."""
@@ -218,6 +240,21 @@ class Actions:
                 visit.go(Stage.GOODBYE)
 
         return self._doing(step)(request)
+
+    def tell_band(self, band: str, request: gr.Request) -> Update:
+        """The visitor's own tap on a skin tone: kept with how much was changed, for the event's fairness."""
+        visit, desk = self._visit(request), self._desk
+        with desk.teller.telling() as told:
+            if visit.made is None:
+                raise VisitorError("visit.over")
+            tone = int(band) if str(band) in BANDS else 0
+            if not tone:
+                raise ChoiceError("A page told a skin tone that it does not offer.")
+            event = desk.board.room.now().setting.event
+            desk.store.keep_drift(drift_of(visit.made, visit.voter, tone, event))
+            visit.band = tone
+            return {**self._views.fair(visit), self._on.goodbye.notice: ""}
+        return {self._on.goodbye.notice: markup.notice(told.sentence or desk.say("visit.over"))}
 
     # ---- inside
 
@@ -293,6 +330,18 @@ class Actions:
         ]
         photograph, *generated = own
         return line_up(drawn, DICE.choice([photograph, DICE.choice(generated)]), DICE)
+
+
+def drift_of(made: Made, voter: VoterId, band: int, event: str) -> Drift:
+    """What all portraits of a sitting changed, as means, with the skin tone that the sitter told."""
+    reports = [one.measures for one in made.likeness if one]
+    values = {
+        name: [found.value for one in reports if (found := one[name]).value is not None]
+        for name in (reports[0] if reports else ())
+    }
+    means = {name: fmean(some) for name, some in values.items() if some}
+    item = made.shows[0].items[Kind.GENERATED]
+    return Drift(voter, band, made.look, item.model_set, item.rehearsal, means, event)
 
 
 def _chosen(shown: str, count: int) -> int:

@@ -34,6 +34,11 @@ from votes.schema import Kind
 AS_I_AM = ""  # no expression asked for
 DEFAULT_LOOK = "grey"
 COUNTS = (1, 2, 4)
+# The Monk Skin Tone scale, sRGB, from light to dark (E. Monk 2019, skintone.google).
+MONK = (
+    *("#f6ede4", "#f3e7db", "#f7ead0", "#eadaba", "#d7bd96"),
+    *("#a07e56", "#825c43", "#604134", "#3a312a", "#292420"),
+)
 STEPS = (Stage.CONSENT, Stage.CAMERA, Stage.LOOK, Stage.MAKING, Stage.RESULT, Stage.VOTE)
 
 
@@ -159,23 +164,29 @@ class Layout:
         say = self._say
         with self._screen(Stage.RESULT) as column:
             with _part("see"):
-                shown = portraits(say("result.which"))
+                spoken = self._desk.words.template("result.wiped")
+                shown = portraits(say("result.which"), say("result.skin"), say("result.wipe"), spoken)
             with _part("say"):
-                words, show, code = _html(""), tick(say("show.tick", h=self._desk.show_hours)), _html("")
+                words, report = _html(""), _html("")
+                with gr.Row(elem_classes=["machine"]):
+                    machine, ask = _html(""), _button(say("result.ask"), "plain")
+                show, code = tick(say("show.tick", h=self._desk.show_hours)), _html("")
                 notice = _html("")
-                guess = _button(say("result.vote"), "go")
                 with gr.Row(elem_classes=["acts"]):
-                    again = _button(say("result.again"), "plain")
-                    take = _html("")
-            quiet = self._foot(delete="result.delete")
+                    guess, take = _button(say("result.vote"), "go"), _html("")
+            quiet = self._foot(delete="result.delete", again="result.again")
         parts: dict[str, Any] = {
             "portraits": shown,
             "words": words,
+            "report": report,
+            "machine": machine,
+            "ask": ask,
             "show": show,
             "code": code,
             "guess": guess,
+            "take": take,
         }
-        return Result(column=column, notice=notice, quiet=quiet, **parts, again=again, take=take)
+        return Result(column=column, notice=notice, quiet=quiet, **parts)
 
     def _vote(self) -> Vote:
         say = self._say
@@ -195,11 +206,15 @@ class Layout:
         return Vote(column=column, notice=notice, quiet=quiet, **parts, next=following)
 
     def _goodbye(self) -> Goodbye:
+        say = self._say
         with self._screen(Stage.GOODBYE) as column, _part("say"):
             words, notice = _html(""), _html("")
-            done = _button(self._say("goodbye.done"), "go")
+            done = _button(say("goodbye.done"), "go")
+            tones = [Option(str(i), str(i), tone) for i, tone in enumerate(MONK, 1)]
+            band, fair = choice("band", say("fair.ask"), tones, "", "swatches"), _html("")
             quiet = self._foot(back="goodbye.back", delete="result.delete")
-        return Goodbye(column=column, notice=notice, quiet=quiet, words=words, done=done)
+        parts = {"words": words, "band": band, "fair": fair}
+        return Goodbye(column=column, notice=notice, quiet=quiet, **parts, done=done)
 
     def _delete(self) -> Delete:
         say = self._say

@@ -70,14 +70,16 @@ class Making(Screen):
 
 @dataclass(eq=False, kw_only=True)
 class Result(Screen):
-    """Plate and portrait side by side, and the consent to show them."""
+    """Plate and portrait to wipe between, what changed, and the consent to show them."""
 
     portraits: gr.HTML
     words: gr.HTML
+    report: gr.HTML
+    machine: gr.HTML
+    ask: gr.Button
     show: gr.HTML
     code: gr.HTML
     guess: gr.Button
-    again: gr.Button
     take: gr.HTML
 
 
@@ -94,9 +96,11 @@ class Vote(Screen):
 
 @dataclass(eq=False, kw_only=True)
 class Goodbye(Screen):
-    """Thanks, what happens to the pictures, and room for the next visitor."""
+    """Thanks, what happens to the pictures, a skin tone if one likes, and room for the next visitor."""
 
     words: gr.HTML
+    band: gr.HTML
+    fair: gr.HTML
     done: gr.Button
 
 

@@ -1,9 +1,12 @@
 """A sitting as the making screen tells it: each event of the chain becomes what changes on the page."""
 
+import math
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
+from booth.album import PictureId
 from booth.programme import Showing
 from booth.quiz import Question, new_item_id
 from booth.visit import Made, Visit
@@ -14,12 +17,17 @@ from pages.markup import Pixels
 from pipelines.exhibit import exhibit, pair
 from pipelines.generate import Generator, Progress, Rendering
 from pipelines.provenance import mark
-from pipelines.sitting import Event, Order, PlateReady, PortraitReady, PoseReady
+from pipelines.sitting import Done, Event, Order, PlateReady, Portrait, PortraitReady, PoseReady
 from votes.schema import Item, Kind
 
 PREVIEW_EVERY_S = 0.25  # at most four pictures a second
 SMALL_PX = 540  # width of what explains, not of what is judged
 FRAME = (480, 600)  # width, height in px of what the stage explains a making with
+
+
+def in_order(portraits: Sequence[Portrait]) -> tuple[Portrait, ...]:
+    """What changed least comes first; where nothing could be measured, last."""
+    return tuple(sorted(portraits, key=lambda one: one.likeness.changed if one.likeness else math.inf))
 
 
 class Story:
@@ -32,7 +40,7 @@ class Story:
         self._order = order
         self._generator = generator
         self._plate: Pixels | None = None
-        self._portraits: list[Rendering] = []
+        self._portraits: tuple[Portrait, ...] = ()
         self._frames: dict[str, bytes] = {}  # what the machine saw, and the pose it keeps
         self._half_way: dict[int, Pixels] = {}  # each portrait in the making
         self._start = generator.model_set.start
@@ -72,9 +80,10 @@ class Story:
             return {screen.steps: self._steps(event), **self._preview(event)}
         if isinstance(event, PortraitReady):
             drawn = event.portrait.rendering
-            self._portraits.append(drawn)
             self._start = drawn.start
             return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(drawn.image)))}
+        if isinstance(event, Done):
+            self._portraits = in_order(event.portraits)
         return {}
 
     def made(self) -> tuple[Made, tuple[Question, ...]]:
@@ -82,10 +91,10 @@ class Story:
         signed = self._desk.signer.sign(self._photograph(), "plate", format="JPEG")
         plate = self._visit.keep(signed, "photograph.jpg")
         portraits = [
-            self._visit.keep(self._marked(drawn.image), f"ai-portrait-{i}.jpg")
-            for i, drawn in enumerate(self._portraits, 1)
+            self._visit.keep(self._marked(one.rendering.image), f"ai-portrait-{i}.jpg")
+            for i, one in enumerate(self._portraits, 1)
         ]
-        images = [drawn.image for drawn in self._portraits]
+        images = [one.rendering.image for one in self._portraits]  # as drawn: a round is about no mended one
         photograph, *generated = pair(self._photograph(), images, self._generator)
         control, *own = [
             Question(self._item(truth), partial(bytes, jpeg), exposed=True)
@@ -97,11 +106,20 @@ class Story:
             tuple(portraits),
             self._generator is self._desk.fallback,
             tuple(
-                self._showing(control, question, drawn)
-                for question, drawn in zip(own, self._portraits, strict=True)
+                self._showing(control, question, one.rendering)
+                for question, one in zip(own, self._portraits, strict=True)
             ),
+            tuple(one.likeness for one in self._portraits),
+            tuple(self._guarded(one, i) for i, one in enumerate(self._portraits, 1)),
         )
         return made, (control, *own)
+
+    def _guarded(self, portrait: Portrait, number: int) -> PictureId | None:
+        if portrait.guarded is None:
+            return None
+        model_set = self._generator.model_set
+        jpeg = self._desk.signer.sign(portrait.guarded, "guarded", model_set, format="JPEG")
+        return self._visit.keep(jpeg, f"ai-portrait-{number}-skin-tone.jpg")
 
     def _showing(self, control: Question, question: Question, drawn: Rendering) -> Showing:
         """What a room could be asked about one portrait and the photograph beside it."""

@@ -12,6 +12,7 @@ from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
 from pages.components.consent import UNTICKED
 from pages.desk import Desk
+from pages.report import reports
 from pipelines.photo import MAX_BYTES
 from votes.schema import Kind
 from votes.tally import Tally
@@ -64,11 +65,18 @@ class Views:
             return {}
         return {
             on.portraits: self._portraits(made),
-            on.words: markup.heading(say("result.made"), self._honest(made)),
+            on.words: self._told(made),
+            on.report: reports(say, made.likeness, [picture_url(one) for one in made.portraits]),
+            on.machine: markup.note(say("result.machine")),
+            on.ask: gr.Button(visible=not self._desk.recognizer.refusal),
             on.show: UNTICKED if not visit.code else gr.skip(),
             on.code: self.code(visit),
             on.take: markup.take(say("take.title"), say("take.note"), self._links(visit, made)),
         }
+
+    def _told(self, made: Made) -> str:
+        notes = [self._honest(made), *([self._say("result.order")] if len(made.portraits) > 1 else [])]
+        return markup.heading(self._say("likeness.title")) + markup.note(" ".join(notes))
 
     def code(self, visit: Visit) -> str:
         """How to take back the permission to show."""
@@ -79,7 +87,9 @@ class Views:
         prints = []
         for i, picture in enumerate(made.portraits, 1):
             name = say("result.ai", i=i)
-            prints.append({"url": picture_url(picture), "caption": name, "alt": name})
+            mended = made.guarded[i - 1]
+            guarded = picture_url(mended) if mended else ""
+            prints.append({"url": picture_url(picture), "caption": name, "alt": name, "guarded": guarded})
         photo = {
             "url": picture_url(made.photograph),
             "caption": say("result.photo"),
@@ -101,7 +111,12 @@ class Views:
             (f"{picture_url(picture)}?take=1", self._say("take.one", i=i))
             for i, picture in enumerate(made.portraits, 1)
         ]
-        return [*one, (every, self._say("take.all"))]
+        mended = [
+            (f"{picture_url(picture)}?take=1", self._say("take.skin", i=i))
+            for i, picture in enumerate(made.guarded, 1)
+            if picture
+        ]
+        return [*one, *mended, (every, self._say("take.all"))]
 
     def _vote(self, visit: Visit) -> Update:
         if visit.quiz is None:
@@ -146,9 +161,17 @@ class Views:
         if visit.consented:
             shown = say("goodbye.shown", c=visit.code, h=self._desk.show_hours)
             lead = shown if visit.code else say("goodbye.kept", m=minutes)
-            return {on.words: markup.heading(say("goodbye.title"), lead), **self._goodbye_ways(True)}
+            words = markup.heading(say("goodbye.title"), lead)
+            return {on.words: words, **self._goodbye_ways(True), **self.fair(visit)}
         lead = say("goodbye.downloads") if visit.downloaded else ""
-        return {on.words: markup.heading(say("delete.done"), lead), **self._goodbye_ways(False)}
+        hidden = {on.band: gr.HTML(visible=False), on.fair: ""}
+        return {on.words: markup.heading(say("delete.done"), lead), **self._goodbye_ways(False), **hidden}
+
+    def fair(self, visit: Visit) -> Update:
+        """The swatches, where there is something that may be told with one; and what is kept."""
+        on, measured = self._on.goodbye, visit.made is not None and any(visit.made.likeness)
+        note = markup.note(self._say("fair.kept" if visit.band else "fair.note")) if measured else ""
+        return {on.band: gr.HTML(str(visit.band or ""), visible=measured), on.fair: note}
 
     def _goodbye_ways(self, kept: bool) -> Update:
         return {button: gr.Button(visible=kept) for button in self._on.goodbye.quiet.values()}

@@ -16,10 +16,12 @@ from pages.board import qr
 from pages.components.consent import ticked
 from pages.components.sheet import Frame, value_of
 from pages.desk import Desk
+from pages.host.fairness import fairness_chart
 from pages.host.layout import TIMES, Host, lay_out
+from pipelines.model_set import read_model_sets
 from votes.room import Snapshot
 from votes.rounds import SCENES, Scene
-from votes.schema import Count
+from votes.schema import Count, Drift
 
 Update = dict[Any, Any]
 STATES = {
@@ -76,6 +78,9 @@ class Handlers:
         self._board = desk.board
         self._on = on
         self._say = desk.words.say
+        self._drifts: list[Drift] | None = None
+        self._chart = ""
+        self._titles = {name: one.title for name, one in read_model_sets().items()}
         self._put_off: list[str] = []  # sittings for which the host said "later", the latest last
         self.room = desk.board.room
 
@@ -164,6 +169,14 @@ class Handlers:
 
     # ---- what the page shows
 
+    def _fair(self) -> Any:
+        """Drawn anew only where somebody told a skin tone since: its intervals take a second."""
+        drifts = self._desk.store.drifts()
+        if drifts != self._drifts:
+            self._drifts = drifts
+            self._chart = fairness_chart(self._say, drifts, self._titles)
+        return self._chart
+
     def _show(self, now: Snapshot, sentence: str = "") -> Update:
         on, say, setting = self._on, self._say, now.setting
         last = setting.scene == Scene.ROOM and setting.is_last
@@ -189,6 +202,7 @@ class Handlers:
             on.rehearse: gr.Button(visible=not setting.rehearsing),
             on.end_rehearsal: gr.Button(visible=setting.rehearsing),
             on.reach: self._reach(),
+            on.fair: self._fair(),
         }
 
     def _bar(self) -> str:

@@ -48,6 +48,7 @@ class Host:
     end_rehearsal: gr.Button
     reach: gr.HTML
     code: gr.Button
+    fair: gr.HTML
     clock: gr.Timer
 
     def shown(self) -> list[gr.HTML | gr.Button]:
@@ -62,6 +63,7 @@ class Host:
                 self.rehearse,
                 self.end_rehearsal,
                 self.reach,
+                self.fair,
             ),
         ]
 
@@ -74,6 +76,8 @@ def lay_out(words: Words) -> Host:
             parts = {**_deck(words), **_stage(words), **_controls(words)}
         with gr.Row(elem_classes=["hostgrid", "setup"], equal_height=False):
             parts |= {**_setup(words), **_without_phones(words), **_reach(words)}
+        with _part(words.say("fair.title"), "wide"):
+            parts["fair"] = _html("")
     return Host(bar=bar, clock=gr.Timer(1.0), **parts)
 
 

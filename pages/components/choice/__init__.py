@@ -28,7 +28,7 @@ class Option:
 
 
 def choice(
-    name: str, legend: str, options: Sequence[Option], chosen: str, kind: Literal["frames", "seg"]
+    name: str, legend: str, options: Sequence[Option], chosen: str, kind: Literal["frames", "seg", "swatches"]
 ) -> gr.HTML:
     """The component. `name` must be its own on the page."""
     inside = "".join(_option(name, option, kind) for option in options)
@@ -46,5 +46,5 @@ def _option(name: str, option: Option, kind: str) -> str:
     pic = f'<span class="pic" style="{ground}">{markup.ring()}</span>'
     return (
         f'<label><input type="radio" name="{escape(name)}" value="{escape(option.value)}">'
-        f"{pic if kind == 'frames' else ''}<span>{escape(option.title)}</span></label>"
+        f"{'' if kind == 'seg' else pic}<span>{escape(option.title)}</span></label>"
     )

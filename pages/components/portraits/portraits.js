@@ -1,10 +1,17 @@
-const [photograph, large] = element.querySelectorAll("figure");
+const wipe = element.querySelector(".wipe");
+const range = wipe.querySelector("input");
+const [photograph, large] = wipe.querySelectorAll("img");
+const captions = element.querySelectorAll("figcaption b");
+const skin = element.querySelector(".skin");
+const mend = skin.querySelector("input");
 const strip = element.querySelector("fieldset > div");
-const fill = (figure, print) => {
-  const picture = figure.querySelector("img");
+const place = () => {
+  wipe.style.setProperty("--x", `${range.value}%`);
+  range.setAttribute("aria-valuetext", wipe.dataset.spoken.replace("{p}", range.value));
+};
+const fill = (picture, caption, print) => {
   if (picture.getAttribute("src") !== print.url) picture.src = print.url;
-  picture.alt = print.alt;
-  figure.querySelector("figcaption span").textContent = print.caption;
+  caption.textContent = print.caption;
 };
 const frame = (print, index) => {
   const label = element.querySelector("template").content.firstElementChild.cloneNode(true);
@@ -16,8 +23,11 @@ const frame = (print, index) => {
 const draw = () => {
   const value = JSON.parse(props.value || "{}");
   if (!value.portraits?.length) return;
-  fill(photograph, value.photograph);
-  fill(large, value.portraits[value.chosen]);
+  fill(photograph, captions[0], value.photograph);
+  const chosen = value.portraits[value.chosen];
+  skin.hidden = !chosen.guarded;
+  fill(large, captions[1], mend.checked && chosen.guarded ? { ...chosen, url: chosen.guarded } : chosen);
+  for (const report of document.querySelectorAll("[data-portrait]")) report.hidden = Number(report.dataset.portrait) !== value.chosen;
   const shown = value.portraits.map((print) => print.url).join();
   if (strip.dataset.shown !== shown) {
     strip.dataset.shown = shown;
@@ -27,8 +37,13 @@ const draw = () => {
   strip.querySelectorAll("input")[value.chosen].checked = true;
 };
 draw();
+place();
 watch("value", draw);
+range.addEventListener("input", place);
 element.addEventListener("change", ({ target }) => {
+  if (target === range) return;
+  if (target === mend) return draw();
+  mend.checked = false;
   props.value = JSON.stringify({ ...JSON.parse(props.value), chosen: Number(target.value) });
   draw();
   trigger("input");

@@ -18,17 +18,21 @@ def wipe(left: str, right: str, left_tag: str, right_tag: str, label: str, spoke
     It moves slowly by itself until somebody touches it. Where the right picture does not come, the left one
     is shown alone.
     """
-    inside = (
-        f'<div class="wipe" data-spoken="{escape(spoken)}"><img src="{left}" alt="{escape(label)}">'
-        f'<img class="top" src="{right}" alt=""><span class="tag l">{escape(left_tag)}</span>'
-        f'<span class="tag r">{escape(right_tag)}</span><span class="bar-y"></span>'
-        f'<span class="grip">{ARROWS}</span>'
-        f'<input type="range" min="0" max="100" value="50" aria-label="{escape(label)}"></div>'
-    )
+    tags = f'<span class="tag l">{escape(left_tag)}</span><span class="tag r">{escape(right_tag)}</span>'
     return gr.HTML(
         "",
-        html_template=literal(inside),
+        html_template=literal(wiped(f'src="{left}"', f'src="{right}"', label, spoken, tags)),
         js_on_load=SCRIPT.read_text(encoding="utf-8"),
         apply_default_css=False,
         elem_classes=["wipe-part"],
+    )
+
+
+def wiped(left: str, right: str, label: str, spoken: str, tags: str = "") -> str:
+    """The two pictures by their attributes, the line, and the range that moves it."""
+    return (
+        f'<div class="wipe" data-spoken="{escape(spoken)}"><img {left} alt="{escape(label)}">'
+        f'<img class="top" {right} alt="">{tags}<span class="bar-y"></span><span class="grip">{ARROWS}</span>'
+        f'<input type="range" min="0" max="100" value="50" autocomplete="off" '
+        f'aria-label="{escape(label)}"></div>'
     )
