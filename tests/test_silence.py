@@ -30,6 +30,7 @@ from pipelines.proof import Proof, Verdict, prove
 from pipelines.provenance import SOFTWARE, SOURCES
 from settings import Settings
 from tests.test_booth import desk as desk  # the fixture
+from tests.test_booth import sat_down, visit_of
 from votes.room import Room
 from votes.schema import Kind
 from votes.store import Store
@@ -122,6 +123,15 @@ def test_the_booths_own_question_is_as_silent(signed: Desk) -> None:
     assert {card.item.truth for card in cards} == set(Kind)
     assert making_of(files[0]) == making_of(files[1])
     assert [prove(file, signed.signer.known()) for file in files] == [Proof(Verdict.NONE)] * 2
+
+
+def test_a_sitters_own_pair_is_as_silent(desk: Desk, astronaut: Photo) -> None:
+    sat_down(desk, astronaut, "1")
+    made = visit_of(desk).made
+    assert made is not None
+    exhibits = made.shows[0].exhibits
+    assert making_of(exhibits[Kind.PHOTOGRAPH]) == making_of(exhibits[Kind.GENERATED])
+    assert {prove(file, desk.signer.known()) for file in exhibits.values()} == {Proof(Verdict.NONE)}
 
 
 def test_what_is_taken_home_has_the_mark_that_the_round_had_not(signed: Desk) -> None:
