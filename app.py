@@ -247,6 +247,7 @@ def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[s
 def plain_routes(desk: "Desk") -> "list[BaseRoute]":
     """Everything that is no page of Gradio's."""
     from pages.host.commands import Commands
+    from pages.host.wall import wall_routes
     from pages.intake import Intake
     from pages.phone import Phones
     from pages.pictures import picture_routes
@@ -259,6 +260,7 @@ def plain_routes(desk: "Desk") -> "list[BaseRoute]":
         *Phones(desk).routes(),
         *Stage(desk).routes(),
         *Commands(desk).routes(),
+        *wall_routes(desk.board.programme, desk.words),
         *Intake(desk.visits, desk.finder, desk.teller, desk.words).routes(),
         *picture_routes(desk.album, desk.visits, desk.words),
         *Checks(desk.signer, desk.words, desk.teller).routes(),

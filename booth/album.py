@@ -214,14 +214,17 @@ class Album:
             known = self._sittings.get(sitting)
             return known is None or self._clock() >= known.deadline
 
-    def allow_show(self, sitting: SittingId, pictures: Iterable[PictureId], facts: str = "") -> Permission:
+    def allow_show(
+        self, sitting: SittingId, pictures: Iterable[PictureId], facts: str = "", code: str = ""
+    ) -> Permission:
         """The sitter's leave to show these, with `facts`. Raises `KeyError` for a sitting that is over.
 
-        Another choice keeps the code, which may be noted down already, and needs a new approval.
+        Another choice keeps the code, which may be noted down already, and needs a new approval. `code` is
+        one that the same sitter has from another sitting: it takes back both.
         """
         with self._lock:
             known = self._sittings[sitting]
-            code = known.permission.code if known.permission else _new_code()
+            code = known.permission.code if known.permission else code or _new_code()
             permission = Permission(code, self._clock() + self._show)
             shown = tuple(picture for picture in pictures if picture in known.names)
             allowed = replace(known, shown=shown, permission=permission, approved=False, facts=facts)
@@ -251,14 +254,17 @@ class Album:
             )
 
     def withdraw(self, code: str) -> bool:
-        """Delete the sitting whose code that is; whether there was one."""
+        """Delete the sittings whose code that is; whether there was one."""
         typed = "".join(letter for letter in code.upper() if letter in CODE_LETTERS)
         with self._lock:
-            for sitting, known in list(self._sittings.items()):
-                if known.permission and hmac.compare_digest(known.permission.code, typed):
-                    self.delete(sitting)
-                    return True
-        return False
+            its = [
+                sitting
+                for sitting, known in self._sittings.items()
+                if known.permission and hmac.compare_digest(known.permission.code, typed)
+            ]
+            for sitting in its:
+                self.delete(sitting)
+        return bool(its)
 
     def sweep(self) -> tuple[SittingId, ...]:
         """Delete what is over, and name it; of what may be shown for longer only that stays."""

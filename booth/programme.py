@@ -34,6 +34,7 @@ class Exhibit:
     photo: Callable[[], Photo]
     frames: Mapping[str, Callable[[], Photo]]
     sitting: SittingId | None = None
+    is_misfire: bool = False  # for the wall of misfires only
 
     @property
     def is_own(self) -> bool:
@@ -50,6 +51,7 @@ class Told(BaseModel):
     exhibits: dict[Kind, str]
     frames: dict[str, str]
     facts: dict[str, str | int | float | None]
+    changed: dict[str, str] = {}  # of a misfire: measures by name, and how much they changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +64,13 @@ class Showing:
     facts: Mapping[str, str | int | float | None]
 
 
-def offer(album: Album, sitting: SittingId, showing: Showing, own: Mapping[Kind, PictureId]) -> str:
+def offer(
+    album: Album, sitting: SittingId, showing: Showing, own: Mapping[Kind, PictureId], code: str = ""
+) -> str:
     """The sitter's leave to show a pair, `own` being its pictures as the sitter has them.
 
-    Returns the code that takes it back. Raises `KeyError` for a sitting that is over.
+    `code` is one that the sitter has already. Returns the code that takes it back. Raises `KeyError` for a
+    sitting that is over.
     """
     exhibits = {kind: album.put(sitting, jpeg) for kind, jpeg in showing.exhibits.items()}
     put = {name: album.put(sitting, jpeg) for name, jpeg in showing.frames.items()}
@@ -76,7 +81,34 @@ def offer(album: Album, sitting: SittingId, showing: Showing, own: Mapping[Kind,
         facts=dict(showing.facts),
     )
     pictures = (*own.values(), *exhibits.values(), *put.values())
-    return album.allow_show(sitting, pictures, told.model_dump_json()).code
+    return album.allow_show(sitting, pictures, told.model_dump_json(), code).code
+
+
+def keep_misfire(
+    album: Album, pictures: Mapping[Kind, bytes], showing: Showing, changed: Mapping[str, str], code: str
+) -> tuple[SittingId, str]:
+    """The sitter's leave to hang a portrait on the wall of misfires: a sitting of its own, and the code.
+
+    `pictures` are marked JPEGs of photograph and portrait, `changed` its measures and their levels.
+    """
+    sitting = album.begin()
+    own = {kind: album.put(sitting, jpeg) for kind, jpeg in pictures.items()}
+    told = Told(
+        items={kind: asdict(item) for kind, item in showing.items.items()},
+        exhibits=dict(own),
+        frames={},
+        facts={},
+        changed=dict(changed),
+    )
+    return sitting, album.allow_show(sitting, own.values(), told.model_dump_json(), code).code
+
+
+@dataclass(frozen=True, eq=False)
+class Misfire:
+    """A portrait that a host approved for the wall, beside its photograph."""
+
+    pictures: Mapping[Kind, str]  # ids of the album
+    changed: Mapping[str, str]
 
 
 class Programme:
@@ -102,6 +134,16 @@ class Programme:
         self._album.approve(sitting)
         found = [one for one in self._album.offers() if one.sitting == sitting and one.approved]
         return tuple(item for one in found for item in self._one_of(one))
+
+    def wall(self) -> tuple[Misfire, ...]:
+        """All misfires that sitter and host allow, the latest first."""
+        told = [_told(one) for one in reversed(self._album.offers()) if one.approved]
+        return tuple(Misfire(one.exhibits, one.changed) for one in told if one and one.changed)
+
+    def wall_photo(self, picture: str) -> Photo | None:
+        """One picture of the wall; None for any other."""
+        hung = any(picture in one.pictures.values() for one in self.wall())
+        return self._read(picture) if hung and self._album.has(picture) else None
 
     def reject(self, sitting: SittingId) -> None:
         """The host's no: it is not shown, or not any more."""
@@ -136,7 +178,7 @@ class Programme:
             if one.approved:
                 for kind in Kind:
                     found = self._of_sitting(one, kind)
-                    if found and found.item.id == item_id:
+                    if found and found.item.id == item_id and not found.is_misfire:
                         self._sittings.add(item_id)
                         return found
         return None
@@ -180,21 +222,24 @@ class Programme:
         return Exhibit(card.item, card.credit, facts, lambda: self._deck.photo(card), frames)
 
     def _of_sitting(self, one: Offer, kind: Kind) -> Exhibit | None:
+        told = _told(one)
+        if told is None:
+            return None
         try:
-            told = Told.model_validate_json(one.facts)
             item = Item(**told.items[kind] | {"truth": kind})  # type: ignore[arg-type]
             picture = told.exhibits[kind]
-        except (ValidationError, KeyError, TypeError):  # a note of another version
+        except (KeyError, TypeError):  # a note of another version
             return None
         if not self._album.has(picture):
             return None
         frames = {name: lambda picture=found: self._read(picture) for name, found in told.frames.items()}
         facts = {name: value for name, value in told.facts.items() if value is not None}
-        return Exhibit(item, "", facts, lambda: self._read(picture), frames, one.sitting)
+        return Exhibit(item, "", facts, lambda: self._read(picture), frames, one.sitting, bool(told.changed))
 
     def _one_of(self, one: Offer) -> tuple[str, ...]:
         """One of a pair, by chance."""
-        pair = [found.item.id for kind in Kind if (found := self._of_sitting(one, kind))]
+        both = [found for kind in Kind if (found := self._of_sitting(one, kind))]
+        pair = [found.item.id for found in both if not found.is_misfire]
         return (self._rng.choice(pair),) if pair else ()
 
     def _read(self, picture: str) -> Photo:
@@ -202,3 +247,11 @@ class Programme:
         if kept is None:
             raise KeyError(picture)
         return read_photo(kept.jpeg)
+
+
+def _told(one: Offer) -> Told | None:
+    """What came with a permission; None for a note of another version."""
+    try:
+        return Told.model_validate_json(one.facts)
+    except ValidationError:
+        return None

@@ -86,6 +86,9 @@ class Visit:
     made: Made | None = None
     quiz: Quiz | None = None
     code: str = ""  # takes back the permission to show
+    recognised: dict[int, str] = field(default_factory=dict)  # what a program answered, by portrait
+    misfire: SittingId | None = None  # a portrait allowed for the wall of misfires
+    misfire_code: str = ""
     band: int = 0  # Monk skin tone that the visitor told; 0: none
     downloaded: bool = False
     gone: bool = False  # forgotten, though a making may still hold it
@@ -159,9 +162,11 @@ class Visit:
     def drop_made(self) -> None:
         """Portraits, and the permission to show them, go."""
         if self.made and self.sitting:
-            for picture in (self.made.photograph, *self.made.portraits):
-                self.album.drop(picture)
+            for picture in (self.made.photograph, *self.made.portraits, *self.made.guarded):
+                self.album.drop(picture or "")
             self.album.forbid_show(self.sitting)
+            self.forbid_misfire()
+        self.recognised.clear()
         self.made, self.quiz, self.code = None, None, ""
 
     def wipe(self) -> None:
@@ -170,11 +175,20 @@ class Visit:
         sitting, self.sitting = self.sitting, None  # first: a visit whose sitting is over is ended
         if sitting:
             self.album.delete(sitting)
+        self.forbid_misfire()
+        self.recognised.clear()
         self.selfies, self.made, self.quiz, self.code, self.band = [], None, None, "", 0
+
+    def forbid_misfire(self) -> None:
+        """The leave for the wall is taken back."""
+        if self.misfire:
+            self.album.delete(self.misfire)
+        self.misfire, self.misfire_code = None, ""
 
     def leave(self) -> None:
         """The visit is over: only what may be shown stays, until the time that was told."""
         self.gone = True
+        self.misfire = None  # it hangs on the wall, or waits to, until its own time is up
         if self.code and self.sitting:
             self.stop_run()
             self.album.release(self.sitting)

@@ -30,6 +30,12 @@ def reports(say: Say, found: Sequence[LikenessReport | None], pictures: Sequence
     return "".join(inside)
 
 
+def misfired(report: LikenessReport | None) -> dict[str, str]:
+    """The measures that changed clearly, and so make a portrait one for the wall of misfires."""
+    every = report.measures.values() if report else ()
+    return {one.name: one.level.value for one in every if one.level == Level.CLEARLY}
+
+
 def _report(say: Say, report: LikenessReport, picture: str) -> str:
     frames = "".join(_frame(say, report, name, picture) for name in FRAMES)
     unsure = any(one.unsure for one in report.measures.values())

@@ -23,7 +23,7 @@ from booth.programme import Programme
 from booth.visit import Stage, Visit, Visits
 from errors import NoQuota, NotDownloaded, TooMuch
 from pages.board import Board
-from pages.booth.actions import Actions
+from pages.booth.actions import Actions, drift_of
 from pages.booth.layout import Layout
 from pages.booth.screens import Screens
 from pages.components.consent import UNTICKED
@@ -649,6 +649,117 @@ def test_delete_asks_once_then_every_picture_is_gone(desk: Desk, astronaut: Phot
     assert shown(on, gone) == ["goodbye"]
     assert WORDS.say("delete.done") in gone[on.goodbye.words]
     assert [desk.album.get(url) for url in urls] == [None] * len(urls)
+
+
+class Bleacher(Painter):
+    """Draws the plate, its skin far too light however often it is asked."""
+
+    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+        with FaceFinder() as finder:
+            found = subject_in(request.plate, finder)
+        assert found
+        for i, seed in enumerate(request.seeds):
+            image = lighter(13)(request.plate, found.landmarks, found.face.mask)
+            yield Rendering(image, i, seed, "plate", 0.4, 20, STEPS, 0.1)
+
+
+def test_a_misfire_hangs_on_the_wall_with_its_sitters_leave_and_the_hosts(
+    desk: Desk, astronaut: Photo
+) -> None:
+    painter: Any = Bleacher()
+    desk = replace(desk, generator=painter)
+    programme, album = desk.board.programme, desk.album
+    does, on, updates = sat_down(desk, astronaut, "1")
+    result = json.loads(updates[-1][on.result.portraits])
+    assert result["portraits"][0]["misfire"] is True
+    assert album.offers() == ()  # never without the tick
+    shown = json.dumps({"chosen": 0})
+    code = does.allow_misfire(TICKED, shown, visitor())[on.result.code]
+    visit = visit_of(desk)
+    kept = visit.misfire_code
+    assert kept and kept in code
+    (waiting,) = programme.waiting()
+    assert waiting[1].is_misfire and programme.wall() == ()
+    assert programme.approve(waiting[0]) == ()  # it is nothing to vote on
+    decks = {card.item.id for group in desk.deck.groups for card in group}
+    assert set(programme.draw()) <= decks
+    (hung,) = programme.wall()
+    assert hung.changed["skin"] == "clearly"
+    assert all(programme.wall_photo(picture) for picture in hung.pictures.values())
+    assert programme.wall_photo(visit.made.portraits[0] if visit.made else "") is None
+    does.leave(visitor())
+    assert len(programme.wall()) == 1  # it outlives the visit, until its time is up
+    assert album.withdraw(kept) and programme.wall() == ()
+    assert programme.wall_photo(hung.pictures[Kind.GENERATED]) is None
+
+
+def test_one_code_takes_back_portrait_and_misfire_and_delete_takes_both(desk: Desk, astronaut: Photo) -> None:
+    painter: Any = Bleacher()
+    desk = replace(desk, generator=painter)
+    does, _, _ = sat_down(desk, astronaut, "1")
+    shown = json.dumps({"chosen": 0})
+    does.allow_misfire(TICKED, shown, visitor())
+    does.allow_show(TICKED, shown, visitor())
+    assert visit_of(desk).code == visit_of(desk).misfire_code
+    assert len(desk.album.offers()) == 2
+    does.allow_misfire(UNTICKED, shown, visitor())
+    assert len(desk.album.offers()) == 1
+    does.allow_misfire(TICKED, shown, visitor())
+    does.delete(visitor())
+    assert desk.album.offers() == ()
+
+
+def test_a_portrait_that_hardly_changed_is_none_for_the_wall(desk: Desk, astronaut: Photo) -> None:
+    painter: Any = Lightener()
+    desk = replace(desk, generator=painter)
+    does, on, updates = sat_down(desk, astronaut)  # by 4 and by 7 L*: the first changed least
+    result = json.loads(updates[-1][on.result.portraits])
+    assert [one["misfire"] for one in result["portraits"]] == [False, True]
+    update = does.allow_misfire(TICKED, json.dumps({"chosen": 0}), visitor())
+    assert "alert" in update[on.result.notice]
+    assert desk.album.offers() == ()
+
+
+def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
+    desk: Desk,
+    astronaut: Photo,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if desk.recognizer.refusal:
+        pytest.skip("dlib or its network is not installed here")
+    made: list[Any] = []
+    real = Recognizer._descriptor
+
+    def remembered(self: Recognizer, face: Any) -> Any:
+        made.append(real(self, face))
+        return made[-1]
+
+    monkeypatch.setattr(Recognizer, "_descriptor", remembered)
+    painter: Any = Lightener()
+    desk = replace(desk, generator=painter)
+    caplog.set_level("DEBUG")
+    does, on, updates = sat_down(desk, astronaut)
+    assert made == []  # nobody is recognised unasked
+    update = does.ask_machine(json.dumps({"chosen": 0}), visitor())
+    assert WORDS.say("likeness.recognition_unchanged") in update[on.result.machine]
+    does.allow_show(TICKED, json.dumps({"chosen": 0}), visitor())
+    (offer,) = desk.album.offers()
+    assert json.loads(offer.facts)["facts"]["recognition"] == "unchanged"
+    desk.store.keep_drift(drift_of(visit_of(desk).made, visit_of(desk).voter, 5, ""))  # type: ignore[arg-type]
+    kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    told = repr(updates) + repr(update) + caplog.text + repr(desk.store.drifts()) + repr(vars(visit_of(desk)))
+    assert len(kept) > 3 and len(made) >= 2
+    for descriptor in made:
+        for number in descriptor[:16]:
+            for digits in (f"{abs(number):.8f}", repr(float(abs(number)))[:12]):
+                assert digits not in told
+                assert all(digits.encode() not in file for file in kept)
+        for form in (np.float64, np.float32, np.float16):
+            raw = np.asarray(descriptor[:8], form).tobytes()
+            assert all(raw not in file for file in kept)
+            assert raw not in told.encode("latin-1", "ignore")
 
 
 def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(desk: Desk, astronaut: Photo) -> None:

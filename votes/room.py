@@ -110,6 +110,10 @@ class Room:
         self._found = (key, finding(alike))
         return self._found[1]
 
+    def them(self, shown: Snapshot) -> tuple[int, int]:
+        """How the second question was answered, "Is it really them?": yes and no."""
+        return self._store.count_them(shown.asked.id) if shown.asked else (0, 0)
+
     # ---- what a clicker does
 
     def next(self) -> Snapshot:

@@ -174,6 +174,15 @@ class Store:
             found = {answer: n for answer, n in connection.execute(query.group_by(GUESSES.c.answer))}
         return Count(found.get(Kind.PHOTOGRAPH, 0), found.get(Kind.GENERATED, 0))
 
+    def count_them(self, round_id: RoundId) -> tuple[int, int]:
+        """How many phones said that it is really them, and how many that it is not."""
+        query = sql.select(GUESSES.c.them, sql.func.count()).where(
+            GUESSES.c.round == round_id, GUESSES.c.source == Source.PHONE, GUESSES.c.them.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            found = {bool(them): n for them, n in connection.execute(query.group_by(GUESSES.c.them))}
+        return found.get(True, 0), found.get(False, 0)
+
     def guesses(self) -> tuple[Guess, ...]:
         """Every guess, oldest first."""
         with self._engine.connect() as connection:

@@ -55,6 +55,7 @@ def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
     on.camera.camera.done(does.photos_taken, **at_once)
     on.look.quiet["photos"].click(does.go(Stage.CAMERA), **at_once)
     on.result.show.input(does.allow_show, [on.result.show, on.result.portraits], **at_once)
+    on.result.misfire.input(does.allow_misfire, [on.result.misfire, on.result.portraits], **at_once)
     on.result.portraits.input(does.choose_another, **at_once)
     on.result.ask.click(does.ask_machine, on.result.portraits, **at_once)
     on.result.guess.click(does.go(Stage.VOTE), **at_once)

@@ -13,7 +13,7 @@ from statistics import fmean
 
 import gradio as gr
 
-from booth.programme import offer
+from booth.programme import keep_misfire, offer
 from booth.quiz import Question, Quiz, line_up
 from booth.visit import Made, Run, Stage, Visit
 from errors import ChoiceError, NoQuota, PhotoError, VisitorError
@@ -25,6 +25,7 @@ from pages.booth.views import Update, Views
 from pages.components.consent import UNTICKED, ticked
 from pages.desk import Desk
 from pages.gate import COOKIE
+from pages.report import misfired
 from pipelines.generate import Generator
 from pipelines.photo import read_photo
 from pipelines.sitting import Order, sit
@@ -188,12 +189,36 @@ class Actions:
                 made = visit.made
                 chosen = _chosen(shown, len(made.portraits))
                 own = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
-                visit.code = offer(self._desk.album, visit.sitting, made.shows[chosen], own)
+                told_too = {"recognition": visit.recognised[chosen]} if chosen in visit.recognised else {}
+                showing = replace(made.shows[chosen], facts={**made.shows[chosen].facts, **told_too})
+                visit.code = offer(self._desk.album, visit.sitting, showing, own, visit.misfire_code)
             else:
                 self._desk.album.forbid_show(visit.sitting)
                 visit.code = ""
             return {self._on.result.code: self._views.code(visit), self._on.result.notice: ""}
         return {self._on.result.notice: markup.notice(told.sentence or say("visit.over"))}
+
+    def allow_misfire(self, ticks: str, shown: str, request: gr.Request) -> Update:
+        """The sitter's leave to hang a portrait that went wrong on the speaker's wall, or its end."""
+        visit, on = self._visit(request), self._on.result
+        with self._desk.teller.telling() as told:
+            if visit.made is None or visit.sitting is None:
+                raise VisitorError("visit.over")
+            visit.forbid_misfire()
+            if ticked(ticks):
+                self._keep_misfire(visit, visit.made, _chosen(shown, len(visit.made.portraits)))
+            return {on.code: self._views.code(visit), on.notice: ""}
+        return {on.notice: markup.notice(told.sentence or self._desk.say("visit.over"))}
+
+    def _keep_misfire(self, visit: Visit, made: Made, chosen: int) -> None:
+        changed = misfired(made.likeness[chosen])
+        both = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
+        kept = {kind: found.jpeg for kind, one in both.items() if (found := visit.album.get(one))}
+        if not changed or len(kept) < len(both):
+            raise ChoiceError("A page asked for the wall with a portrait that is none for it.")
+        visit.misfire, visit.misfire_code = keep_misfire(
+            visit.album, kept, made.shows[chosen], changed, visit.code
+        )
 
     def ask_machine(self, shown: str, request: gr.Request) -> Update:
         """The visitor's own tap: whether a face-recognition program takes the large portrait for them."""
@@ -201,26 +226,33 @@ class Actions:
         with desk.teller.telling() as told:
             if visit.made is None:
                 raise VisitorError("visit.over")
-            kept = visit.album.get(visit.made.portraits[_chosen(shown, len(visit.made.portraits))])
+            chosen = _chosen(shown, len(visit.made.portraits))
+            kept = visit.album.get(visit.made.portraits[chosen])
             if kept is None:
                 raise VisitorError("visit.over")
             key = "likeness.recognition_unseen"
             with suppress(PhotoError):
                 selfies = [desk.finder.find(selfie.photo) for selfie in visit.selfies]
-                key = desk.recognizer.answer(selfies, desk.finder.find(read_photo(kept.jpeg))).key
-            return {self._on.result.machine: markup.status(desk.say(key)), self._on.result.notice: ""}
+                answer = desk.recognizer.answer(selfies, desk.finder.find(read_photo(kept.jpeg)))
+                key = answer.key
+                if answer.value is not None:
+                    visit.recognised[chosen] = answer.level.value  # the word, never the number
+            said = f"{desk.say(key)} {desk.say('result.machine_shown')}"
+            return {self._on.result.machine: markup.status(said), self._on.result.notice: ""}
         return {self._on.result.notice: markup.notice(told.sentence or desk.say("visit.over"))}
 
     def choose_another(self, request: gr.Request) -> Update:
         """Another portrait is large: leave to show one is no leave to show the next."""
         visit, on = self._visit(request), self._on.result
         unasked = markup.note(self._desk.say("result.machine"))  # the answer was about the other one
-        if not visit.code or not visit.sitting:
+        if not visit.sitting or not (visit.code or visit.misfire):
             return {on.notice: "", on.machine: unasked}
         self._desk.album.forbid_show(visit.sitting)
+        visit.forbid_misfire()
         visit.code = ""
         again = markup.status(self._desk.say("show.again"))
-        return {on.show: UNTICKED, on.code: "", on.notice: again, on.machine: unasked}
+        unticked = {on.show: UNTICKED, on.misfire: UNTICKED}
+        return {**unticked, on.code: "", on.notice: again, on.machine: unasked}
 
     def answer(self, kind: Kind) -> Handler:
         """Keep the answer, then tell the truth. A second tap changes nothing."""

@@ -170,7 +170,10 @@ class Layout:
                 words, report = _html(""), _html("")
                 with gr.Row(elem_classes=["machine"]):
                     machine, ask = _html(""), _button(say("result.ask"), "plain")
-                show, code = tick(say("show.tick", h=self._desk.show_hours)), _html("")
+                show = tick(say("show.tick", h=self._desk.show_hours))
+                with gr.Column(elem_classes=["misfire"]):
+                    misfire = tick(say("misfire.tick", h=self._desk.show_hours))
+                code = _html("")
                 notice = _html("")
                 with gr.Row(elem_classes=["acts"]):
                     guess, take = _button(say("result.vote"), "go"), _html("")
@@ -182,6 +185,7 @@ class Layout:
             "machine": machine,
             "ask": ask,
             "show": show,
+            "misfire": misfire,
             "code": code,
             "guess": guess,
             "take": take,

@@ -78,6 +78,7 @@ class Result(Screen):
     machine: gr.HTML
     ask: gr.Button
     show: gr.HTML
+    misfire: gr.HTML
     code: gr.HTML
     guess: gr.Button
     take: gr.HTML

@@ -12,7 +12,7 @@ from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
 from pages.components.consent import UNTICKED
 from pages.desk import Desk
-from pages.report import reports
+from pages.report import misfired, reports
 from pipelines.photo import MAX_BYTES
 from votes.schema import Kind
 from votes.tally import Tally
@@ -70,6 +70,7 @@ class Views:
             on.machine: markup.note(say("result.machine")),
             on.ask: gr.Button(visible=not self._desk.recognizer.refusal),
             on.show: UNTICKED if not visit.code else gr.skip(),
+            on.misfire: UNTICKED if not visit.misfire else gr.skip(),
             on.code: self.code(visit),
             on.take: markup.take(say("take.title"), say("take.note"), self._links(visit, made)),
         }
@@ -80,7 +81,8 @@ class Views:
 
     def code(self, visit: Visit) -> str:
         """How to take back the permission to show."""
-        return markup.status(self._say("show.code", c=visit.code)) if visit.code else ""
+        code = visit.code or visit.misfire_code
+        return markup.status(self._say("show.code", c=code)) if code else ""
 
     def _portraits(self, made: Made) -> str:
         say = self._say
@@ -89,7 +91,8 @@ class Views:
             name = say("result.ai", i=i)
             mended = made.guarded[i - 1]
             guarded = picture_url(mended) if mended else ""
-            prints.append({"url": picture_url(picture), "caption": name, "alt": name, "guarded": guarded})
+            tells = {"guarded": guarded, "misfire": bool(misfired(made.likeness[i - 1]))}
+            prints.append({"url": picture_url(picture), "caption": name, "alt": name, **tells})
         photo = {
             "url": picture_url(made.photograph),
             "caption": say("result.photo"),
@@ -160,7 +163,8 @@ class Views:
         minutes = self._desk.retention_minutes
         if visit.consented:
             shown = say("goodbye.shown", c=visit.code, h=self._desk.show_hours)
-            lead = shown if visit.code else say("goodbye.kept", m=minutes)
+            hung = say("goodbye.misfire", c=visit.misfire_code, h=self._desk.show_hours)
+            lead = shown if visit.code else hung if visit.misfire else say("goodbye.kept", m=minutes)
             words = markup.heading(say("goodbye.title"), lead)
             return {on.words: words, **self._goodbye_ways(True), **self.fair(visit)}
         lead = say("goodbye.downloads") if visit.downloaded else ""

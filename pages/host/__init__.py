@@ -126,7 +126,7 @@ class Handlers:
         programme = self._board.programme
         return self.doing(
             lambda: self.room.add(programme.approve(waiting[0])) if waiting else None,
-            self._say("host.approved") if waiting else "",
+            self._say("host.approved_wall" if waiting[2] else "host.approved") if waiting else "",
         )()
 
     def later(self) -> Update:
@@ -214,12 +214,14 @@ class Handlers:
                 ("host.export_csv", "export.csv"),
                 ("host.export_json", "export.json"),
                 ("host.export_method", "method.md"),
+                ("host.export_drift", "drift.csv"),
             )
         )
         return (
             f'<header class="bar">{markup.LOGO}<h1 class="hidden-text">{escape(say("host.title"))}</h1>'
             f"<p>{escape(say('host.reach'))} <b>{escape(say(f'host.reach_{state}'))}</b></p>"
-            f'<p class="links">{links}<a class="quiet" href="/stage" target="_blank">'
+            f'<p class="links">{links}<a class="quiet" href="/host/wall" target="_blank">'
+            f'{escape(say("host.to_wall"))}</a><a class="quiet" href="/stage" target="_blank">'
             f"{escape(say('host.to_stage'))}</a></p></header>"
         )
 
@@ -261,16 +263,16 @@ class Handlers:
         return (
             f'{title}<span class="cnt">{many}</span></h2><div class="appr"><div class="pic">'
             f'<img src="{LOOK}{waiting[1]}.jpg" alt=""></div>'
-            f"<p>{escape(say('host.approve_lead'))}</p></div>"
+            f"<p>{escape(say('host.approve_wall' if waiting[2] else 'host.approve_lead'))}</p></div>"
         )
 
-    def _next_waiting(self) -> tuple[Any, str] | None:
-        """The sitting to decide about, and the item of its portrait."""
+    def _next_waiting(self) -> tuple[Any, str, bool] | None:
+        """The sitting to decide about, the item of its portrait, and whether it is for the wall."""
         waiting = self._board.programme.waiting()
         ordered = sorted(
             waiting, key=lambda one: self._put_off.index(one[0]) if one[0] in self._put_off else -1
         )
-        return (ordered[0][0], ordered[0][1].item.id) if ordered else None
+        return (ordered[0][0], ordered[0][1].item.id, ordered[0][1].is_misfire) if ordered else None
 
     def _reach(self) -> str:
         say, board = self._say, self._board

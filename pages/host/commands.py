@@ -17,6 +17,7 @@ from pages.desk import Desk
 from pages.door import Answer
 from pages.telling import refusal
 from settings import version
+from votes import fairness
 from votes.export import as_csv, as_json, method, rows
 from votes.room import Snapshot
 from votes.rounds import split
@@ -55,6 +56,7 @@ class Commands:
         exports = {
             "export.csv": ("text/csv; charset=utf-8", self._csv),
             "export.json": ("application/json", self._json),
+            "drift.csv": ("text/csv; charset=utf-8", self._drift),
             "method.md": ("text/markdown; charset=utf-8", self._method),
         }
         return [
@@ -113,6 +115,9 @@ class Commands:
 
     def _csv(self) -> str:
         return as_csv(rows(self._desk.store.answered()))
+
+    def _drift(self) -> str:
+        return fairness.as_csv(self._desk.store.drifts())
 
     def _json(self) -> str:
         return as_json(rows(self._desk.store.answered()))

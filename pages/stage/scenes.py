@@ -15,7 +15,7 @@ from votes.room import Snapshot
 from votes.rounds import Scene
 from votes.schema import Kind, Source
 from votes.studies import Study
-from votes.tally import Share, Tally
+from votes.tally import FEWEST_ANSWERS, Share, Tally
 
 FACTS = ("look", "seed", "steps", "seconds", "model_set")
 
@@ -171,8 +171,20 @@ class Scenes:
         )
         return (
             f'<div class="stage made"><h1>{escape(self._say("stage.made"))}</h1>{body}'
-            f'<div class="below"><dl class="facts">{facts}</dl>{words}</div></div>'
+            f'<div class="below"><dl class="facts">{facts}</dl>{words}{self._them(now, shown)}</div></div>'
         )
+
+    def _them(self, now: Snapshot, shown: Exhibit) -> str:
+        """Is it really them: the room's answer, and a program's where the sitter asked for it."""
+        told, (yes, no) = [], self._board.room.them(now)
+        if yes + no >= FEWEST_ANSWERS:
+            told.append(self._say("stage.them_room", p=round(100 * yes / (yes + no)), n=yes + no))
+        if level := str(shown.facts.get("recognition", "")).replace(" ", "_"):
+            told += [self._say(f"stage.recognition_{level}"), self._say("stage.recognition_errors")]
+        if not told:
+            return ""
+        asked = escape(self._say("stage.them"))
+        return f'<p class="small"><b>{asked}</b> {escape(" ".join(told))}</p>'
 
     def _fact(self, name: str, value: object) -> str:
         if name == "look":

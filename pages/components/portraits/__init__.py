@@ -1,8 +1,9 @@
 """The photograph, one portrait, a line to wipe between them; a contact sheet chooses. Event: `input`.
 
 The value is JSON from the server: `{"photograph": print, "portraits": [print, ...], "chosen": 0}`, each print
-`{"url", "caption", "alt", "guarded"}`; `guarded` is the address of the same with the photograph's skin tone,
-or empty. Choosing another changes `chosen` only; what comes back is the browser's word.
+`{"url", "caption", "alt", "guarded", "misfire"}`; `guarded` is the address of the same with the photograph's
+skin tone, or empty; `misfire` says whether the page's part for misfires is shown with it. Choosing another
+changes `chosen` only; what comes back is the browser's word.
 """
 
 from html import escape

@@ -28,6 +28,7 @@ const draw = () => {
   skin.hidden = !chosen.guarded;
   fill(large, captions[1], mend.checked && chosen.guarded ? { ...chosen, url: chosen.guarded } : chosen);
   for (const report of document.querySelectorAll("[data-portrait]")) report.hidden = Number(report.dataset.portrait) !== value.chosen;
+  document.querySelector(".misfire")?.toggleAttribute("hidden", !chosen.misfire);
   const shown = value.portraits.map((print) => print.url).join();
   if (strip.dataset.shown !== shown) {
     strip.dataset.shown = shown;
