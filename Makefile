@@ -21,7 +21,7 @@ test: .venv/installed
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest
 
 bench: .venv/installed
-	for name in face plate generate sitting startup votes; do $(BIN)/python -m bench.$$name; done
+	for name in face plate generate sitting marks startup votes; do $(BIN)/python -m bench.$$name; done
 
 fix: .venv/installed
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from starlette.middleware import Middleware
     from starlette.routing import BaseRoute
 
+    from booth.album import Album
+    from booth.deck import Deck
+    from pages.board import Board
     from pages.desk import Desk
     from pages.door import Door
     from pipelines.generate import Generator
     from pipelines.model_set import ModelSet
+    from pipelines.signing import Signer
+    from votes.store import Store
 
 # Before gradio is imported, which reads it then. Pages import gradio, so functions import pages.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -92,9 +97,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from booth.album import Album
     from booth.deck import read_deck
     from booth.line import Line
-    from booth.programme import Programme
     from booth.visit import Visits
-    from pages.board import Board
     from pages.desk import Desk
     from pages.look_pictures import LookPictures
     from pages.telling import Teller
@@ -105,19 +108,18 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from pipelines.pose import mesh_detector
     from pipelines.recognition import Recognizer
     from pipelines.studio import Studio
-    from votes.room import Room
     from votes.store import Store
 
     weights = weights or WEIGHTS
     model_set, why = choose(read_model_sets(), settings.models, settings.device, weights=weights)
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     deck = read_deck(settings.deck or ROOT / "examples" / "deck")
-    store, programme = Store(settings.database_url), Programme(deck, album)
-    board = Board(Room(store, programme), programme, settings)
-    # While a room votes, one core stays free for it: with all drawing, a vote takes three times as long.
+    store = Store(settings.database_url)
+    board = board_of(settings, store, deck, album)
     generator, fallback = generators(model_set, settings.device, weights, lambda: int(board.is_asked))
     finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
     pictures = LookPictures(looks, finder, studio, generator)
+    signer = signer_of(settings)
     return Desk(
         words=words,
         hosted=settings.hosted,
@@ -128,6 +130,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         finder=finder,
         studio=studio,
         generator=generator,
+        signer=signer,
         fallback=fallback,
         store=store,
         album=album,
@@ -137,13 +140,32 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         recognizer=Recognizer(settings.recognition == "on"),
         teller=teller,
         warmup=Warmup(
-            [pictures.draw, generator.load, mesh_detector], teller, [pictures.draw_welcome, settle]
+            [signer.load, pictures.draw, generator.load, mesh_detector],
+            teller,
+            [pictures.draw_welcome, settle],
         ),
         board=board,
         door=door_of(settings),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
     )
+
+
+def board_of(settings: Settings, store: "Store", deck: "Deck", album: "Album") -> "Board":
+    """What the room is asked about, and where it is."""
+    from booth.programme import Programme
+    from pages.board import Board
+    from votes.room import Room
+
+    programme = Programme(deck, album)
+    return Board(Room(store, programme), programme, settings)
+
+
+def signer_of(settings: Settings) -> "Signer":
+    """Signs pictures for this booth. Raises `OperatorError` for an operator's key that will not do."""
+    from pipelines.signing import Signer
+
+    return Signer(settings.data, settings.signing_certificate, settings.signing_key)
 
 
 def door_of(settings: Settings) -> "Door":
@@ -168,7 +190,10 @@ def settle() -> None:
 def generators(
     model_set: "ModelSet", device: str, weights: Path, spared: Callable[[], int]
 ) -> "tuple[Generator, Generator | None]":
-    """What draws, and what draws instead where a lent GPU's quota is spent: the bundled set, without one."""
+    """What draws, and what draws instead where a lent GPU's quota is spent: the bundled set, without one.
+
+    `spared` is how many cores the room needs now: with all of them drawing, a vote takes three times as long.
+    """
     from pipelines.borrowed import Borrowed, is_lent, zero_gpu
     from pipelines.generate import Generator
     from pipelines.model_set import read_model_sets
@@ -228,6 +253,7 @@ def plain_routes(desk: "Desk") -> "list[BaseRoute]":
     from pages.pictures import picture_routes
     from pages.stage import Stage
     from pages.theme import style_routes
+    from pages.verify import Checks
     from pages.warmup import health_route
 
     return [
@@ -237,6 +263,7 @@ def plain_routes(desk: "Desk") -> "list[BaseRoute]":
         *wall_routes(desk.board.programme, desk.words),
         *Intake(desk.visits, desk.finder, desk.teller, desk.words).routes(),
         *picture_routes(desk.album, desk.visits, desk.words),
+        *Checks(desk.signer, desk.words, desk.teller).routes(),
         *style_routes(),
         desk.pictures.route(),
         health_route(desk.warmup, desk.store, desk.generator.model_set.name, version()),

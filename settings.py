@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     host_key: Annotated[
         SecretStr | None, Field(description="Key of the host page; made at first start if none is set")
     ] = None
+    signing_certificate: Annotated[
+        Path | None,
+        Field(description="PEM chain to sign pictures with, the signer's first; made if none is set"),
+    ] = None
+    signing_key: Annotated[
+        Path | None, Field(description="PEM key of that certificate, P-256, without a password")
+    ] = None
     retention_minutes: Annotated[
         int, Field(ge=1, le=1440, description="Minutes until a visitor's pictures are deleted")
     ] = 30

@@ -15,6 +15,7 @@ from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import Expression, Look
 from pipelines.recognition import Recognizer
+from pipelines.signing import Signer
 from pipelines.studio import Studio
 from votes.store import Store
 from words import Words
@@ -33,6 +34,7 @@ class Desk:
     finder: FaceFinder
     studio: Studio
     generator: Generator
+    signer: Signer
     fallback: Generator | None  # draws where a lent GPU's quota is spent
     store: Store
     album: Album

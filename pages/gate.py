@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pages.telling import refusal
 
 COOKIE = "face_value"
-MOST_BYTES = 256 * 1024  # of an event; photos have a route of their own, which counts for itself
-OWN_BOUND = "/selfies"
+MOST_BYTES = 256 * 1024  # of an event; photos have routes of their own, which count for themselves
+OWN_BOUND = ("/selfies", "/verify")
 FRONTS = ("/host",)  # where a page of its own lies
 BEHIND = "/gradio_api/"
 OPEN = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
@@ -60,7 +60,7 @@ class Gate:
         if not self._is_ours(headers):
             await refusal(self._sentence, 403)(scope, receive, send)
             return
-        bound = None if scope["path"] == OWN_BOUND else MOST_BYTES
+        bound = None if scope["path"] in OWN_BOUND else MOST_BYTES
         if bound and _length(headers) > bound:
             await refusal(self._sentence, 413)(scope, receive, send)
             return

@@ -54,7 +54,7 @@ class Intake:
         if not visit.consented:
             return refusal(self._words.say("consent.missing"), 403)
         async with self._seats:
-            data = await _body(request)
+            data = await body_of(request)
             return await run_in_threadpool(self._keep, visit, lambda: read_photo(data))
 
     async def _sample(self, request: Request) -> Response:
@@ -91,7 +91,7 @@ class Intake:
         return refusal(told.sentence, 422)
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """The body, as far as one byte more than is allowed: enough to refuse it."""
     data = bytearray()
     try:

@@ -4,8 +4,10 @@
     python -m pipelines fetch SET
     python -m pipelines doctor --out DIR
     python -m pipelines compare PHOTO PORTRAIT
+    python -m pipelines verify FILE
 
 Exit 0: done. Exit 2: an argument or a picture will not do. Exit 3: a model set is not on this machine.
+`verify` exits 0 only for an unchanged file of this booth, and 1 for any other picture.
 A failure is one line on stderr, and nothing has been written.
 """
 
@@ -22,12 +24,14 @@ import numpy as np
 import typer
 
 from errors import ChoiceError, NotDownloaded, OperatorError, PhotoError, VisitorError
+from pipelines.credential import known_chain
 from pipelines.face import Face, FaceFinder, quiet
 from pipelines.generate import Generator, Progress
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.model_set import ModelSet, choose, locate, read_model_sets
-from pipelines.photo import Photo, open_photo
-from pipelines.provenance import mark
+from pipelines.photo import Photo, file_bytes, open_photo
+from pipelines.proof import Verdict, prove
+from pipelines.signing import Made, Signer
 from pipelines.sitting import (
     Done,
     Event,
@@ -40,7 +44,7 @@ from pipelines.sitting import (
     sit,
 )
 from pipelines.studio import Studio
-from settings import read_settings
+from settings import Settings, read_settings
 from words import read_words
 
 T = TypeVar("T")
@@ -78,19 +82,19 @@ def portrait(
     require_folder(out)
     photos = [open_photo(path) for path in selfies]
     say(why)
-    files = made(photos, order, Generator(model_set, settings.device))
+    files = made(photos, order, Generator(model_set, settings.device), signer_of(settings))
     write(out, files)
     say(f"{len(files)} files in {out}")
 
 
-def made(photos: list[Photo], order: Order, generator: Generator) -> dict[str, bytes]:
+def made(photos: list[Photo], order: Order, generator: Generator, signer: Signer) -> dict[str, bytes]:
     """Run the chain and gather every file by name, so that a failure leaves nothing behind."""
     files: dict[str, bytes] = {}
     with FaceFinder() as finder, Studio() as studio:
         for event in sit(photos, order, finder, studio, generator):
             if line := told(event):
                 say(line)
-            files |= files_of(event)
+            files |= files_of(event, signer)
             if isinstance(event, Done):
                 report = event.report | {"files": [*files, "report.json"]}
                 files["report.json"] = json.dumps(report, indent=2).encode()
@@ -109,26 +113,35 @@ def told(event: Event) -> str:
     return ""
 
 
-def files_of(event: Event) -> dict[str, bytes]:
-    """The files that an event brings, each with its mark."""
+def files_of(event: Event, signer: Signer) -> dict[str, bytes]:
+    """The files that an event brings, each with its marks."""
     match event:
         case PlateReady(shown):
-            return {"plate.png": mark(shown.pixels, "plate")}
+            return {"plate.png": signer.sign(shown.pixels, "plate")}
         case PoseReady(pose, seen):
-            return {"pose.png": mark(pose.image, "drawing"), "seen.png": mark(seen, "drawing")}
+            return {"pose.png": signer.sign(pose.image, "drawing"), "seen.png": signer.sign(seen, "drawing")}
         case Done(portraits):
-            return {name: data for portrait in portraits for name, data in files_of_one(portrait).items()}
+            files = [files_of_one(portrait, signer) for portrait in portraits]
+            return {name: data for both in files for name, data in both.items()}
     return {}
 
 
-def files_of_one(portrait: Portrait) -> dict[str, bytes]:
+def files_of_one(portrait: Portrait, signer: Signer) -> dict[str, bytes]:
     """A portrait as it was drawn, and with the photograph's skin tone where that is another."""
-    made = portrait.rendering
-    kind: Literal["generated", "from_plate"] = "from_plate" if made.start == "plate" else "generated"
-    files = {f"portrait-{made.index + 1}.png": mark(made.image, kind)}
+    drawn, model_set = portrait.rendering, portrait.model_set
+    kind: Made = "from_plate" if drawn.start == "plate" else "generated"
+    files = {f"portrait-{drawn.index + 1}.png": signer.sign(drawn.image, kind, model_set)}
     if portrait.guarded is not None:
-        files[f"portrait-{made.index + 1}-skin-tone.png"] = mark(portrait.guarded, "from_plate")
+        name = f"portrait-{drawn.index + 1}-skin-tone.png"
+        files[name] = signer.sign(portrait.guarded, "guarded", model_set)
     return files
+
+
+def signer_of(settings: Settings) -> Signer:
+    """The booth's, whose key lies in its data folder. Raises `OperatorError`."""
+    signer = Signer(settings.data, settings.signing_certificate, settings.signing_key)
+    signer.load()
+    return signer
 
 
 @app.command()
@@ -156,7 +169,8 @@ def doctor(
     for line in findings(settings, generator, why):
         say(line)
     if out:
-        write(out, {"scales.png": mark(contact_sheet(generator), "from_plate")})
+        sheet = signer_of(settings).sign(contact_sheet(generator), "from_plate", model_set)
+        write(out, {"scales.png": sheet})
         say(f"scales.png in {out}")
 
 
@@ -183,6 +197,23 @@ def compare(
         say(f"{words.say(f'likeness.{one.name}')}: {report[one.name]['words']}{doubt}")
     if as_json:
         say(json.dumps(report))
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A picture")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The verdict as one object in the last line")
+    ] = False,
+) -> int:
+    """Say who signed a picture, whether it is unchanged, and whether AI made it."""
+    settings, words = read_settings(), read_words()
+    proof = prove(file_bytes(file), known_chain(settings.data, settings.signing_certificate))
+    say(words.say(proof.key))
+    if as_json:
+        said = {"verdict": proof.verdict, "said": proof.said or None, "words": words.say(proof.key)}
+        say(json.dumps(said))
+    return 0 if proof.verdict == Verdict.OURS else 1
 
 
 def measurable(path: Path, finder: FaceFinder) -> Face:

@@ -79,13 +79,18 @@ class _Opened:
 
 def open_photo(path: Path) -> Photo:
     """The photo in a file. Raises `PhotoError`; a file that is too big is not read at all."""
+    return read_photo(file_bytes(path))
+
+
+def file_bytes(path: Path) -> bytes:
+    """What is in a file. Raises `PhotoError` `file.missing`, `.type` for no plain file, or `.big`."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a folder; or a pipe, which would block
             raise PhotoError("file.type")
         _require_bytes(found.st_size)
         with path.open("rb") as file:
-            return read_photo(file.read(MAX_BYTES + 1))
+            return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         raise PhotoError("file.missing") from error
 

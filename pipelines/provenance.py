@@ -2,7 +2,8 @@
 
 In the file: the IPTC property "Digital Source Type" and the name of this software, as XMP. Nothing
 about the sitter, the place or the time. A mark is a statement, not a proof: whoever can write the file can
-change it. Under the picture: a caption on a strip of its own, so that nothing lies on a face.
+change it; what `signing` puts beside it can be checked. Under the picture: a caption on a strip of its own,
+so that nothing lies on a face.
 """
 
 import io

@@ -39,8 +39,10 @@ from pipelines.likeness import subject_in
 from pipelines.look import read_expressions, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
+from pipelines.proof import Proof, Verdict, prove
 from pipelines.provenance import read_mark
 from pipelines.recognition import Recognizer
+from pipelines.signing import Signer
 from pipelines.studio import Studio
 from pipelines.tone import lab_of
 from settings import Settings
@@ -105,6 +107,7 @@ def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
             finder=finder,
             studio=studio,
             generator=painter,
+            signer=Signer(tmp_path),
             fallback=None,
             store=store,
             album=album,
@@ -252,6 +255,9 @@ def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_
     marks = [repr(read_mark(file)) for file in files]
     assert "None" not in marks
     assert len(set(marks)) == 2  # one photograph, four from the plate
+    proofs = [prove(file, desk.signer.known()) for file in files]
+    assert {proof.verdict for proof in proofs} == {Verdict.OURS}
+    assert [proof.said for proof in proofs] == ["photograph", *["ai"] * 4]
     assert result["photograph"]["caption"] == WORDS.say("result.photo")
 
 
@@ -284,6 +290,8 @@ def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
     assert drawn[1] - drawn[0] > 1.5
     assert mended[0] == pytest.approx(mended[1], abs=1)
     assert drawn[0] - mended[0] > 2
+    taken = picture_of(desk, result["portraits"][0]["guarded"])
+    assert prove(taken, desk.signer.known()) == Proof(Verdict.OURS, "ai")
     told = re.findall(r"<p>([^<]*)</p>", updates[-1][on.result.report])
     assert told[0] == WORDS.say("likeness.skin_a_little_more")
     assert WORDS.say("take.skin", i=2) in updates[-1][on.result.take]

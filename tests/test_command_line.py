@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,11 +12,22 @@ import pytest
 from PIL import Image
 
 from pipelines.__main__ import main
+from pipelines.credential import known_chain
 from pipelines.photo import Photo
+from pipelines.proof import Proof, Verdict, prove
 from pipelines.provenance import read_mark
 from tests import hostile
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the booth of these tests keeps its key."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACE_VALUE_DATA", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +67,18 @@ def test_each_portrait_says_that_it_was_made_from_the_plate(
     assert mark is not None and mark.kind == "from_plate"
     photograph = read_mark((run[0] / "plate.png").read_bytes())
     assert photograph is not None and photograph.kind == "plate"
+
+
+def test_each_picture_is_signed_by_this_booth_and_verify_says_so(
+    run: tuple[Path, subprocess.CompletedProcess[str]], data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    own, pictures = known_chain(data), sorted(run[0].glob("*.png"))
+    said = {path.name: prove(path.read_bytes(), own) for path in pictures}
+    kinds = {"plate": "photograph", "pose": "drawing", "seen": "drawing"}
+    kinds |= {path.stem: "ai" for path in pictures if path.stem.startswith("portrait-")}
+    assert said == {f"{name}.png": Proof(Verdict.OURS, kind) for name, kind in kinds.items()}
+    assert main(["verify", str(run[0] / "portrait-1.png")]) == 0
+    assert capfd.readouterr().out == "Made with AI by this booth, unchanged.\n"
 
 
 def test_no_file_tells_where_it_was_made(

@@ -78,8 +78,8 @@ def test_the_page_is_light_and_speaks_the_browsers_language(
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", page.text)  # nothing else to load
 
 
-def test_every_language_has_every_sentence_of_phone_and_report_and_no_other_marks() -> None:
-    spoken = ("phone.", "likeness.")
+def test_every_language_has_every_sentence_of_phone_report_and_check_and_no_other_marks() -> None:
+    spoken = ("phone.", "likeness.", "verify.")
     english = {key: text for key, text in WORDS.tables["en"].items() if key.startswith(spoken)}
     for language, table in WORDS.tables.items():
         assert language == "en" or set(table) == set(english), language

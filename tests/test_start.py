@@ -169,6 +169,7 @@ def started(*words: str, **environment: str) -> "subprocess.CompletedProcess[str
         ("DATABASE", "nowhere"),
         ("RETENTION_MINUTES", "0"),
         ("DECK", "nosuch"),
+        ("SIGNING_KEY", "nosuch"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_and_exit_2(tmp_path: Path, name: str, value: str) -> None:
@@ -186,7 +187,10 @@ def test_a_missing_system_library_of_opencv_is_one_sentence(monkeypatch: pytest.
 
 
 def test_what_is_heavy_is_imported_behind_the_open_page(tmp_path: Path) -> None:
-    heavy = ("torch", "diffusers", "transformers", "mediapipe", "controlnet_aux", "matplotlib", "skimage")
+    heavy = (
+        *("torch", "diffusers", "transformers", "mediapipe", "controlnet_aux", "matplotlib", "skimage"),
+        *("c2pa", "cryptography"),
+    )
     code = (
         "import sys, app; from settings import Settings; from words import read_words;"
         "desk = app.build_desk(Settings(models='mini'), read_words());"

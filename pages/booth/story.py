@@ -88,7 +88,8 @@ class Story:
 
     def made(self) -> tuple[Made, tuple[Question, ...]]:
         """The finished pictures in the album, marked; and the question that may be asked about each."""
-        plate = self._visit.keep(mark(self._photograph(), "plate", format="JPEG"), "photograph.jpg")
+        signed = self._desk.signer.sign(self._photograph(), "plate", format="JPEG")
+        plate = self._visit.keep(signed, "photograph.jpg")
         portraits = [
             self._visit.keep(self._marked(one.rendering.image), f"ai-portrait-{i}.jpg")
             for i, one in enumerate(self._portraits, 1)
@@ -116,7 +117,8 @@ class Story:
     def _guarded(self, portrait: Portrait, number: int) -> PictureId | None:
         if portrait.guarded is None:
             return None
-        jpeg = mark(portrait.guarded, "from_plate", format="JPEG")
+        model_set = self._generator.model_set
+        jpeg = self._desk.signer.sign(portrait.guarded, "guarded", model_set, format="JPEG")
         return self._visit.keep(jpeg, f"ai-portrait-{number}-skin-tone.jpg")
 
     def _showing(self, control: Question, question: Question, drawn: Rendering) -> Showing:
@@ -162,7 +164,7 @@ class Story:
 
     def _marked(self, pixels: Pixels) -> bytes:
         kind: Literal["from_plate", "generated"] = "from_plate" if self._start == "plate" else "generated"
-        return mark(pixels, kind, format="JPEG")
+        return self._desk.signer.sign(pixels, kind, self._generator.model_set, format="JPEG")
 
     def _waiting(self) -> str:
         ready = self._desk.warmup.state != "loading"
