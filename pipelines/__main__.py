@@ -4,6 +4,7 @@
     python -m pipelines fetch SET
     python -m pipelines doctor --out DIR
     python -m pipelines compare PHOTO PORTRAIT
+    python -m pipelines ladder SELFIE... --out DIR
 
 Exit 0: done. Exit 2: an argument or a picture will not do. Exit 3: a model set is not on this machine.
 A failure is one line on stderr, and nothing has been written.
@@ -27,16 +28,19 @@ from pipelines.generate import Generator, Progress
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.model_set import ModelSet, choose, locate, read_model_sets
 from pipelines.photo import Photo, open_photo
-from pipelines.provenance import mark
+from pipelines.provenance import Kind, Pixels, mark
 from pipelines.sitting import (
     Done,
     Event,
     FaceFound,
     Order,
     PlateReady,
+    Portrait,
     PortraitReady,
     PoseReady,
+    Rung,
     check_order,
+    ladder,
     sit,
 )
 from pipelines.studio import Studio
@@ -118,9 +122,13 @@ def files_of(event: Event) -> dict[str, bytes]:
             return {"pose.png": mark(pose.image, "drawing"), "seen.png": mark(seen, "drawing")}
         case PortraitReady(portrait):
             made = portrait.rendering
-            kind: Literal["generated", "from_plate"] = "from_plate" if made.start == "plate" else "generated"
-            return {f"portrait-{made.index + 1}.png": mark(made.image, kind)}
+            return {f"portrait-{made.index + 1}.png": mark(made.image, kind_of(portrait))}
     return {}
+
+
+def kind_of(portrait: Portrait) -> Kind:
+    """What its mark says: made from the sitter's photograph, or from noise."""
+    return "from_plate" if portrait.rendering.start == "plate" else "generated"
 
 
 @app.command()
@@ -171,6 +179,58 @@ def compare(
         say(f"{words.say(f'likeness.{measure}')}: {found['words']}")
     if as_json:
         say(json.dumps(report))
+
+
+@app.command("ladder")
+def ladder_command(
+    selfies: Annotated[list[Path], typer.Argument(help="One to four photos of one person")],
+    out: Annotated[Path, typer.Option(help="Folder to write to")],
+    look: Annotated[str, typer.Option(help="A file of presets/looks")] = "grey",
+    expression: Annotated[str | None, typer.Option(help="A file of presets/expressions")] = None,
+    seed: Annotated[int, typer.Option(help="Of all steps")] = 0,
+    light: Annotated[float | None, typer.Option(help="Key light, degrees to the camera's left")] = None,
+    models: Annotated[str | None, typer.Option(help="A file of presets/model_sets, or auto")] = None,
+) -> None:
+    """Draw one portrait with ever less of the sitter: step-1.png and on, ladder.png, ladder.json."""
+    settings = read_settings()
+    order = Order(chosen_look(look, light), chosen_expression(expression), seed=seed)
+    model_set, why = choose(read_model_sets(), models or settings.models, settings.device)
+    check_order(order, model_set)
+    locate(model_set)
+    require_folder(out)
+    photos = [open_photo(path) for path in selfies]
+    say(why)
+    files = climbed(photos, order, Generator(model_set, settings.device))
+    write(out, files)
+    say(f"{len(files)} files in {out}")
+
+
+def climbed(photos: list[Photo], order: Order, generator: Generator) -> dict[str, bytes]:
+    """Draw the ladder and gather every file by name. The report holds no times: same in, same out."""
+    from pipelines.recognition import Recognizer
+    from pipelines.strip import dial_of, rung_report, strip
+
+    words, recognizer = read_words(), Recognizer(read_settings().recognition == "on")
+    files: dict[str, bytes] = {}
+    pictures: list[tuple[Pixels, str]] = []
+    steps: list[dict[str, object]] = []
+    kind: Kind = "generated"
+    with FaceFinder() as finder, Studio() as studio:
+        for event in ladder(photos, order, finder, studio, generator, recognizer):
+            if isinstance(event, PlateReady):
+                files["plate.png"] = mark(event.plate.pixels, "plate")
+                pictures.append((event.plate.pixels, "photograph"))
+            if isinstance(event, Rung):
+                name, told = f"step-{len(steps) + 1}.png", dial_of(event.order)
+                kind = kind_of(event.portrait)
+                files[name] = mark(event.portrait.rendering.image, kind)
+                pictures.append((event.portrait.rendering.image, told))
+                steps.append({"file": name} | rung_report(event, words.say))
+                say(f"{name}: {told}")
+    files["ladder.png"] = mark(strip(pictures), kind)
+    report = {"look": order.look.name, "model_set": generator.model_set.name, "seed": order.seed}
+    report |= {"repos": generator.revisions(), "steps": steps}
+    return files | {"ladder.json": json.dumps(report, indent=2).encode()}
 
 
 def measurable(path: Path, finder: FaceFinder) -> Face:

@@ -1,15 +1,16 @@
 """The chain in order: selfies and an order go in, events come out, portraits among them.
 
-`sit` is a generator: whoever iterates it sees each stage when it is done, and closing it cancels
-within one step. Nothing is written to disk here; `report` is the JSON shape of the contracts.
+`sit` makes portraits of one kind, `ladder` the same portrait with ever less of the sitter. Both are
+generators: whoever iterates them sees each stage when it is done, and closing them cancels within one step.
+Nothing is written to disk here; `report` is the JSON shape of the contracts.
 """
 
 import time
 from collections.abc import Generator as Yields
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -24,11 +25,18 @@ from pipelines.photo import Photo
 from pipelines.pose import Pose, pose_map, seen
 from pipelines.studio import Plate, Studio, plate
 
+if TYPE_CHECKING:  # the booth's page opens before SciPy is read
+    from pipelines.likeness import LikenessReport, Measure
+    from pipelines.recognition import Recognizer
+
 MOST_SELFIES = 4
 LAST_SEED = 2**63 - 9  # torch takes 64 bits with a sign, and up to eight portraits count up
 PLATE_SIZE = (1080, 1350)  # width, height in px of the plate people look at; 4:5 like every canvas
 REFERENCE_PX = 512  # the identity adapter's encoder reads 224 px; more than twice that is enough
 REFERENCE_PUPILS = 3.4  # side of a reference crop in pupil distances: crown to collar
+# How much of the sitter each step of the ladder gives up. Evenly, and short of both ends: at 0 nothing is
+# drawn, at 1 the plate no longer counts.
+RUNGS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +104,16 @@ class PortraitReady:
     """One portrait is done."""
 
     portrait: Portrait
+
+
+@dataclass(frozen=True, eq=False)
+class Rung:
+    """One step of the ladder: how it was drawn, what came out, and what that changed of the plate."""
+
+    order: Order  # with this step's start, strength and identity
+    portrait: Portrait
+    likeness: "LikenessReport | None"  # None where no face is found in it
+    recognition: "Measure | None"  # against the selfies; None where nobody asked, or no face is found
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +192,67 @@ def sit(
         yield PortraitReady(portraits[-1])
     timings.seconds["portraits"] = time.perf_counter() - began
     yield Done(tuple(portraits), report(order, faces, portraits, generator, timings.seconds))
+
+
+def rungs(order: Order, model_set: ModelSet) -> tuple[Order, ...]:
+    """The order at each of `RUNGS`, from most of the sitter to least.
+
+    The dial is what the set has. Where it can start from the plate, the share given up is the strength, in
+    whole steps where the set was distilled; where it knows identity, the adapter's scale is what is left.
+    """
+    steps, plated = model_set.distilled, "plate" in model_set.starts
+    identified = "identity" in model_set.capabilities
+    return tuple(
+        replace(
+            order,
+            variations=1,
+            start="plate" if plated else None,
+            strength=(max(1, round(share * steps)) / steps if steps else share) if plated else None,
+            identity=round(1 - share, 2) if identified else None,
+        )
+        for share in RUNGS
+    )
+
+
+def ladder(
+    photos: Sequence[Photo],
+    order: Order,
+    finder: FaceFinder,
+    studio: Studio,
+    generator: Generator,
+    recognizer: "Recognizer | None" = None,
+) -> Yields[PlateReady | Progress | Rung, None, None]:
+    """The same sitter and seed at six strengths, with pose and backdrop held: the plate, then the steps.
+
+    The same photos and order give the same pixels. Of the order, strength, start, identity and variations are
+    not read. Raises `PhotoError` for a selfie that will not do, `ChoiceError` where the set has no dial.
+    """
+    from pipelines.likeness import against
+
+    model_set = generator.model_set
+    if "plate" not in model_set.starts and "identity" not in model_set.capabilities:
+        raise ChoiceError(
+            f"{model_set.name} has no dial: it cannot start from the plate, nor does it know faces."
+        )
+    orders = rungs(order, model_set)
+    for one in orders:
+        check_order(one, model_set)
+    faces = find_faces(photos, finder)
+    best, framing = best_of(faces), model_set.framing or order.look.framing
+    shown = plate(studio.cut_out(faces[best]), order.look, PLATE_SIZE, framing)
+    yield PlateReady(shown)
+    pose = pose_map(faces[best], framing, model_set.canvas)
+    for one in orders:
+        request = request_for(one, faces, shown, pose, model_set)
+        for event in generator.draw(request):
+            if isinstance(event, Progress):
+                yield event
+                continue
+            (likeness,) = against(request.plate, [event.image], finder)
+            known = None
+            if likeness and recognizer:
+                known = recognizer.answer(faces, finder.find(Photo(event.image.copy())))
+            yield Rung(one, Portrait(event, order.look, model_set), likeness, known)
 
 
 def find_faces(photos: Sequence[Photo], finder: FaceFinder) -> tuple[Face, ...]:
