@@ -5,7 +5,7 @@
 
 Resumes from `runs/mini/denoiser.pt`, which holds the step, the weights, their moving average and the
 optimiser; `python -m training.restart` makes a first one of shipped weights. The first run with `--pose`
-starts the ControlNet from the U-Net's encoder. Noise is SDXL's (scaled-linear, epsilon); levels below 450 of
+starts the ControlNet from the U-Net's encoder. Noise is SDXL's (scaled-linear, epsilon); levels below 300 of
 1000 come most often, since portraits start from the plate. The learning rate falls to nothing at `--steps`.
 """
 
@@ -35,8 +35,8 @@ from training.networks import (
 )
 
 RUNS = Path("runs/mini")
-BATCH, RATE, POSE_RATE, WARM_STEPS, AVERAGE = 16, 6e-4, 3e-4, 100, 0.999
-USUAL_LEVELS, USUAL_SHARE = 450, 0.8
+BATCH, RATE, POSE_RATE, WARM_STEPS, AVERAGE = 16, 6e-4, 3e-4, 20, 0.999
+USUAL_LEVELS, USUAL_SHARE = 300, 0.85
 SOFT_FROM = (
     250  # the least noise put on enlarged pictures: shape and light can be learnt from them, not detail
 )
@@ -238,7 +238,7 @@ def train(folder: Path, steps: int, pose: bool, device: str) -> None:
         if run.step % 50 == 0:
             pace = (time.monotonic() - began) / (run.step - started)
             print(f"step {run.step} loss {np.mean(losses[-50:]):.4f} {pace:.2f} s/step", flush=True)
-        if run.step % 200 == 0 or run.step == steps:
+        if run.step % 100 == 0 or run.step == steps:
             run.save()
 
 
