@@ -1,116 +1,246 @@
 """How good the small offline model is, on sitters that it has never seen.
 
-    FACE_VALUE_PORTRAITS=... python -m bench.mini [--sitters 20] [--json]
+    FACE_VALUE_PORTRAITS=... python -m bench.mini [--quick | --sitters 30] [--sheet FILE] [--json]
 
-Held-out sitters (`training.data.split`), one look each, two seeds. Prints what came out by band of skin
-tone: the autoencoder's round trip (PSNR in dB; skin as median CIEDE2000), portraits in which a face is
-found, their skin against the plate's, and how far the pupils moved (in pupil distances).
+Held-out sitters (`training.data.split`), as many of each skin-tone band as there are; one look each, two
+seeds at the set's own strength, and the ladder's six strengths. Medians are of sitters (a sitter's portraits
+averaged first) with a bootstrap interval, shares of portraits with Wilson's. `--sheet` draws plate, round
+trip, portrait and ladder of each sitter at 100 %. The last line is one JSON object.
 """
 
 import argparse
 import csv
 import json
 import os
+import platform
 import statistics
 import sys
-from collections import defaultdict
+import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from skimage.color import deltaE_ciede2000, rgb2lab
 
+from bench.mini_judges import median_interval, told_apart
+from bench.mini_sitters import FREE, Findings, Lab, own_faces
 from errors import PhotoError
-from pipelines.face import Face, FaceFinder
-from pipelines.generate import Generator
+from pipelines.face import FaceFinder
+from pipelines.generate import Generator, Progress
+from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo, open_photo
-from pipelines.sitting import Done, Order, PlateReady, sit
-from pipelines.studio import Studio
+from pipelines.model_set import WEIGHTS, read_model_sets
+from pipelines.photo import open_photo
+from pipelines.pose import pose_map
+from pipelines.sitting import Order, find_faces, request_for
+from pipelines.studio import Studio, plate
 from training.data import split
+from votes.tally import wilson
 
-Pixels = NDArray[np.uint8]
 BANDS = ("dark", "mid", "light")  # skin_ita below 10, to 38, above
-ENLARGE = 2  # MediaPipe wants larger faces than 55 px between the pupils
+FACES = Path("runs/mini/faces.npz")
+Gathered = dict[str, list[Findings]]
 
 
-def seen(picture: Pixels, finder: FaceFinder) -> Face | None:
-    """The face in a small picture, if MediaPipe finds one."""
-    height, width = picture.shape[:2]
-    large = cv2.resize(picture, (width * ENLARGE, height * ENLARGE), interpolation=cv2.INTER_CUBIC)
-    try:
-        return finder.find(Photo(large))
-    except PhotoError:
-        return None
+def chosen(folder: Path, count: int) -> list[tuple[str, str]]:
+    """(file, band) of so many held-out sitters, bands in turn as long as each lasts; one file a sitter."""
+    with (folder / "train.csv").open() as rows:
+        angle = {row["file"]: float(row["skin_ita"]) for row in csv.DictReader(rows)}
+    with (folder / "pairs.csv").open() as rows:
+        others = {row["second"] for row in csv.DictReader(rows)}
+    waiting: dict[str, list[str]] = {band: [] for band in BANDS}
+    for file in split(folder)[1]:
+        if file not in others:
+            waiting[BANDS[int(np.digitize(angle[file], (10, 38), right=True))]].append(file)
+    taken: list[tuple[str, str]] = []
+    while len(taken) < count and any(waiting.values()):
+        taken += [(waiting[band].pop(0), band) for band in BANDS if waiting[band]]
+    return taken[:count]
 
 
-def skin(picture: Pixels) -> NDArray[np.float64]:
-    """Median CIE L*a*b* (D65) of the middle of the face, where the set's framing puts it: (3,)."""
-    cheeks = np.concatenate([picture[140:180, 88:112], picture[140:180, 144:168]], axis=1)
-    return np.asarray(np.median(rgb2lab(cheeks).reshape(-1, 3), axis=0))
+def gather(lab: Lab, folder: Path, sitters: list[tuple[str, str]]) -> tuple[Gathered, int]:
+    """Findings by band, and how many photographs were sent back."""
+    gathered: Gathered = {band: [] for band in BANDS}
+    sent_back = 0
+    for index, (file, band) in enumerate(sitters):
+        try:
+            gathered[band].append(lab.judge(folder / "train" / file, index))
+        except PhotoError:
+            sent_back += 1
+        print(f"{index + 1} of {len(sitters)} sitters", file=sys.stderr, flush=True)
+    return gathered, sent_back
 
 
-def judge(
-    path: Path, index: int, finder: FaceFinder, studio: Studio, generator: Generator
-) -> dict[str, list[float]]:
-    """All measures of one sitter."""
-    looks = list(read_looks().values())
-    order = Order(looks[index % len(looks)], variations=2, seed=10 * index)
-    plate, measures = np.zeros((0, 0, 3), np.uint8), defaultdict(list)
-    for event in sit([open_photo(path)], order, finder, studio, generator):
-        if isinstance(event, PlateReady):
-            plate = cv2.resize(event.plate.pixels, generator.model_set.canvas, interpolation=cv2.INTER_AREA)
-            again = generator.round_trip(plate)
-            measures["psnr"].append(float(cv2.PSNR(plate, again)))
-            measures["skin_round_trip"].append(float(deltaE_ciede2000(skin(plate), skin(again))))
-        if isinstance(event, Done):
-            asked = seen(plate, finder)
-            for portrait in event.portraits:
-                found = seen(portrait.rendering.image, finder)
-                measures["face_found_share"].append(float(found is not None))
-                measures["skin_portrait"].append(
-                    float(deltaE_ciede2000(skin(plate), skin(portrait.rendering.image)))
-                )
-                if asked and found:
-                    moved = np.linalg.norm(asked.pupils - found.pupils, axis=1).mean()
-                    measures["pupils_moved"].append(float(moved / asked.pupil_distance))
-    return measures
+def per_sitter(found: Sequence[Findings], name: str) -> list[float]:
+    """A sitter's pictures averaged: they are no independent draws."""
+    return [statistics.mean(one.measures[name]) for one in found if one.measures.get(name)]
+
+
+def share(found: Sequence[Findings], name: str) -> dict[str, float]:
+    """Of pictures, with Wilson's interval."""
+    values = [value for one in found for value in one.measures.get(name, [])]
+    low, high = wilson(round(sum(values)), len(values))
+    return {"share": sum(values) / max(1, len(values)), "low": low, "high": high, "n": len(values)}
+
+
+def median(found: Sequence[Findings], name: str) -> dict[str, float]:
+    """Of sitters, with a bootstrap interval."""
+    values = per_sitter(found, name)
+    middle, low, high = median_interval(values)
+    return {"median": middle, "low": low, "high": high, "n": len(values)}
+
+
+def by_band(gathered: Gathered, name: str) -> dict[str, dict[str, float]]:
+    """`median` for all, then for each band."""
+    everyone = [one for band in BANDS for one in gathered[band]]
+    return {"all": median(everyone, name)} | {band: median(gathered[band], name) for band in BANDS}
+
+
+def copies(found: Sequence[Findings]) -> dict[str, float]:
+    """Portraits no nearer to any training picture than the nearest real stranger, by both measures."""
+    nearest = [value for one in found for value in one.measures["nearest_training"]]
+    alike = [value for one in found for value in one.measures["alike_training"]]
+    closest = min(value for one in found for value in one.measures["stranger_nearest"])
+    likest = max(value for one in found for value in one.measures["stranger_alike"])
+    apart = [a >= closest and b <= likest for a, b in zip(nearest, alike, strict=True)]
+    low, high = wilson(sum(apart), len(apart))
+    worst = {"nearest": min(nearest), "likest": max(alike)}
+    strangers = {"nearest_stranger": closest, "likest_stranger": likest}
+    return {"share": statistics.mean(apart), "low": low, "high": high, "n": len(apart)} | worst | strangers
+
+
+def auc(found: Sequence[Findings]) -> float:
+    """How well simple cues tell portrait from plate, both through the autoencoder."""
+    rows = [(index, pair) for index, one in enumerate(found) for pair in one.cues]
+    photographs, portraits = (np.stack([pair[side] for _, pair in rows]) for side in (0, 1))
+    return told_apart(photographs, portraits, np.array([index for index, _ in rows]))
+
+
+def timed(lab: Lab, path: Path) -> dict[str, float]:
+    """Four portraits, warm, medians of three: seconds by the clock, of processor, to the first preview."""
+    look, model_set = read_looks()["grey"], lab.generator.model_set
+    (face,) = find_faces([open_photo(path)], lab.finder)
+    framing = model_set.framing or look.framing
+    made = plate(lab.studio.cut_out(face), look, model_set.canvas, framing)
+    request = request_for(Order(look), [face], made, pose_map(face, framing, model_set.canvas), model_set)
+    whole, first, worked = [], [], []
+    for _ in range(4):
+        began, busy, seen = time.perf_counter(), time.process_time(), 0.0
+        for event in lab.generator.draw(request):
+            if isinstance(event, Progress) and event.previews:
+                seen = seen or time.perf_counter() - began
+        whole.append(time.perf_counter() - began)
+        worked.append(time.process_time() - busy)
+        first.append(seen)
+    spent = {"four_portraits": whole, "first_preview": first, "four_portraits_of_processor": worked}
+    return {f"seconds_{name}": statistics.median(values[1:]) for name, values in spent.items()}
+
+
+def reported(gathered: Gathered) -> dict[str, object]:
+    """Every row of the table, by name."""
+    everyone = [one for band in BANDS for one in gathered[band]]
+    skins = {band: median(gathered[band], "skin")["median"] for band in BANDS if gathered[band]}
+    return {
+        "face_found": share(everyone, "face_found_share"),
+        "own_sitter": share(everyone, "own_sitter_share"),
+        "distance": by_band(gathered, "distance"),
+        "distance_of_plate": median(everyone, "distance of plate"),
+        "distance_of_round_trip": by_band(gathered, "distance of round trip"),
+        "distance_by_strength": {
+            f"{rung:g}": by_band(gathered, f"distance at {rung:g}")
+            | {
+                "own_sitter": share(everyone, f"own_sitter_share at {rung:g}"),
+                "face_found": share(everyone, f"face_found_share at {rung:g}"),
+            }
+            for rung in RUNGS
+        },
+        "no_copy": copies(everyone),
+        "pose": median(everyone, "pose"),
+        f"pose_at_{FREE:g}": median(everyone, "pose_free"),
+        f"pose_at_{FREE:g}_without_map": median(everyone, "pose_free_off"),
+        "backdrop": median(everyone, "backdrop"),
+        "skin": by_band(gathered, "skin"),
+        "skin_worst_to_best_band": max(skins.values()) / min(skins.values()),
+        "skin_round_trip": by_band(gathered, "skin_round_trip"),
+        "psnr_by_band": by_band(gathered, "psnr"),
+        "sharpness": by_band(gathered, "sharpness"),
+        "sharpness_round_trip": median(everyone, "sharpness_round_trip"),
+        "between_seeds": median(everyone, "between_seeds"),
+        "between_seeds_pixels": median(everyone, "between_seeds_pixels"),
+        "expression_words": share(everyone, "expression_share"),
+        "cues_auc": auc(everyone),
+    }
+
+
+def sheet(gathered: Gathered) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    """A row a sitter at 100 %: plate, round trip, portrait, then the ladder."""
+    names = ["plate", "round trip", "portrait", *(f"{rung:g}" for rung in RUNGS)]
+    rows = []
+    for band in BANDS:
+        for one in gathered[band]:
+            blank = np.zeros_like(one.pictures["plate"])
+            rows.append(np.hstack([one.pictures.get(name, blank) for name in names]))
+    return np.vstack(rows)
+
+
+def rounded(value: object) -> object:
+    """Numbers to four places, however deep they lie."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def weights_beside(folder: Path) -> Path:
+    """A place in which `folder` is called as the model set expects."""
+    place = Path(tempfile.mkdtemp())
+    (place / "mini").symlink_to(folder.resolve())
+    return place
 
 
 def main() -> None:
-    """Measure, and print medians by band (shares as means)."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sitters", type=int, default=60)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="six sitters")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS / "mini", help="a folder of exported weights")
+    parser.add_argument("--strength", type=float, help="instead of the set's own")
+    parser.add_argument("--steps", type=int, help="instead of the set's own")
+    parser.add_argument("--sheet", type=Path, help="a PNG of what was judged")
+    parser.add_argument("--json", action="store_true", help="nothing but the last line")
     wanted = parser.parse_args()
     folder = Path(os.environ["FACE_VALUE_PORTRAITS"])
-    with (folder / "train.csv").open() as rows:
-        angle = {row["file"]: float(row["skin_ita"]) for row in csv.DictReader(rows)}
-    gathered: dict[str, dict[str, list[float]]] = {band: defaultdict(list) for band in BANDS}
-    sent_back = 0
-    generator = Generator(read_model_sets()["mini"], "cpu")
+    changes = {name: value for name in ("strength", "steps") if (value := getattr(wanted, name)) is not None}
+    model_set = read_model_sets()["mini"].model_copy(update=changes)
+    sitters = chosen(folder, 6 if wanted.quick else wanted.sitters)
     with FaceFinder() as finder, Studio() as studio:
-        for index, file in enumerate(split(folder)[1][: wanted.sitters]):
-            band = BANDS[int(np.digitize(angle[file], (10, 38), right=True))]
-            try:
-                measures = judge(folder / "train" / file, index, finder, studio, generator)
-            except PhotoError:  # a selfie like that would be taken again
-                sent_back += 1
-                continue
-            for name, values in measures.items():
-                gathered[band][name] += values
-    report: dict[str, object] = {"sent_back": sent_back}
-    for band, found in gathered.items():
-        report[band] = {"portraits": len(found["face_found_share"])} | {
-            name: round(statistics.mean(v) if name.endswith("share") else statistics.median(v), 3)
-            for name, v in found.items()
-        }
+        generator = Generator(model_set, "cpu", weights=weights_beside(wanted.weights))
+        lab = Lab(generator, finder, studio, own_faces(finder, folder / "train", split(folder)[0], FACES))
+        spent = timed(lab, folder / "train" / sitters[0][0])
+        gathered, sent_back = gather(lab, folder, sitters)
+    rows = reported(gathered)
+    everyone = [one for band in BANDS for one in gathered[band]]
+    summary: dict[str, object] = {
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "strength": model_set.strength,
+        "steps": model_set.steps,
+        "sitters": len(everyone),
+        "sent_back": sent_back,
+        "load": os.getloadavg()[1],  # over five minutes: above the cores, the clock tells of others too
+        **spent,
+        "psnr": median(everyone, "psnr")["median"],
+        "own_sitter_share": share(everyone, "own_sitter_share")["share"],
+        "face_found_share": share(everyone, "face_found_share")["share"],
+        "sharpness_ratio": median(everyone, "sharpness")["median"],
+    }
+    if wanted.sheet:
+        cv2.imwrite(str(wanted.sheet), sheet(gathered)[..., ::-1])
     if not wanted.json:
-        for name, value in report.items():
-            print(f"{name}: {value}")
-    sys.stdout.write(json.dumps(report) + "\n")
+        for name, row in (summary | rows).items():
+            print(f"{name}: {json.dumps(rounded(row))}")
+    print(json.dumps(rounded(summary | {"rows": rows})))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
     python -m pipelines doctor --out DIR
     python -m pipelines compare PHOTO PORTRAIT
     python -m pipelines verify FILE
+    python -m pipelines ladder SELFIE... --out DIR
 
 Exit 0: done. Exit 2: an argument or a picture will not do. Exit 3: a model set is not on this machine.
 `verify` exits 0 only for an unchanged file of this booth, and 1 for any other picture.
@@ -18,7 +19,7 @@ import random
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import typer
@@ -26,7 +27,7 @@ import typer
 from errors import ChoiceError, NotDownloaded, OperatorError, PhotoError, VisitorError
 from pipelines.credential import known_chain
 from pipelines.face import Face, FaceFinder, quiet
-from pipelines.generate import Generator, Progress
+from pipelines.generate import Generator, Progress, Rendering
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.model_set import ModelSet, choose, locate, read_model_sets
 from pipelines.photo import Photo, file_bytes, open_photo
@@ -129,8 +130,7 @@ def files_of(event: Event, signer: Signer) -> dict[str, bytes]:
 def files_of_one(portrait: Portrait, signer: Signer) -> dict[str, bytes]:
     """A portrait as it was drawn, and with the photograph's skin tone where that is another."""
     drawn, model_set = portrait.rendering, portrait.model_set
-    kind: Made = "from_plate" if drawn.start == "plate" else "generated"
-    files = {f"portrait-{drawn.index + 1}.png": signer.sign(drawn.image, kind, model_set)}
+    files = {f"portrait-{drawn.index + 1}.png": signer.sign(drawn.image, kind_of(drawn), model_set)}
     if portrait.guarded is not None:
         name = f"portrait-{drawn.index + 1}-skin-tone.png"
         files[name] = signer.sign(portrait.guarded, "guarded", model_set)
@@ -214,6 +214,65 @@ def verify(
         said = {"verdict": proof.verdict, "said": proof.said or None, "words": words.say(proof.key)}
         say(json.dumps(said))
     return 0 if proof.verdict == Verdict.OURS else 1
+
+
+@app.command("ladder")
+def ladder_command(
+    selfies: Annotated[list[Path], typer.Argument(help="One to four photos of one person")],
+    out: Annotated[Path, typer.Option(help="Folder to write to")],
+    look: Annotated[str, typer.Option(help="A file of presets/looks")] = "grey",
+    expression: Annotated[str | None, typer.Option(help="A file of presets/expressions")] = None,
+    seed: Annotated[int, typer.Option(help="Of all steps")] = 0,
+    light: Annotated[float | None, typer.Option(help="Key light, degrees to the camera's left")] = None,
+    models: Annotated[str | None, typer.Option(help="A file of presets/model_sets, or auto")] = None,
+) -> None:
+    """Draw one portrait with ever less of the sitter: step-1.png and on, ladder.png, ladder.json."""
+    settings = read_settings()
+    order = Order(chosen_look(look, light), chosen_expression(expression), seed=seed)
+    model_set, why = choose(read_model_sets(), models or settings.models, settings.device)
+    check_order(order, model_set)
+    locate(model_set)
+    require_folder(out)
+    photos = [open_photo(path) for path in selfies]
+    say(why)
+    files = climbed(photos, order, Generator(model_set, settings.device), signer_of(settings))
+    write(out, files)
+    say(f"{len(files)} files in {out}")
+
+
+def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Signer) -> dict[str, bytes]:
+    """Draw the ladder and gather every file by name. The report holds no times: same in, same out."""
+    from pipelines.ladder import Rung, dial_of, ladder, rung_report, strip
+    from pipelines.recognition import Recognizer
+
+    words, recognizer = read_words(), Recognizer(read_settings().recognition == "on")
+    files: dict[str, bytes] = {}
+    pictures: list[tuple[Any, str]] = []
+    steps: list[dict[str, object]] = []
+    with FaceFinder() as finder, Studio() as studio:
+        for event in ladder(photos, order, finder, studio, generator, recognizer):
+            if isinstance(event, PlateReady):
+                files["plate.png"] = signer.sign(event.plate.pixels, "plate")
+                pictures.append((event.plate.pixels, "photograph"))
+            if isinstance(event, Rung):
+                name, told, drawn = (
+                    f"step-{len(steps) + 1}.png",
+                    dial_of(event.order),
+                    event.portrait.rendering,
+                )
+                files[name] = signer.sign(drawn.image, kind_of(drawn), generator.model_set)
+                pictures.append((drawn.image, told))
+                steps.append({"file": name} | rung_report(event, words.say))
+                say(f"{name}: {told}")
+    files["ladder.png"] = signer.sign(strip(pictures), "from_plate", generator.model_set)
+    report = {"look": order.look.name, "model_set": generator.model_set.name, "seed": order.seed}
+    report |= {"repos": generator.revisions(), "steps": steps}
+    return files | {"ladder.json": json.dumps(report, indent=2).encode()}
+
+
+def kind_of(drawn: Rendering) -> Made:
+    """What its mark says: made from the sitter's photograph, or from noise."""
+    return "from_plate" if drawn.start == "plate" else "generated"
 
 
 def measurable(path: Path, finder: FaceFinder) -> Face:

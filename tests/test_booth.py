@@ -730,13 +730,13 @@ def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
     if desk.recognizer.refusal:
         pytest.skip("dlib or its network is not installed here")
     made: list[Any] = []
-    real = Recognizer._descriptor
+    real = Recognizer.descriptor
 
     def remembered(self: Recognizer, face: Any) -> Any:
         made.append(real(self, face))
         return made[-1]
 
-    monkeypatch.setattr(Recognizer, "_descriptor", remembered)
+    monkeypatch.setattr(Recognizer, "descriptor", remembered)
     painter: Any = Lightener()
     desk = replace(desk, generator=painter)
     caplog.set_level("DEBUG")

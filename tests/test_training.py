@@ -1,14 +1,40 @@
 """How the small set is made: what must be exact before hours are spent on it."""
 
+import hashlib
+import json
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import CLIPTokenizer
 
+from pipelines.face import FaceFinder
+from pipelines.model_set import WEIGHTS
+from pipelines.photo import Photo
 from training.autoencoder import picture_loss, recoloured
-from training.data import all_captions, band_weights, split
+from training.data import SHARP_SCALE, all_captions, band_weights, bands, scales, split
+from training.denoiser import BATCH, SOFT_FROM, learning_rate, noise_levels
 from training.export import standardised
-from training.networks import TOKENS, new_autoencoder, new_networks, new_tokenizer, start_pose_from_unet
+from training.networks import (
+    TOKENS,
+    kept_tokenizers,
+    new_autoencoder,
+    new_networks,
+    new_tokenizer,
+    start_pose_from_unet,
+)
+from training.restart import restart
+from training.selection import FRAMED, another_face, framed
+
+
+def tokenizers() -> tuple[CLIPTokenizer, CLIPTokenizer]:
+    captions = all_captions()
+    return new_tokenizer(captions, "<|endoftext|>"), new_tokenizer(captions, "!")
 
 
 def test_standardised_latents_have_mean_0_and_spread_1_and_decode_to_the_same_picture() -> None:
@@ -44,7 +70,7 @@ def test_unknown_words_are_spelt_out_and_the_end_has_the_highest_id() -> None:
 
 def test_captions_become_states_and_a_pooled_vector_that_differ_by_caption() -> None:
     torch.manual_seed(0)
-    networks = new_networks(all_captions())
+    networks = new_networks(*tokenizers())
     with torch.no_grad():
         states, pooled = networks.encode(all_captions()[:2])
     assert states.shape == (2, TOKENS, 128) and pooled.shape == (2, 64)
@@ -53,7 +79,7 @@ def test_captions_become_states_and_a_pooled_vector_that_differ_by_caption() -> 
 
 def test_the_pose_network_starts_as_the_unets_encoder_and_changes_nothing() -> None:
     torch.manual_seed(0)
-    networks = new_networks(all_captions())
+    networks = new_networks(*tokenizers())
     start_pose_from_unet(networks)
     assert torch.equal(networks.controlnet.conv_in.weight, networks.unet.conv_in.weight)
     states = torch.rand(1, TOKENS, 128)
@@ -97,8 +123,56 @@ def test_no_sitter_is_both_learnt_from_and_held_out(portraits: Path) -> None:
     ]
 
 
-def test_each_band_of_skin_tone_weighs_alike(portraits: Path) -> None:
+def test_each_band_of_skin_tone_weighs_alike_and_soft_pictures_half_as_much(portraits: Path) -> None:
     learn, _ = split(portraits)
-    weights = np.array(band_weights(portraits, learn))
-    assert np.isclose(weights.sum(), 1) and len(np.unique(weights.round(9))) == 3
-    assert np.allclose([weights[weights == weight].sum() for weight in np.unique(weights)], 1 / 3)
+    weights, of, scale = np.array(band_weights(portraits, learn)), bands(portraits, learn), scales(portraits)
+    assert np.allclose(np.bincount(of, weights), 1 / 3)
+    soft = np.array([scale[file] < SHARP_SCALE for file in learn])
+    for band in range(3):
+        assert np.allclose(weights[(of == band) & ~soft].max(), 2 * weights[(of == band) & soft].max())
+
+
+def test_the_held_out_sitters_stay_those_of_the_first_training(portraits: Path) -> None:
+    _, held = split(portraits)
+    assert hashlib.sha256(" ".join(held).encode()).hexdigest()[:16] == "ff307987c3694ea0"
+
+
+def test_a_print_in_a_frame_is_seen_and_a_plain_backdrop_is_none() -> None:
+    plain = np.full((320, 256, 3), 90, np.uint8)
+    printed = plain.copy()
+    cv2.polylines(printed, [np.array([[20, 12], [236, 18], [230, 310], [14, 304]])], True, (230, 230, 230), 4)
+    assert framed(plain) == 0 and framed(printed) > FRAMED
+
+
+def test_somebody_beside_the_sitter_is_seen(astronaut: Photo, finder: FaceFinder) -> None:
+    face = finder.find(astronaut)
+    assert not another_face(face, finder)
+    beside = np.hstack([astronaut.pixels, cv2.resize(astronaut.pixels, (300, 512))])
+    assert another_face(replace(face, photo=Photo(beside)), finder)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing_at_the_last_step() -> None:
+    rates = [learning_rate(step, 3800, 4800, 3e-4) for step in range(3800, 4801)]
+    assert rates[0] < 2e-5 and max(rates) > 2.8e-4 and rates[-1] == 0
+    assert all(later <= earlier for earlier, later in pairwise(rates[200:]))
+
+
+def test_soft_pictures_never_teach_detail() -> None:
+    rng = torch.Generator().manual_seed(0)
+    soft = torch.arange(BATCH) % 2 == 0
+    levels = torch.stack([noise_levels(rng, soft) for _ in range(200)])
+    assert levels[:, soft].min() >= SOFT_FROM and levels[:, ~soft].min() < 10
+    assert levels.max() <= 999
+
+
+def test_a_training_goes_on_from_the_shipped_weights(tmp_path: Path) -> None:
+    restart(WEIGHTS / "mini", tmp_path, 3800)
+    saved = torch.load(tmp_path / "denoiser.pt", weights_only=True)
+    shipped = load_file(WEIGHTS / "mini" / "unet" / "diffusion_pytorch_model.safetensors")
+    assert saved["step"] == 3800 and all(
+        torch.equal(saved["average"][f"unet.{key}"].half(), value) for key, value in shipped.items()
+    )
+    kept = kept_tokenizers([], tmp_path)[0].get_vocab()
+    assert kept == json.loads((WEIGHTS / "mini/tokenizer/tokenizer.json").read_text())["model"]["vocab"]
+    with pytest.raises(FileExistsError):
+        restart(WEIGHTS / "mini", tmp_path, 3800)

@@ -31,7 +31,9 @@ def main() -> None:
 
     if not (PLATES / "captions.json").exists():
         portraits = Path(os.environ["FACE_VALUE_PORTRAITS"])
-        data.write(PLATES, portraits, data.examples(portraits, data.split(portraits)[0], read_looks()))
+        dropped: dict[str, str] = {}
+        made = data.examples(portraits, data.split(portraits)[0], read_looks(), dropped)
+        data.write(PLATES, portraits, made, dropped)
     pictures = PLATES / "pictures.npy"
     autoencoder.train(wanted.autoencoder, False, wanted.device, pictures)
     denoiser.train(PLATES, wanted.denoiser, False, wanted.device)

@@ -3,16 +3,19 @@
     python -m training.denoiser --data runs/mini/plates --steps 6000            # U-Net and text
     python -m training.denoiser --data runs/mini/plates --steps 8000 --pose     # and the pose map
 
-Resumes from `runs/mini/denoiser.pt`, which holds the step, the weights and their moving average. The
-first run with `--pose` starts the ControlNet from the U-Net's encoder. Noise is SDXL's (scaled-linear,
-epsilon); levels below 620 of 1000 come most often, since portraits start from the plate.
+Resumes from `runs/mini/denoiser.pt`, which holds the step, the weights, their moving average and the
+optimiser; `python -m training.restart` makes a first one of shipped weights. The first run with `--pose`
+starts the ControlNet from the U-Net's encoder. Noise is SDXL's (scaled-linear, epsilon); levels below 300 of
+1000 come most often, since portraits start from the plate. The learning rate falls to nothing at `--steps`.
 """
 
 import argparse
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +25,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.data import all_captions
-from training.networks import TIME_IDS, MiniNetworks, new_autoencoder, new_networks, start_pose_from_unet
+from training.networks import (
+    TIME_IDS,
+    MiniNetworks,
+    kept_tokenizers,
+    new_autoencoder,
+    new_networks,
+    start_pose_from_unet,
+)
 
 RUNS = Path("runs/mini")
-BATCH, RATE, POSE_RATE, WARM_STEPS, AVERAGE = 16, 6e-4, 3e-4, 100, 0.999
-USUAL_LEVELS, USUAL_SHARE = 620, 0.85
-NO_CAPTION, NO_POSE = 0.1, 0.15  # shares of a batch trained without
+BATCH, RATE, POSE_RATE, WARM_STEPS, AVERAGE = 16, 6e-4, 3e-4, 20, 0.999
+USUAL_LEVELS, USUAL_SHARE = 300, 0.85
+SOFT_FROM = (
+    250  # the least noise put on enlarged pictures: shape and light can be learnt from them, not detail
+)
+NO_CAPTION, NO_POSE = 0.1, 0.1  # shares of a batch trained without
+UNPOSED = 0.5  # of the batches; without the ControlNet at all, as a scale of 0 draws, and a fourth faster
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +52,7 @@ class Lessons:
     captions: list[str]  # the different ones
     caption_of: NDArray[np.int64]  # int (n,), index into `captions`
     weights: NDArray[np.float64]  # (n,), how often each is drawn; sums to 1
+    soft: NDArray[np.bool_]  # (n,), whether the picture was enlarged too far to show detail
     poses: NDArray[np.uint8] | None  # uint8 (n, 320, 256, 3)
 
 
@@ -54,6 +69,7 @@ def read_lessons(folder: Path, device: str) -> Lessons:
         different,
         caption_of,
         np.array(index["weights"]),
+        np.array(index["soft"]),
         np.load(poses, mmap_mode="r") if poses.exists() else None,
     )
 
@@ -88,11 +104,11 @@ def latent_scale(latents: Tensor) -> tuple[Tensor, Tensor]:
     return centre, spread
 
 
-def noise_levels(rng: torch.Generator) -> Tensor:
-    """int64 (BATCH,), 0..999: usual start strengths often, all levels sometimes."""
+def noise_levels(rng: torch.Generator, soft: Tensor) -> Tensor:
+    """int64 (BATCH,), 0..999: usual start strengths often, all levels sometimes, no low ones where `soft`."""
     usual = torch.rand(BATCH, generator=rng) < USUAL_SHARE
-    drawn = torch.rand(BATCH, generator=rng)
-    return (drawn * torch.where(usual, USUAL_LEVELS, 1000)).long()
+    drawn = torch.rand(BATCH, generator=rng) * torch.where(usual, USUAL_LEVELS, 1000)
+    return torch.where(soft, SOFT_FROM + drawn * (1 - SOFT_FROM / 1000), drawn).long()
 
 
 def guess_noise(
@@ -101,7 +117,8 @@ def guess_noise(
     """The loss of one batch: squared error of the predicted noise."""
     device = next(networks.unet.parameters()).device
     x = lessons.latents[chosen].float().to(device)
-    level, noise = noise_levels(rng).to(device), torch.randn(x.shape, generator=rng).to(device)
+    level = noise_levels(rng, torch.from_numpy(lessons.soft[chosen])).to(device)
+    noise = torch.randn(x.shape, generator=rng).to(device)
     kept = _ALPHAS.to(device)[level].view(-1, 1, 1, 1)
     noisy = kept.sqrt() * x + (1 - kept).sqrt() * noise
     states, pooled = networks.encode(lessons.captions)
@@ -110,7 +127,7 @@ def guess_noise(
     states, pooled = states[which] * said.view(-1, 1, 1), pooled[which] * said.view(-1, 1)
     added = {"text_embeds": pooled, "time_ids": torch.tensor(TIME_IDS, device=device).expand(BATCH, 6)}
     residuals: dict[str, object] = {}
-    if pose and lessons.poses is not None:
+    if pose and lessons.poses is not None and torch.rand(1, generator=rng) >= UNPOSED:
         maps = torch.from_numpy(np.array(lessons.poses[chosen])).permute(0, 3, 1, 2).float().to(device) / 255
         shown = (torch.rand(BATCH, generator=rng) >= NO_POSE).float().to(device)
         down, mid = networks.controlnet(
@@ -126,17 +143,35 @@ _ALPHAS = EulerDiscreteScheduler(
 ).alphas_cumprod
 
 
+def learning_rate(step: int, began: int, steps: int, highest: float) -> float:
+    """Warm up from where this stage `began`, then fall as half a cosine, to nothing at `steps`."""
+    share = min(1.0, (step - began) / max(1, steps - began))
+    return highest * min(1.0, (step - began + 1) / WARM_STEPS) * (0.5 + 0.5 * math.cos(math.pi * share))
+
+
+def number_type(device: str) -> torch.dtype:
+    """bfloat16 where it is built in; where a processor imitates it, a step takes ninety seconds, not six."""
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    built_in = device != "cpu" or able.get("avx512_bf16") or able.get("amx_bf16")
+    return torch.bfloat16 if built_in else torch.float32
+
+
 class Run:
     """Weights, their moving average and the optimiser: what a checkpoint holds."""
 
     def __init__(self, networks: MiniNetworks, device: str, pose: bool) -> None:
-        self.networks, self.device, self.pose, self.step, self.started = networks, device, pose, 0, 0
+        self.networks, self.device, self.pose, self.step, self.began = networks, device, pose, 0, 0
         self.trained: dict[str, nn.Module] = networks.modules()
         for part in self.trained.values():
-            part.to(device).train()
-        self._resume()
+            part.to(device).to(memory_format=torch.channels_last).train()
         parameters = [p for part in self.trained.values() for p in part.parameters()]
         self.optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-2)
+        self.average: dict[str, Tensor] = {}
+        path = RUNS / "denoiser.pt"
+        if path.exists():
+            self._resume(torch.load(path, map_location=device, weights_only=True))
+        else:
+            self.average = {key: value.detach().clone() for key, value in self._state().items()}
 
     def _state(self) -> dict[str, Tensor]:
         return {
@@ -145,41 +180,36 @@ class Run:
             for key, value in part.state_dict().items()
         }
 
-    def _resume(self) -> None:
-        path = RUNS / "denoiser.pt"
-        posed = False
-        if path.exists():
-            saved = torch.load(path, map_location=self.device, weights_only=True)
-            for name, part in self.trained.items():
-                part.load_state_dict(_of(saved["weights"], name))
-            self.step, posed = saved["step"], saved["pose"]
-            self.average = saved["average"]
-        self.started = self.step
-        if self.pose and not posed:
+    def _resume(self, saved: dict[str, Any]) -> None:
+        for name, part in self.trained.items():
+            part.load_state_dict(_of(saved["weights"], name))
+        self.step, self.average, self.began = saved["step"], saved["average"], saved["step"]
+        if self.pose and not saved["pose"]:
             start_pose_from_unet(self.networks)
-            self.average = {} if not path.exists() else self.average | _of_controlnet(self._state())
-        if not path.exists():
-            self.average = {key: value.detach().clone() for key, value in self._state().items()}
+            self.average |= _of_controlnet(self._state())
+        elif self.pose == saved["pose"] and "optimizer" in saved:
+            self.began = saved["began"]
+            self.optimizer.load_state_dict(saved["optimizer"])
 
-    def learn(self, loss: Tensor) -> None:
-        """One step of the optimiser and of the moving average."""
-        since = self.step - self.started
-        self.optimizer.param_groups[0]["lr"] = (POSE_RATE if self.pose else RATE) * min(
-            1.0, (since + 1) / WARM_STEPS
-        )
+    def learn(self, loss: Tensor, steps: int) -> None:
+        """One step of the optimiser and of the moving average; `steps` is where the rate reaches nothing."""
+        rate = learning_rate(self.step, self.began, steps, POSE_RATE if self.pose else RATE)
+        self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 1.0)
         self.optimizer.step()
         self.step += 1
-        keep = min(AVERAGE, (1 + self.step) / (10 + self.step))
+        since = self.step - self.began
+        keep = min(AVERAGE, (1 + since) / (10 + since))
         for key, value in self._state().items():
             if value.dtype.is_floating_point:
                 self.average[key].lerp_(value.detach(), 1 - keep)
 
     def save(self) -> None:
         """Write the checkpoint beside the old one, then take its place."""
-        state = {"step": self.step, "pose": self.pose, "weights": self._state(), "average": self.average}
+        state = {"step": self.step, "pose": self.pose, "began": self.began, "average": self.average}
+        state |= {"weights": self._state(), "optimizer": self.optimizer.state_dict()}
         torch.save(state, RUNS / "denoiser.new")
         (RUNS / "denoiser.new").replace(RUNS / "denoiser.pt")
 
@@ -195,20 +225,20 @@ def _of_controlnet(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 def train(folder: Path, steps: int, pose: bool, device: str) -> None:
     """Run up to `steps` in all, from the last checkpoint."""
     lessons = read_lessons(folder, device)
-    run = Run(new_networks(all_captions()), device, pose)
-    began, losses = time.monotonic(), []
+    run = Run(new_networks(*kept_tokenizers(all_captions(), RUNS)), device, pose)
+    began, started, losses = time.monotonic(), run.step, list[float]()
     while run.step < steps:
         rng = torch.Generator().manual_seed(run.step)
         draw = np.random.default_rng((11, run.step))
         chosen = draw.choice(len(lessons.weights), BATCH, p=lessons.weights)
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16, number_type(device) == torch.bfloat16):
             loss = guess_noise(run.networks, lessons, chosen, rng, pose)
-        run.learn(loss)
+        run.learn(loss, steps)
         losses.append(loss.item())
         if run.step % 50 == 0:
-            pace = (time.monotonic() - began) / (run.step - run.started)
+            pace = (time.monotonic() - began) / (run.step - started)
             print(f"step {run.step} loss {np.mean(losses[-50:]):.4f} {pace:.2f} s/step", flush=True)
-        if run.step % 200 == 0 or run.step == steps:
+        if run.step % 100 == 0 or run.step == steps:
             run.save()
 
 

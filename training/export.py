@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler
 
 from training.data import all_captions
-from training.networks import CHANNELS, MiniNetworks, new_autoencoder, new_networks
+from training.networks import CHANNELS, MiniNetworks, kept_tokenizers, new_autoencoder, new_networks
 
 RUNS = Path("runs/mini")
 
@@ -40,7 +40,7 @@ def trained_autoencoder() -> AutoencoderKL:
 
 def trained_networks() -> MiniNetworks:
     """The moving average of U-Net, ControlNet and text encoders."""
-    networks = new_networks(all_captions())
+    networks = new_networks(*kept_tokenizers(all_captions(), RUNS))
     average = torch.load(RUNS / "denoiser.pt", map_location="cpu", weights_only=True)["average"]
     for name, part in networks.modules().items():
         own = {key[len(name) + 1 :]: value for key, value in average.items() if key.startswith(f"{name}.")}

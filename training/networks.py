@@ -6,6 +6,7 @@ loads as it loads any other SDXL-family set.
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -130,10 +131,22 @@ class MiniNetworks:
         return torch.cat(states, dim=-1), pooled
 
 
-def new_networks(captions: list[str]) -> MiniNetworks:
-    """Random weights; the tokenizers know the words of `captions`."""
-    tokenizer = new_tokenizer(captions, "<|endoftext|>")
-    tokenizer_2 = new_tokenizer(captions, "!")
+def kept_tokenizers(captions: list[str], runs: Path) -> tuple[CLIPTokenizer, CLIPTokenizer]:
+    """The tokenizers of the run in `runs`, made and stored there at the first call.
+
+    Their training breaks ties by chance: two makings gave the same pieces with two numbers swapped, so that
+    weights of one mean nothing to the other.
+    """
+    found = []
+    for name, pad_token in (("tokenizer", "<|endoftext|>"), ("tokenizer_2", "!")):
+        if not (runs / name).exists():
+            new_tokenizer(captions, pad_token).save_pretrained(runs / name)
+        found.append(CLIPTokenizer.from_pretrained(runs / name, local_files_only=True))
+    return found[0], found[1]
+
+
+def new_networks(tokenizer: CLIPTokenizer, tokenizer_2: CLIPTokenizer) -> MiniNetworks:
+    """Random weights for these tokenizers."""
     return MiniNetworks(
         tokenizer,
         tokenizer_2,

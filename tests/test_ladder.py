@@ -1,0 +1,170 @@
+"""The ladder: one sitter at six strengths, by whatever dial the model set has."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from errors import ChoiceError, PhotoError
+from pipelines.__main__ import main
+from pipelines.face import FaceFinder
+from pipelines.generate import Generator, Progress
+from pipelines.ladder import GAP, RUNGS, Rung, ladder, rungs, strip
+from pipelines.likeness import Level
+from pipelines.look import read_looks
+from pipelines.model_set import read_model_sets
+from pipelines.photo import Photo
+from pipelines.provenance import read_mark
+from pipelines.recognition import SAME_PERSON, Recognizer
+from pipelines.sitting import Order, PlateReady
+from pipelines.studio import Studio
+
+GREY = read_looks()["grey"]
+SETS = read_model_sets()
+
+
+@pytest.fixture(scope="module")
+def climbed(
+    astronaut: Photo, finder: FaceFinder, studio: Studio
+) -> tuple[PlateReady, list[Rung], list[Progress]]:
+    events = list(
+        ladder([astronaut], Order(GREY), finder, studio, Generator(SETS["mini"], "cpu"), Recognizer())
+    )
+    plates = [event for event in events if isinstance(event, PlateReady)]
+    assert len(plates) == 1 and events[0] is plates[0]
+    steps = [event for event in events if isinstance(event, Progress)]
+    return plates[0], [event for event in events if isinstance(event, Rung)], steps
+
+
+def test_six_steps_give_up_ever_more_of_the_sitter(
+    climbed: tuple[PlateReady, list[Rung], list[Progress]],
+) -> None:
+    plate, steps, progress = climbed
+    small = np.asarray(Image.fromarray(plate.plate.pixels).resize((256, 320), Image.Resampling.BOX), float)
+    away = [np.abs(step.portrait.rendering.image - small).mean() for step in steps]
+    assert len(steps) == len(RUNGS) and away == sorted(away) and away[-1] > 2 * away[0]
+    ran = [step.portrait.rendering.executed_steps for step in steps]
+    assert ran == sorted(set(ran)) and len(progress) == sum(ran)
+
+
+def test_one_seed_draws_all_steps_and_recognition_lets_go_of_the_sitter(
+    climbed: tuple[PlateReady, list[Rung], list[Progress]],
+) -> None:
+    first, *_, last = climbed[1]
+    assert {step.portrait.rendering.seed for step in climbed[1]} == {0}
+    assert first.likeness and first.likeness.measures["pose"].level == Level.UNCHANGED
+    if Recognizer().refusal:
+        pytest.skip("dlib's network is not on this machine")
+    assert first.recognition and first.recognition.value and first.recognition.value < SAME_PERSON
+    if last.recognition and last.recognition.value:  # else there is no face left at all
+        assert last.recognition.value > first.recognition.value
+
+
+@pytest.mark.parametrize("name", ["sdxl-lightning", "sdxl-quality"])
+def test_a_set_that_knows_faces_lets_go_of_them_as_it_leaves_the_plate(name: str) -> None:
+    steps = rungs(Order(GREY, identity=0.1, variations=4), SETS[name])
+    scales = [step.identity for step in steps if step.identity is not None]
+    strengths = [step.strength for step in steps if step.strength is not None]
+    assert scales == sorted(set(scales), reverse=True) and len(scales) == len(strengths) == 6
+    assert strengths == sorted(strengths)
+    for step in steps:
+        SETS[name].course(step.start, step.strength)  # raises where a distilled schedule would be cut
+
+
+def test_a_set_that_only_starts_from_noise_has_the_faces_scale_alone() -> None:
+    blind = SETS["sdxl-quality"].model_copy(update={"starts": ("noise",)})
+    steps = rungs(Order(GREY, strength=0.5), blind)
+    assert {(step.start, step.strength) for step in steps} == {(None, None)}
+    assert [step.identity for step in steps] == [0.85, 0.7, 0.55, 0.4, 0.25, 0.1]
+
+
+def test_a_set_without_any_dial_is_refused_before_a_face_is_looked_for(
+    astronaut: Photo, finder: FaceFinder, studio: Studio
+) -> None:
+    deaf = SETS["mini"].model_copy(update={"starts": ("noise",), "start": "noise", "strength": None})
+    with pytest.raises(ChoiceError, match=r"^mini has no dial"):
+        next(ladder([astronaut], Order(GREY), finder, studio, Generator(deaf, "cpu")))
+
+
+def test_an_empty_room_is_refused(finder: FaceFinder, studio: Studio) -> None:
+    empty = Photo(np.full((400, 320, 3), 90, np.uint8))
+    with pytest.raises(PhotoError):
+        next(ladder([empty], Order(GREY), finder, studio, Generator(SETS["mini"], "cpu")))
+
+
+def test_a_strip_sets_pictures_of_any_size_beside_each_other() -> None:
+    large, small = np.full((500, 400, 3), 200, np.uint8), np.full((250, 200, 3), 100, np.uint8)
+    made = strip([(large, "one"), (small, "two")])
+    assert made.shape[1] == 2 * 200 + GAP and (made[:250, :200] == 200).all()
+    assert (made[:250, -200:] == 100).all() and made.shape[0] > 250
+
+
+@pytest.fixture(scope="module")
+def selfie(astronaut: Photo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("selfies") / "selfie.jpg"
+    Image.fromarray(astronaut.pixels).save(path, quality=95)
+    return path
+
+
+def test_the_same_person_in_gives_the_same_strip_out(
+    selfie: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        assert main(["ladder", str(selfie), "--models", "mini", "--out", str(tmp_path / name)]) == 0
+    assert capfd.readouterr().err == ""
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    steps = [f"step-{n}.png" for n in range(1, 7)]
+    assert names == ["ladder.json", "ladder.png", "plate.png", *steps]
+    for name in names:  # a signature is another one each time
+        one, two = (tmp_path / run / name for run in ("one", "two"))
+        if name.endswith(".png"):
+            assert np.array_equal(np.asarray(Image.open(one)), np.asarray(Image.open(two))), name
+        else:
+            assert one.read_bytes() == two.read_bytes()
+    mark = read_mark((tmp_path / "one" / "ladder.png").read_bytes())
+    assert mark is not None and mark.kind == "from_plate"
+    told = json.loads((tmp_path / "one" / "ladder.json").read_text())
+    assert [step["file"] for step in told["steps"]] == steps
+    assert [step["strength"] for step in told["steps"]] == list(RUNGS)
+    assert all(step["likeness"]["skin"]["words"] for step in told["steps"] if step["face_found"])
+
+
+REFUSED = {
+    "look": (["--look", "neon"], "There is no look 'neon'."),
+    "expression": (["--expression", "angry"], "There is no expression 'angry'."),
+    "set": (["--models", "nothing"], "There is no model set 'nothing'."),
+    "seed": (["--models", "mini", "--seed", "-1"], "seed = -1."),
+    "light": (["--light", "400"], "key = 400"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_wrong_argument_is_one_line_and_exit_2(
+    name: str, selfie: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words, sentence = REFUSED[name]
+    assert main(["ladder", str(selfie), "--out", str(tmp_path / "out"), *words]) == 2
+    said = capfd.readouterr().err
+    assert sentence in said and said.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_picture_without_a_face_is_one_line_and_exit_2(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (400, 500), "grey").save(tmp_path / "wall.png")
+    command = ["ladder", str(tmp_path / "wall.png"), "--models", "mini", "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert capfd.readouterr().err.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_the_readme_names_every_option_of_the_ladder() -> None:
+    import inspect
+
+    from pipelines import __main__
+
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    told = readme.split("`ladder` draws")[1].split("Exit 0")[0]
+    for name in inspect.signature(__main__.ladder_command).parameters:
+        assert name == "selfies" or f"`--{name}`" in told, name
