@@ -78,6 +78,7 @@ class Visit:
     cookie: str = ""  # of the browser; empty where cookies are blocked
     ticket: str = field(default_factory=lambda: secrets.token_urlsafe(24))  # lets this page send photos
     voter: VoterId = field(default_factory=lambda: VoterId(secrets.token_urlsafe(16)))
+    sitter: str = field(default_factory=lambda: secrets.token_urlsafe(16))  # where a skin tone is told
     stage: Stage = Stage.WELCOME
     before: Stage = Stage.WELCOME  # where "Keep" goes back to
     sitting: SittingId | None = None

@@ -747,7 +747,7 @@ def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
     does.allow_show(TICKED, json.dumps({"chosen": 0}), visitor())
     (offer,) = desk.album.offers()
     assert json.loads(offer.facts)["facts"]["recognition"] == "unchanged"
-    desk.store.keep_drift(drift_of(visit_of(desk).made, visit_of(desk).voter, 5, ""))  # type: ignore[arg-type]
+    desk.store.keep_drift(drift_of(visit_of(desk).made, visit_of(desk).sitter, 5, ""))  # type: ignore[arg-type]
     kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
     told = repr(updates) + repr(update) + caplog.text + repr(desk.store.drifts()) + repr(vars(visit_of(desk)))
     assert len(kept) > 3 and len(made) >= 2
@@ -775,6 +775,7 @@ def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(desk: Desk, as
     assert WORDS.say("fair.kept") in update[on.goodbye.fair]
     (kept,) = desk.store.drifts()
     assert (kept.band, kept.look, kept.model_set, kept.rehearsal) == (7, "grey", "mini", True)
+    assert kept.sitter != visit_of(desk).voter  # nobody's answers can be found by it
     assert kept.measures["skin"] == pytest.approx(5.5, abs=1.5)  # of portraits by 4 and 7 L*
     does.delete(visitor())
     assert desk.store.drifts() == []

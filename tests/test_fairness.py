@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from pages.host.fairness import fairness_chart
 from votes.__main__ import main
 from votes.fairness import COLUMNS, FEWEST, GROUPS, as_csv, middles, model_sets
-from votes.schema import MONK_TONES, Drift, VoterId
+from votes.schema import MONK_TONES, Drift
 from votes.store import Store
 from words import read_words
 
 WORDS = read_words()
 
 
-def told(voter: int, band: int, skin: float, model_set: str = "mini") -> Drift:
-    return Drift(VoterId(f"voter {voter}"), band, "grey", model_set, True, {"skin": skin}, "Hall 3")
+def told(number: int, band: int, skin: float, model_set: str = "mini") -> Drift:
+    return Drift(f"sitter {number}", band, "grey", model_set, True, {"skin": skin}, "Hall 3")
 
 
 def test_every_tone_is_in_one_group() -> None:
@@ -64,18 +64,18 @@ def test_a_second_choice_takes_the_place_of_the_first_and_can_be_taken_back() ->
         store.keep_drift(told(1, 3, 1.0))
         store.keep_drift(told(2, 4, 1.0))
         store.keep_drift(told(1, 7, 2.0))
-        assert [(one.voter, one.band, one.measures) for one in store.drifts()] == [
-            ("voter 1", 7, {"skin": 2.0}),
-            ("voter 2", 4, {"skin": 1.0}),
+        assert [(one.sitter, one.band, one.measures) for one in store.drifts()] == [
+            ("sitter 1", 7, {"skin": 2.0}),
+            ("sitter 2", 4, {"skin": 1.0}),
         ]
-        store.forget_drift(VoterId("voter 1"))
-        assert [one.voter for one in store.drifts()] == ["voter 2"]
+        store.forget_drift(VoterId("sitter 1"))
+        assert [one.sitter for one in store.drifts()] == ["sitter 2"]
 
 
 def test_the_table_tells_no_voter_and_no_time() -> None:
     text = as_csv([told(2, 9, -1.5), told(1, 3, 0.25)])
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert "voter" not in text
+    assert "sitter" not in text
     assert [(row["band"], row["skin"], row["jaw"]) for row in rows] == [("3", "0.25", ""), ("9", "-1.5", "")]
     assert tuple(rows[0]) == COLUMNS
 

@@ -125,7 +125,7 @@ class Drift:
     Raises `ValueError` for a band that is none.
     """
 
-    voter: VoterId
+    sitter: str  # an id of its own, so that no row can be joined to a guess
     band: int  # Monk skin tone, 1 the lightest, 10 the darkest
     look: str
     model_set: str
@@ -225,7 +225,7 @@ GUESSES = sql.Table(
 DRIFTS = sql.Table(
     "drifts",
     TABLES,
-    sql.Column("voter", sql.String(64), primary_key=True),
+    sql.Column("sitter", sql.String(64), primary_key=True),
     sql.Column("band", sql.Integer, nullable=False),
     sql.Column("look", sql.String(64), nullable=False),
     sql.Column("model_set", sql.String(64), nullable=False),

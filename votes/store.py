@@ -238,22 +238,22 @@ class Store:
             return False
 
     def keep_drift(self, drift: Drift) -> None:
-        """What was changed of a sitter; what the same voter told before goes."""
+        """What was changed of a sitter; what the same one told before goes."""
         with self._engine.begin() as connection:
-            connection.execute(DRIFTS.delete().where(DRIFTS.c.voter == drift.voter))
+            connection.execute(DRIFTS.delete().where(DRIFTS.c.sitter == drift.sitter))
             connection.execute(DRIFTS.insert().values(**asdict(drift)))
 
-    def forget_drift(self, voter: VoterId) -> None:
+    def forget_drift(self, sitter: str) -> None:
         """It goes with "Delete mine"."""
         with self._engine.begin() as connection:
-            connection.execute(DRIFTS.delete().where(DRIFTS.c.voter == voter))
+            connection.execute(DRIFTS.delete().where(DRIFTS.c.sitter == sitter))
 
     def drifts(self) -> list[Drift]:
         """All of them, in no order that tells who came when."""
         with self._engine.connect() as connection:
             return [
                 Drift(**row)
-                for row in connection.execute(DRIFTS.select().order_by(DRIFTS.c.voter)).mappings()
+                for row in connection.execute(DRIFTS.select().order_by(DRIFTS.c.sitter)).mappings()
             ]
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ from pages.report import misfired
 from pipelines.generate import Generator
 from pipelines.photo import read_photo
 from pipelines.sitting import Order, sit
-from votes.schema import Drift, Kind, VoterId
+from votes.schema import Drift, Kind
 
 Handler = Callable[[gr.Request], Update]
 LAST_SEED = 2**31
@@ -81,7 +81,7 @@ class Actions:
 
         def step(visit: Visit) -> None:
             visit.wipe()
-            self._desk.store.forget_drift(visit.voter)
+            self._desk.store.forget_drift(visit.sitter)
             visit.go(Stage.GOODBYE)
 
         return self._doing(step)(request)
@@ -283,7 +283,7 @@ class Actions:
             if not tone:
                 raise ChoiceError("A page told a skin tone that it does not offer.")
             event = desk.board.room.now().setting.event
-            desk.store.keep_drift(drift_of(visit.made, visit.voter, tone, event))
+            desk.store.keep_drift(drift_of(visit.made, visit.sitter, tone, event))
             visit.band = tone
             return {**self._views.fair(visit), self._on.goodbye.notice: ""}
         return {self._on.goodbye.notice: markup.notice(told.sentence or desk.say("visit.over"))}
@@ -364,7 +364,7 @@ class Actions:
         return line_up(drawn, DICE.choice([photograph, DICE.choice(generated)]), DICE)
 
 
-def drift_of(made: Made, voter: VoterId, band: int, event: str) -> Drift:
+def drift_of(made: Made, sitter: str, band: int, event: str) -> Drift:
     """What all portraits of a sitting changed, as means, with the skin tone that the sitter told."""
     reports = [one.measures for one in made.likeness if one]
     values = {
@@ -373,7 +373,7 @@ def drift_of(made: Made, voter: VoterId, band: int, event: str) -> Drift:
     }
     means = {name: fmean(some) for name, some in values.items() if some}
     item = made.shows[0].items[Kind.GENERATED]
-    return Drift(voter, band, made.look, item.model_set, item.rehearsal, means, event)
+    return Drift(sitter, band, made.look, item.model_set, item.rehearsal, means, event)
 
 
 def _chosen(shown: str, count: int) -> int:
