@@ -142,8 +142,8 @@ darker by three methods (added in L*, a gamma curve, more light), then guarded. 
 """
 TAIL = """
 What is spoilt here is the plate itself, so the guard meets the plate's own light. A model that also turns the
-light leaves more. Where more light clipped a bright forehead, what was lost there does not come back: a pale patch stays.
-Backdrop, hair and clothes are not touched where they are not coloured like skin.
+light leaves more. Where more light clipped a bright forehead, what was lost there does not come back: a
+pale patch stays. Backdrop, hair and clothes are not touched where they are not coloured like skin.
 """
 
 

@@ -68,7 +68,7 @@ def test_a_second_choice_takes_the_place_of_the_first_and_can_be_taken_back() ->
             ("sitter 1", 7, {"skin": 2.0}),
             ("sitter 2", 4, {"skin": 1.0}),
         ]
-        store.forget_drift(VoterId("sitter 1"))
+        store.forget_drift("sitter 1")
         assert [one.sitter for one in store.drifts()] == ["sitter 2"]
 
 
