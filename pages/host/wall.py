@@ -3,7 +3,6 @@
 For a host's browser only, like all below `/host`; the speaker puts it on the screen.
 """
 
-from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
@@ -53,19 +52,11 @@ def _page(misfires: tuple[Misfire, ...], words: Words) -> str:
 
 
 def _print(one: Misfire, words: Words) -> str:
-    said = escape(", ".join(_changed(one.changed, words)))
+    names = [words.say(f"likeness.{name}") for name in one.changed]
+    said = escape(words.say("wall.changed", what=", ".join(names)))
     pictures = "".join(
         f'<div class="pic"><img src="/host/wall/{escape(one.pictures[kind])}.jpg" '
         f'alt="{escape(words.say(NAMED[kind]))}">{markup.sign(kind.value)}</div>'
         for kind in Kind
     )
     return f"<li><figure>{pictures}<figcaption>{said}</figcaption></figure></li>"
-
-
-def _changed(changed: Mapping[str, str], words: Words) -> list[str]:
-    return [
-        words.say(
-            "wall.changed", what=words.say(f"likeness.{name}"), how=words.say(f"likeness.level_{level}")
-        )
-        for name, level in changed.items()
-    ]
