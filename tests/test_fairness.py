@@ -94,5 +94,5 @@ def test_the_hosts_chart_has_figures_only_where_they_mean_something() -> None:
     assert "Small offline model: 33 sitters" in chart
     assert "+0.50 (+0.50 to +0.50), 30 sitters" in chart
     assert WORDS.say("fair.few", n=3) in chart and WORDS.say("fair.few", n=0) in chart
-    assert chart.count("<circle") == 1
+    assert chart.count('class="dot"') == 1
     assert fairness_chart(WORDS.say, [], {}).count(WORDS.say("fair.none")) == 1

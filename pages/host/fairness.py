@@ -58,7 +58,7 @@ def _line(measure: str, found: Middle) -> str:
     marks = ""
     if not found.too_few:
         low, middle, high = at(found.low), at(found.value), at(found.high)
-        marks = f'<path d="M{low:.1f} 6H{high:.1f}"/><circle cx="{middle:.1f}" cy="6" r="3"/>'
+        marks = f'<path d="M{low:.1f} 6H{high:.1f}"/><path class="dot" d="M{middle:.1f} 6h.01"/>'
     return (
         '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect x="{50 - unchanged:.1f}" width="{2 * unchanged:.1f}" height="12"/>{marks}</svg>'
