@@ -18,6 +18,7 @@ import os
 import random
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -49,6 +50,8 @@ from settings import Settings, read_settings
 from words import read_words
 
 T = TypeVar("T")
+Drawing = Callable[[list[Photo], Order, Generator, Signer], dict[str, bytes]]  # files by name
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Selfies in, headshots out.")
 
 
@@ -67,7 +70,6 @@ def portrait(
     models: Annotated[str | None, typer.Option(help="A file of presets/model_sets, or auto")] = None,
 ) -> None:
     """Make portraits: plate.png, pose.png, seen.png, portrait-1.png and on, report.json."""
-    settings = read_settings()
     order = Order(
         look=chosen_look(look, light),
         expression=chosen_expression(expression),
@@ -77,13 +79,19 @@ def portrait(
         start=start,
         strength=strength,
     )
+    draw(made, selfies, order, models, out)
+
+
+def draw(way: Drawing, selfies: list[Path], order: Order, models: str | None, out: Path) -> None:
+    """Check everything, draw in that way, then write all files; a failure leaves nothing behind."""
+    settings = read_settings()
     model_set, why = choose(read_model_sets(), models or settings.models, settings.device)
     check_order(order, model_set)
     locate(model_set)
     require_folder(out)
     photos = [open_photo(path) for path in selfies]
     say(why)
-    files = made(photos, order, Generator(model_set, settings.device), signer_of(settings))
+    files = way(photos, order, Generator(model_set, settings.device), signer_of(settings))
     write(out, files)
     say(f"{len(files)} files in {out}")
 
@@ -227,17 +235,8 @@ def ladder_command(
     models: Annotated[str | None, typer.Option(help="A file of presets/model_sets, or auto")] = None,
 ) -> None:
     """Draw one portrait with ever less of the sitter: step-1.png and on, ladder.png, ladder.json."""
-    settings = read_settings()
     order = Order(chosen_look(look, light), chosen_expression(expression), seed=seed)
-    model_set, why = choose(read_model_sets(), models or settings.models, settings.device)
-    check_order(order, model_set)
-    locate(model_set)
-    require_folder(out)
-    photos = [open_photo(path) for path in selfies]
-    say(why)
-    files = climbed(photos, order, Generator(model_set, settings.device), signer_of(settings))
-    write(out, files)
-    say(f"{len(files)} files in {out}")
+    draw(climbed, selfies, order, models, out)
 
 
 def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Signer) -> dict[str, bytes]:

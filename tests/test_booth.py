@@ -262,21 +262,25 @@ def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_
 
 
 class Lightener(Painter):
-    """Draws the plate, its skin lighter by so many L*: by less from portrait to portrait."""
+    """Draws the plate, its skin lighter by so many L*, however often it is asked."""
+
+    def __init__(self, *by: float) -> None:
+        super().__init__()
+        self._by = by
 
     def draw(self, request: Request) -> Iterator[Progress | Rendering]:
         with FaceFinder() as finder:
             found = subject_in(request.plate, finder)
         assert found
         for i, seed in enumerate(request.seeds):
-            image = lighter(7 - 3 * i)(request.plate, found.landmarks, found.face.mask)
+            image = lighter(self._by[i])(request.plate, found.landmarks, found.face.mask)
             yield Rendering(image, i, seed, "plate", 0.4, 20, STEPS, 0.1)
 
 
 def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
     desk: Desk, astronaut: Photo
 ) -> None:
-    painter: Any = Lightener()
+    painter: Any = Lightener(7, 4)
     _, on, updates = sat_down(replace(desk, generator=painter), astronaut)
     visit = visit_of(desk)
     assert visit.made is not None
@@ -298,7 +302,7 @@ def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
 
 
 def test_a_round_is_about_the_portrait_as_it_was_drawn(desk: Desk, astronaut: Photo) -> None:
-    painter: Any = Lightener()
+    painter: Any = Lightener(7, 4)
     sat_down(replace(desk, generator=painter), astronaut, "1")
     visit = visit_of(desk)
     assert visit.made is not None and visit.made.guarded[0]
@@ -651,22 +655,10 @@ def test_delete_asks_once_then_every_picture_is_gone(desk: Desk, astronaut: Phot
     assert [desk.album.get(url) for url in urls] == [None] * len(urls)
 
 
-class Bleacher(Painter):
-    """Draws the plate, its skin far too light however often it is asked."""
-
-    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
-        with FaceFinder() as finder:
-            found = subject_in(request.plate, finder)
-        assert found
-        for i, seed in enumerate(request.seeds):
-            image = lighter(13)(request.plate, found.landmarks, found.face.mask)
-            yield Rendering(image, i, seed, "plate", 0.4, 20, STEPS, 0.1)
-
-
 def test_a_misfire_hangs_on_the_wall_with_its_sitters_leave_and_the_hosts(
     desk: Desk, astronaut: Photo
 ) -> None:
-    painter: Any = Bleacher()
+    painter: Any = Lightener(13)
     desk = replace(desk, generator=painter)
     programme, album = desk.board.programme, desk.album
     does, on, updates = sat_down(desk, astronaut, "1")
@@ -694,7 +686,7 @@ def test_a_misfire_hangs_on_the_wall_with_its_sitters_leave_and_the_hosts(
 
 
 def test_one_code_takes_back_portrait_and_misfire_and_delete_takes_both(desk: Desk, astronaut: Photo) -> None:
-    painter: Any = Bleacher()
+    painter: Any = Lightener(13)
     desk = replace(desk, generator=painter)
     does, _, _ = sat_down(desk, astronaut, "1")
     shown = json.dumps({"chosen": 0})
@@ -710,7 +702,7 @@ def test_one_code_takes_back_portrait_and_misfire_and_delete_takes_both(desk: De
 
 
 def test_a_portrait_that_hardly_changed_is_none_for_the_wall(desk: Desk, astronaut: Photo) -> None:
-    painter: Any = Lightener()
+    painter: Any = Lightener(7, 4)
     desk = replace(desk, generator=painter)
     does, on, updates = sat_down(desk, astronaut)  # by 4 and by 7 L*: the first changed least
     result = json.loads(updates[-1][on.result.portraits])
@@ -737,7 +729,7 @@ def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
         return made[-1]
 
     monkeypatch.setattr(Recognizer, "descriptor", remembered)
-    painter: Any = Lightener()
+    painter: Any = Lightener(7, 4)
     desk = replace(desk, generator=painter)
     caplog.set_level("DEBUG")
     does, on, updates = sat_down(desk, astronaut)
@@ -763,7 +755,7 @@ def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
 
 
 def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(desk: Desk, astronaut: Photo) -> None:
-    painter: Any = Lightener()
+    painter: Any = Lightener(7, 4)
     desk = replace(desk, generator=painter)
     does, on, _ = sat_down(desk, astronaut)
     does.go(Stage.GOODBYE)(visitor())
