@@ -123,9 +123,10 @@ def notice(sentence: str) -> str:
     return f'<p class="notice" role="alert">{escape(sentence)}</p>' if sentence else ""
 
 
-def note(sentence: str) -> str:
-    """A small line."""
-    return f'<p class="note">{escape(sentence)}</p>'
+def note(sentence: str, address: str = "", words: str = "") -> str:
+    """A small line, and where it leads."""
+    link = f' <a href="{escape(address)}">{escape(words)}</a>' if address else ""
+    return f'<p class="note">{escape(sentence)}{link}</p>'
 
 
 def status(sentence: str) -> str:

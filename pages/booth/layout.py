@@ -84,7 +84,8 @@ class Layout:
                 _html(markup.heading(say("welcome.title"), say("welcome.lead")))
                 notice = _html("")
                 start = _button(say("welcome.start"), "go")
-                _html(markup.note(f"{say('welcome.note')} {say('welcome.sample')}"))
+                told = f"{say('welcome.note')} {say('welcome.sample')}"
+                _html(markup.note(told, "verify", say("verify.title")))
             quiet = self._foot(withdraw="withdraw.link")
         return Welcome(column=column, notice=notice, quiet=quiet, start=start)
 
