@@ -169,6 +169,7 @@ def test_a_visit_from_welcome_to_goodbye(browser: Browser, booth: Booth, size: s
         look_at(page, size, "making", calm=False)
         expect(button(page, "result.vote")).to_be_visible(timeout=MAKING_MS)
         look_at(page, size, "result", scrolls=size == "phone")
+        look_through(page, tap)
         portraits = page.locator(".portraits-part img").evaluate_all("all => all.map(one => one.src)")
         assert [status(page, url) for url in portraits] == [200] * 6
         said.clear()
@@ -189,6 +190,23 @@ def test_a_visit_from_welcome_to_goodbye(browser: Browser, booth: Booth, size: s
     assert [url for url in asked if not url.startswith((booth.url, "data:", "blob:"))] == []
     with booth.store as store:
         assert len(store.guesses()) == before + 1
+
+
+def look_through(page: Page, tap: Callable[[Locator], None]) -> None:
+    """What it changed: the line by keyboard, another portrait with its own report, a program's answer."""
+    line = page.get_by_role("slider", name=WORDS.say("result.wipe"))
+    line.press("ArrowRight")
+    expect(line).to_have_attribute("aria-valuetext", WORDS.say("result.wiped", p=51))
+    reports = page.locator(".likeness")
+    expect(reports).to_have_count(4)
+    page.locator(".strip input").nth(0).press("ArrowDown")
+    expect(reports.nth(1)).to_be_visible()
+    expect(reports.nth(0)).to_be_hidden()
+    expect(reports.nth(1).locator(".report > li")).to_have_count(3)
+    tap(reports.nth(1).locator("summary"))
+    expect(reports.nth(1).locator("tbody tr")).to_have_count(7)
+    tap(button(page, "result.ask"))
+    expect(page.locator(".machine [role=status]")).to_contain_text(WORDS.say("result.machine_shown"))
 
 
 def to_the_looks(page: Page, size: str, tap: Callable[[Locator], None]) -> None:

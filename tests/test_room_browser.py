@@ -103,7 +103,7 @@ def test_a_room_from_the_sitters_leave_to_the_export(browser: Browser, booth: Bo
     with visitor(browser, booth.url) as sitter:
         with_sample(sitter)
         made(sitter)
-        sitter.locator(".result input[type=checkbox]").check()
+        sitter.locator(".result .say .ticks input").first.check()
         expect(sitter.get_by_text(re.compile("Your code: "))).to_be_visible()
         host = logged_in(browser, booth.url)
         approve(host.page)
