@@ -12,11 +12,14 @@ from PIL import Image
 from skimage.data import astronaut
 
 from bench.drift import face, jpeg, lighter
+from pipelines import likeness
 from pipelines.__main__ import main
 from pipelines.face import FaceFinder
 from pipelines.likeness import Level, Subject, compare, study
+from pipelines.look import read_looks
 from pipelines.photo import Photo
 from pipelines.recognition import Recognizer
+from pipelines.studio import Studio, plate
 
 MEASURES = {"skin", "jaw", "face", "eyes", "hair", "hair_colour", "pose"}
 
@@ -48,6 +51,30 @@ def test_lightened_and_darkened_skin_is_told_with_its_direction(
     skin = compare(collins, subject(spoilt, finder)).measures["skin"]
     assert skin.key == key
     assert skin.value == pytest.approx(by, abs=2)
+
+
+def test_a_mirror_image_has_the_same_skin_and_shape_however_the_light_falls(
+    astronaut: Photo, finder: FaceFinder, studio: Studio
+) -> None:
+    side_lit = read_looks()["grey"].lit(key=70.0, fill=0.2)
+    shown = plate(studio.cut_out(finder.find(astronaut)), side_lit, (576, 720)).pixels
+    found = compare(subject(shown, finder), subject(shown[:, ::-1], finder)).measures
+    assert {found[one].level for one in ("skin", "jaw", "face", "eyes")} == {Level.UNCHANGED}
+
+
+def test_verdicts_follow_the_table(
+    collins: Subject, finder: FaceFinder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = subject(jpeg(collins.face.photo.pixels, 40), finder)
+    assert compare(collins, copy).measures["skin"].level == Level.UNCHANGED
+    strict = tmp_path / "likeness.toml"
+    tables = [f"{line}\n" for line in likeness.TABLE.read_text().splitlines()]
+    start = tables.index("[skin]\n")
+    tables[start + 2 : start + 4] = ["flag = 0.0001\n", "clearly = 0.0002\n"]
+    strict.write_text("".join(tables))
+    loaded = likeness.thresholds(strict)
+    monkeypatch.setattr(likeness, "thresholds", lambda: loaded)
+    assert compare(collins, copy).measures["skin"].level == Level.CLEARLY
 
 
 @pytest.mark.parametrize("share", [-0.06, 0.06])
