@@ -29,9 +29,7 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 ENLARGE = 2
 SEEDS = 2  # portraits a sitter at the set's own strength
-FREE = (
-    0.75  # the strength at which the ControlNet is judged: at the set's own the plate gives the pose anyway
-)
+FREE = 0.75  # the strength at which the ControlNet is judged too: below, the plate gives the pose anyway
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +99,6 @@ class Lab:
         asked = self.see(made.pixels)
         if asked is None:
             raise PhotoError("face.none")
-        # what a stranger's photograph comes to, beside which the portraits are set
-        strangers = np.linalg.norm(self.known.descriptors - own, axis=1)
-        found.measures["stranger_nearest"].append(float(strangers.min()))
-        photographed = self.known.crops @ judges.aligned_crop(made.pixels, asked.points)
-        found.measures["stranger_alike"].append(float(photographed.max()))
         again = self._round_trip(found, asked, own)
         self._portraits(found, request, asked, own, made.alpha, again)
         self._ladder(found, request, asked, own)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.mini import copies
+from bench.mini import copies, strangers
 from bench.mini_judges import (
     POSED,
     aligned_crop,
@@ -15,7 +15,7 @@ from bench.mini_judges import (
     skin,
     told_apart,
 )
-from bench.mini_sitters import Findings
+from bench.mini_sitters import Findings, Known
 from pipelines.face import FaceFinder
 from pipelines.photo import Photo
 
@@ -91,14 +91,18 @@ def test_an_interval_holds_the_median_and_narrows_with_more_sitters() -> None:
     assert np.isnan(median_interval([])[0])
 
 
-def test_a_portrait_nearer_to_a_training_picture_than_any_stranger_is_a_copy() -> None:
+def test_a_portrait_nearer_to_a_training_picture_than_strangers_are_to_each_other_is_a_copy() -> None:
     one = Findings()
-    for name, values in {
-        "nearest_training": [0.6, 0.3],
-        "alike_training": [0.7, 0.7],
-        "stranger_nearest": [0.5],
-        "stranger_alike": [0.8],
-    }.items():
-        one.measures[name] += values
-    found = copies([one])
-    assert found["share"] == 0.5 and found["nearest"] == 0.3 and found["n"] == 2
+    one.measures["nearest_training"] += [0.6, 0.3, 0.6]
+    one.measures["alike_training"] += [0.7, 0.7, 0.9]
+    found = copies([one], (0.5, 0.8))
+    assert np.isclose(found["share"], 1 / 3) and found["nearest"] == 0.3 and found["n"] == 3
+
+
+def test_two_pictures_of_one_person_are_no_strangers() -> None:
+    descriptors = np.array([[0.0, 0], [0.1, 0], [1, 0], [0, 2]])
+    crops = np.eye(4)
+    known = Known(("a.jpg", "b.jpg", "c.jpg", "d.jpg"), descriptors, crops)
+    apart, alike = strangers(known, [["a.jpg", "b.jpg"], ["c.jpg"], ["d.jpg"]])
+    assert 0.9 <= apart <= 0.91 and alike == 0
+    assert strangers(known, [["a.jpg"], ["b.jpg"], ["c.jpg"], ["d.jpg"]])[0] < 0.11

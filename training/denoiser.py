@@ -119,7 +119,7 @@ def guess_noise(
     x = lessons.latents[chosen].float().to(device)
     level = noise_levels(rng, torch.from_numpy(lessons.soft[chosen])).to(device)
     noise = torch.randn(x.shape, generator=rng).to(device)
-    kept = _ALPHAS.to(device)[level].view(-1, 1, 1, 1)
+    kept = ALPHAS.to(device)[level].view(-1, 1, 1, 1)
     noisy = kept.sqrt() * x + (1 - kept).sqrt() * noise
     states, pooled = networks.encode(lessons.captions)
     said = (torch.rand(BATCH, generator=rng) >= NO_CAPTION).float().to(device)
@@ -138,7 +138,7 @@ def guess_noise(
     return F.mse_loss(drawn.float(), noise)
 
 
-_ALPHAS = EulerDiscreteScheduler(
+ALPHAS = EulerDiscreteScheduler(
     beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
 ).alphas_cumprod
 
