@@ -58,9 +58,9 @@ class Sitter(NamedTuple):
 
 def sitters(folder: Path) -> list[Sitter]:
     """By band, one photo a person, the same ones each time."""
-    persons = _persons(folder)
+    persons = persons_of(folder)
     chosen, taken = [], set[str]()
-    rows = sorted(_rows(folder / "train.csv"), key=lambda row: zlib.crc32(row["file"].encode()))
+    rows = sorted(rows_of(folder / "train.csv"), key=lambda row: zlib.crc32(row["file"].encode()))
     left = {(part, band): n for part, n in (("check", CHECKING), ("set", SETTING)) for band in BANDS}
     for row in rows:
         person, band = persons.get(row["file"], row["file"]), band_of(float(row["skin_ita"]))
@@ -70,7 +70,7 @@ def sitters(folder: Path) -> list[Sitter]:
             left[part, band] -= 1
             chosen.append(Sitter(f"train/{row['file']}", band, part))
     test = [
-        Sitter(row["file"], band_of(float(row["skin_ita"])), "test") for row in _rows(folder / "test.csv")
+        Sitter(row["file"], band_of(float(row["skin_ita"])), "test") for row in rows_of(folder / "test.csv")
     ]
     return chosen + test
 
@@ -80,12 +80,13 @@ def band_of(ita: float) -> str:
     return next(name for name, (low, high) in BANDS.items() if low <= ita < high)
 
 
-def _rows(file: Path) -> list[dict[str, str]]:
+def rows_of(file: Path) -> list[dict[str, str]]:
+    """A CSV file's rows by its header."""
     with file.open(encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
 
 
-def _persons(folder: Path) -> dict[str, str]:
+def persons_of(folder: Path) -> dict[str, str]:
     """For each photo that is in a pair one name that all photos of that person share."""
     leader: dict[str, str] = {}
 
@@ -94,7 +95,7 @@ def _persons(folder: Path) -> dict[str, str]:
             file = leader[file]
         return file
 
-    for row in _rows(folder / "pairs.csv"):
+    for row in rows_of(folder / "pairs.csv"):
         leader[of(row["first"])] = of(row["second"])
     return {file: of(file) for file in leader}
 
@@ -228,7 +229,9 @@ def work(job: tuple[str, Path, list[Any]]) -> None:
 def jobs(folder: Path) -> Iterator[tuple[str, Path, list[Any]]]:
     """What is not answered yet."""
     pairs = [
-        (row["first"], row["second"]) for row in _rows(folder / "pairs.csv") if float(row["distance"]) >= 0.2
+        (row["first"], row["second"])
+        for row in rows_of(folder / "pairs.csv")
+        if float(row["distance"]) >= 0.2
     ]
     everyone = sitters(folder)
     judges = [one for one in everyone if one.part != "set"]
