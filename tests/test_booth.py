@@ -1,11 +1,13 @@
 """The booth's page without a browser: what each event does to a visit, and what the page then shows."""
 
 import asyncio
+import html
 import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +33,7 @@ from pages.desk import Desk
 from pages.door import Door
 from pages.gate import COOKIE
 from pages.look_pictures import LookPictures
+from pages.stage.scenes import Scenes
 from pages.telling import Teller
 from pages.warmup import Warmup
 from pipelines.face import FaceFinder
@@ -47,8 +50,11 @@ from pipelines.studio import Studio
 from pipelines.tone import lab_of
 from settings import Settings
 from votes.room import Room
-from votes.schema import Kind
+from votes.rounds import Scene
+from votes.schema import Guess, Kind, Source, VoterId
 from votes.store import Store
+from votes.studies import read_studies
+from votes.tally import FEWEST_ANSWERS
 from words import read_words
 
 ROOT = Path(__file__).parent.parent
@@ -752,6 +758,37 @@ def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
             raw = np.asarray(descriptor[:8], form).tobytes()
             assert all(raw not in file for file in kept)
             assert raw not in told.encode("latin-1", "ignore")
+
+
+def test_the_stage_tells_the_rooms_answer_and_the_programs_beside_it(desk: Desk, astronaut: Photo) -> None:
+    if desk.recognizer.refusal:
+        pytest.skip("dlib or its network is not installed here")
+    painter: Any = Lightener(3)
+    does, _, _ = sat_down(replace(desk, generator=painter), astronaut, "1")
+    does.ask_machine(json.dumps({"chosen": 0}), visitor())
+    does.allow_show(TICKED, json.dumps({"chosen": 0}), visitor())
+    room, programme = desk.board.room, desk.board.programme
+    (item,) = programme.approve(programme.waiting()[0][0])
+    room.add((item,))
+    room.go_to(item)
+    room.change(informed=True)
+    while room.now().setting.scene != Scene.OPEN:
+        room.next()
+    asked = room.now().asked
+    assert asked is not None
+    for i in range(FEWEST_ANSWERS):
+        at, voter = datetime.now(UTC), VoterId(f"phone {i}")
+        desk.store.record(
+            Guess(asked.id, voter, Kind.GENERATED, False, 2.0, at, them=i < 7, source=Source.PHONE)
+        )
+    told = ""
+    while room.now().setting.scene != Scene.MADE:
+        told += Scenes(desk, read_studies(), {}).html(room.now())
+        room.next()
+    assert WORDS.say("stage.them") not in told  # not before the truth is out
+    told = html.unescape(Scenes(desk, read_studies(), {}).html(room.now()))
+    assert WORDS.say("stage.them_room", p=70, n=FEWEST_ANSWERS) in told
+    assert WORDS.say("stage.recognition_unchanged") in told and WORDS.say("stage.recognition_errors") in told
 
 
 def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(desk: Desk, astronaut: Photo) -> None:
