@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from bench.drift import DRIFTS, RETOUCHED, Drifts, mixed, same
 from bench.likeness_page import page, plot, table_of_thresholds
@@ -32,7 +33,7 @@ from pipelines.look import Framing, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo, open_photo
 from pipelines.pose import pose_map
-from pipelines.shape import MEAN_FACE, aligned, looks_at, matched
+from pipelines.shape import MEAN_FACE, aligned, looks_at
 from pipelines.sitting import Order
 from pipelines.studio import Studio, plate
 from pipelines.verdict import LEFT_PUPIL, RIGHT_PUPIL, Pixels
@@ -278,6 +279,12 @@ def symmetric(mean: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any,
     mean = mean @ np.stack([across, np.cross(ahead, across), ahead]).T
     mean[:, 0] -= mean[[RIGHT_PUPIL, LEFT_PUPIL], 0].mean()
     return np.asarray((mean + mean[partners] * (-1, 1, 1)) / 2)
+
+
+def matched(face: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, np.dtype[np.int_]]":
+    """The points of a nearly symmetric face that its reflection puts nearest to each, one to one."""
+    far = np.linalg.norm(face[:, None] - (face * (-1, 1, 1))[None], axis=2)
+    return np.asarray(linear_sum_assignment(far)[1])
 
 
 def by_kind(answers: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from pipelines.face import Face, FaceFinder
 from pipelines.verdict import LEFT_PUPIL, RIGHT_PUPIL, Pixels, Points, window
@@ -107,15 +106,10 @@ def mean_face() -> Floats:
 
 @cache
 def partners() -> NDArray[np.int_]:
-    """For each point of the mesh the one on the other side, (478,)."""
-    return matched(mean_face())
-
-
-def matched(face: Floats) -> NDArray[np.int_]:
-    """The points of a nearly symmetric face that its reflection puts nearest to each, one to one."""
-    reflected = face * (-1, 1, 1)
-    far = np.linalg.norm(face[:, None] - reflected[None], axis=2)
-    return np.asarray(linear_sum_assignment(far)[1])
+    """For each point of the mesh the one on the other side, (478,): the symmetric face shows it."""
+    face = mean_face()
+    far = np.linalg.norm(face[:, None] - (face * (-1, 1, 1))[None], axis=2)
+    return np.asarray(far.argmin(axis=1))
 
 
 def aligned(points: Points | Floats, onto: Floats) -> Floats:
