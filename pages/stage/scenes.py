@@ -184,7 +184,7 @@ class Scenes:
         if not told:
             return ""
         asked = escape(self._say("stage.them"))
-        return f'<p class="small"><b>{asked}</b> {escape(" ".join(told))}</p>'
+        return f'<p class="small them"><b>{asked}</b> {escape(" ".join(told))}</p>'
 
     def _fact(self, name: str, value: object) -> str:
         if name == "look":
