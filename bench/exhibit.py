@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -67,12 +67,11 @@ def exhibits(paths: list[Path], generator: Generator) -> Iterator[tuple[bytes, b
         for index, path in enumerate(paths):
             order = Order(looks[index % len(looks)], variations=1, seed=index)
             plate, drawn = np.zeros((0, 0, 3), np.uint8), []
-            with suppress(PhotoError):  # a selfie like that would be taken again
-                for event in sit([open_photo(path)], order, finder, studio, generator):
-                    if isinstance(event, PlateReady):
-                        plate = event.plate.pixels
-                    if isinstance(event, PortraitReady):
-                        drawn.append(event.portrait.rendering.image)
+            chain = sit([open_photo(path)], order, finder, studio, generator)
+            with suppress(PhotoError), closing(chain) as events:  # a selfie like that would be taken again
+                plate = next(event.plate.pixels for event in events if isinstance(event, PlateReady))
+                ready = next(event for event in events if isinstance(event, PortraitReady))
+                drawn.append(ready.portrait.rendering.image)
             if not drawn:
                 continue
             photograph, portrait = pair(plate, drawn, generator)

@@ -9,6 +9,7 @@ the public domain. The small offline model draws the portraits; on a processor t
 import argparse
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from booth.deck import LIST
@@ -49,13 +50,11 @@ def sitting(
     photo: Photo, look: Look, finder: FaceFinder, studio: Studio, generator: Generator
 ) -> tuple[bytes, ...]:
     """The exhibits of one photograph and one portrait."""
-    plates, portraits = [], []
-    for event in sit([photo], Order(look, variations=1, seed=SEED), finder, studio, generator):
-        if isinstance(event, PlateReady):
-            plates.append(event.plate.pixels)
-        if isinstance(event, PortraitReady):
-            portraits.append(event.portrait.rendering.image)
-    return pair(plates[0], portraits, generator)
+    chain = sit([photo], Order(look, variations=1, seed=SEED), finder, studio, generator)
+    with closing(chain) as events:  # before the portrait is measured, which a deck does not tell
+        shown = next(event.plate.pixels for event in events if isinstance(event, PlateReady))
+        drawn = next(event.portrait.rendering.image for event in events if isinstance(event, PortraitReady))
+    return pair(shown, [drawn], generator)
 
 
 def entry(file: str, name: str, look: Look, truth: Kind) -> str:

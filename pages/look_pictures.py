@@ -7,6 +7,7 @@ sample face twice in one framing: its photograph as it is, and a portrait that t
 import asyncio
 import io
 from collections.abc import Mapping
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -59,9 +60,10 @@ class LookPictures:
         """The portrait beside the welcome's photograph; without a model there is none."""
         order = Order(self._welcome_look(), variations=1, seed=WELCOME_SEED)
         try:
-            for event in sit([sample(WELCOME_FACE)], order, self._finder, self._studio, self._generator):
-                if isinstance(event, PortraitReady):
-                    self._pictures[WELCOME[1]] = _jpeg(event.portrait.rendering.image)
+            chain = sit([sample(WELCOME_FACE)], order, self._finder, self._studio, self._generator)
+            with closing(chain) as events:  # before the portrait is measured, which nobody here asks for
+                drawn = next(event.portrait for event in events if isinstance(event, PortraitReady))
+            self._pictures[WELCOME[1]] = _jpeg(drawn.rendering.image)
         finally:
             self._awaited &= set(self._pictures)
 

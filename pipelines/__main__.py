@@ -28,12 +28,12 @@ import typer
 from errors import ChoiceError, NotDownloaded, OperatorError, PhotoError, VisitorError
 from pipelines.credential import known_chain
 from pipelines.face import Face, FaceFinder, quiet
-from pipelines.generate import Generator, Progress, Rendering
+from pipelines.generate import Generator, Progress
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.model_set import ModelSet, choose, locate, read_model_sets
 from pipelines.photo import Photo, file_bytes, open_photo
 from pipelines.proof import Verdict, prove
-from pipelines.signing import Made, Signer
+from pipelines.signing import Signer, drawn_from
 from pipelines.sitting import (
     Done,
     Event,
@@ -138,7 +138,7 @@ def files_of(event: Event, signer: Signer) -> dict[str, bytes]:
 def files_of_one(portrait: Portrait, signer: Signer) -> dict[str, bytes]:
     """A portrait as it was drawn, and with the photograph's skin tone where that is another."""
     drawn, model_set = portrait.rendering, portrait.model_set
-    files = {f"portrait-{drawn.index + 1}.png": signer.sign(drawn.image, kind_of(drawn), model_set)}
+    files = {f"portrait-{drawn.index + 1}.png": signer.sign(drawn.image, drawn_from(drawn.start), model_set)}
     if portrait.guarded is not None:
         name = f"portrait-{drawn.index + 1}-skin-tone.png"
         files[name] = signer.sign(portrait.guarded, "guarded", model_set)
@@ -259,7 +259,7 @@ def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Sig
                     dial_of(event.order),
                     event.portrait.rendering,
                 )
-                files[name] = signer.sign(drawn.image, kind_of(drawn), generator.model_set)
+                files[name] = signer.sign(drawn.image, drawn_from(drawn.start), generator.model_set)
                 pictures.append((drawn.image, told))
                 steps.append({"file": name} | rung_report(event, words.say))
                 say(f"{name}: {told}")
@@ -267,11 +267,6 @@ def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Sig
     report = {"look": order.look.name, "model_set": generator.model_set.name, "seed": order.seed}
     report |= {"repos": generator.revisions(), "steps": steps}
     return files | {"ladder.json": json.dumps(report, indent=2).encode()}
-
-
-def kind_of(drawn: Rendering) -> Made:
-    """What its mark says: made from the sitter's photograph, or from noise."""
-    return "from_plate" if drawn.start == "plate" else "generated"
 
 
 def measurable(path: Path, finder: FaceFinder) -> Face:

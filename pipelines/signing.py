@@ -54,6 +54,11 @@ class Recipe:
     made_from: tuple[tuple[str, Relation], ...] = ()
 
 
+def drawn_from(start: str) -> Made:
+    """What a portrait is that was drawn from there: from the sitter's photograph, or from noise."""
+    return "from_plate" if start == "plate" else "generated"
+
+
 RECIPES: dict[Made, Recipe] = {
     "generated": Recipe("c2pa.created", "generated"),
     "from_plate": Recipe("c2pa.created", "from_plate", (("plate", "inputTo"),)),

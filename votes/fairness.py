@@ -78,13 +78,5 @@ def as_csv(drifts: Sequence[Drift]) -> str:
 
 
 def _row(one: Drift) -> dict[str, object]:
-    told = {name: round(one.measures[name], 3) if name in one.measures else "" for name in MEASURES}
-    rehearsal = str(one.rehearsal).lower()
-    return {
-        "event": cell(one.event),
-        "band": one.band,
-        "look": one.look,
-        "model_set": one.model_set,
-        "rehearsal": rehearsal,
-        **told,
-    }
+    told = {name: round(one.measures[name], 3) if name in one.measures else None for name in MEASURES}
+    return {name: cell(value) for name, value in {**vars(one), **told}.items() if name in COLUMNS}

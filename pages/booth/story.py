@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from booth.album import PictureId
 from booth.programme import Showing
@@ -17,6 +17,7 @@ from pages.markup import Pixels
 from pipelines.exhibit import exhibit, pair
 from pipelines.generate import Generator, Progress, Rendering
 from pipelines.provenance import mark
+from pipelines.signing import drawn_from
 from pipelines.sitting import Done, Event, Order, PlateReady, Portrait, PortraitReady, PoseReady
 from votes.schema import Item, Kind
 
@@ -163,8 +164,8 @@ class Story:
         return self._plate
 
     def _marked(self, pixels: Pixels) -> bytes:
-        kind: Literal["from_plate", "generated"] = "from_plate" if self._start == "plate" else "generated"
-        return self._desk.signer.sign(pixels, kind, self._generator.model_set, format="JPEG")
+        made, model_set = drawn_from(self._start), self._generator.model_set
+        return self._desk.signer.sign(pixels, made, model_set, format="JPEG")
 
     def _waiting(self) -> str:
         ready = self._desk.warmup.state != "loading"
