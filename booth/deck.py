@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Annotated
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from errors import PresetError
 from pipelines.exhibit import exhibit
+from pipelines.ladder import RUNGS
 from pipelines.look import complaint, read_table
 from pipelines.photo import Photo, open_photo
 from votes.schema import Item, Kind
@@ -49,6 +51,16 @@ class Entry(BaseModel):
     steps: Annotated[int | None, Field(ge=1, description="How many were executed")] = None
     seconds: Annotated[float | None, Field(ge=0, description="How long the drawing took")] = None
     prompt: Annotated[str, Field(description="The words that the model was given")] = ""
+    ladder: Annotated[
+        tuple[Name, ...], Field(description="Its sitter at each of the six steps of the ladder; or absent")
+    ] = ()
+
+    @field_validator("ladder")
+    @classmethod
+    def _whole(cls, ladder: tuple[str, ...]) -> tuple[str, ...]:
+        if ladder and len(ladder) != len(RUNGS):
+            raise PydanticCustomError("rule", "A ladder has {n} pictures", {"n": len(RUNGS)})
+        return ladder
 
 
 class _List(BaseModel):
@@ -65,6 +77,7 @@ class Card:
     credit: str
     path: Path
     entry: Entry
+    ladder: tuple[Path, ...] = ()  # the same sitter with ever less of them
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,10 @@ def read_deck(folder: Path) -> Deck:
     for place, entry in enumerate(entries):
         path, where = folder / entry.file, f"{LIST}: item.{place}.file = {entry.file!r}"
         sizes.append(_size(path, where))
-        card = Card(_item(entry, path), entry.credit, path, entry)
+        ladder = tuple(folder / name for name in entry.ladder)
+        for step in ladder:
+            _size(step, f"{LIST}: item.{place}.ladder = {step.name!r}")
+        card = Card(_item(entry, path), entry.credit, path, entry, ladder)
         groups[entry.pair or f"alone {place}"].append(card)
     ids = [card.item.id for group in groups.values() for card in group]
     if len(set(ids)) < len(ids):

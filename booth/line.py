@@ -13,6 +13,7 @@ LOOK_UP_S = 0.5  # how often somebody who waits is told
 class Place:
     """Somebody's place; it is at work from `began` on (monotonic seconds)."""
 
+    is_usual: bool = True
     began: float | None = None
 
 
@@ -31,9 +32,12 @@ class Line:
         return max(1, round(self._usual_s))
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
-        """Stand in line for the block; the last to come is the last to be served."""
-        place = Place()
+    def place(self, is_usual: bool = True) -> Iterator[Place]:
+        """Stand in line for the block; the last to come is the last to be served.
+
+        `is_usual` is False for a turn that says nothing of how long the next one takes.
+        """
+        place = Place(is_usual)
         with self._moved:
             self._places.append(place)
         try:
@@ -62,6 +66,6 @@ class Line:
     def _leave(self, place: Place) -> None:
         with self._moved:
             self._places.remove(place)
-            if place.began is not None:
+            if place.began is not None and place.is_usual:
                 self._usual_s = time.monotonic() - place.began
             self._moved.notify_all()

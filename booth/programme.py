@@ -15,13 +15,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from booth.album import Album, Offer, PictureId, SittingId
 from booth.deck import SHAPE, Card, Deck
 from pipelines.exhibit import exhibit
-from pipelines.photo import Photo, read_photo
+from pipelines.ladder import RUNGS
+from pipelines.photo import Photo, open_photo, read_photo
 from votes.schema import Item, Kind
 
 PHONE_PX = 640  # width; three phone pixels of a third, and a hall's Wi-Fi carries it to everybody
 THUMBNAIL = (480, 600)  # width, height in px, of what waits for approval
 KEPT = 64  # exhibits in memory; of the largest, half a megabyte each
 FRAMES = ("photograph", "seen", "pose", "preview", "portrait")  # the stage tells a making in this order
+STEPS = tuple(f"step-{i}" for i in range(1, len(RUNGS) + 1))  # and a ladder in this
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +172,11 @@ class Programme:
             self._jpeg.cache_clear()
         return withdrawn
 
+    def has_ladder(self, item_id: str) -> bool:
+        """Whether there are pictures of its sitter with ever less of them."""
+        found = self.exhibit(item_id)
+        return found is not None and all(name in found.frames for name in STEPS)
+
     def exhibit(self, item_id: str) -> Exhibit | None:
         """The picture of that item, if it may be shown now."""
         if known := self._cards.get(item_id):
@@ -219,6 +226,8 @@ class Programme:
         drawn = next((one for one in group if one.item.truth == Kind.GENERATED), card)
         facts = {name: value for name in kept if (value := getattr(drawn.entry, name)) not in (None, "")}
         frames = {names[one.item.truth]: lambda one=one: self._deck.photo(one) for one in group}
+        steps = zip(STEPS, drawn.ladder, strict=True) if drawn.ladder else ()
+        frames |= {name: lambda path=path: open_photo(path) for name, path in steps}
         return Exhibit(card.item, card.credit, facts, lambda: self._deck.photo(card), frames)
 
     def _of_sitting(self, one: Offer, kind: Kind) -> Exhibit | None:

@@ -17,7 +17,7 @@ from booth.quiz import Quiz
 from errors import PhotoError, VisitorError
 from pipelines.likeness import LikenessReport
 from pipelines.photo import Photo
-from pipelines.sitting import MOST_SELFIES
+from pipelines.sitting import MOST_SELFIES, Order
 from votes.schema import VoterId
 
 MOST_VISITS = 200  # a visit holds up to 60 MB of selfies; whoever comes then takes the stalest's place
@@ -34,10 +34,14 @@ class Stage(StrEnum):
     LOOK = "look"
     MAKING = "making"
     RESULT = "result"
+    LADDER = "ladder"
     VOTE = "vote"
     GOODBYE = "goodbye"
     DELETE = "delete"
     WITHDRAW = "withdraw"
+
+
+OF_PORTRAITS = (Stage.RESULT, Stage.LADDER, Stage.VOTE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,17 @@ class Made:
     shows: tuple[Showing, ...] = ()  # what a room could be asked about, portrait by portrait
     likeness: tuple[LikenessReport | None, ...] = ()  # what each portrait changed, least first
     guarded: tuple[PictureId | None, ...] = ()  # portrait by portrait, with the photograph's skin tone
+    order: Order | None = None  # as the page asked for it
+
+
+@dataclass(eq=False)
+class Climb:
+    """One portrait's ladder, as far as it is drawn: pictures in the album, and what each step changed."""
+
+    portrait: int
+    pictures: list[PictureId] = field(default_factory=list)
+    likeness: list[LikenessReport | None] = field(default_factory=list)
+    strip: PictureId | None = None  # all of it as one picture, once it is whole
 
 
 @dataclass(eq=False)
@@ -85,8 +100,10 @@ class Visit:
     selfies: list[Selfie] = field(default_factory=list)
     run: Run | None = None
     made: Made | None = None
+    climb: Climb | None = None
     quiz: Quiz | None = None
     code: str = ""  # takes back the permission to show
+    shows_climb: bool = False  # whether that is for the ladder too
     recognised: dict[int, str] = field(default_factory=dict)  # what a program answered, by portrait
     misfire: SittingId | None = None  # a portrait allowed for the wall of misfires
     misfire_code: str = ""
@@ -105,9 +122,9 @@ class Visit:
 
     def go(self, stage: Stage) -> None:
         """To another screen. Raises `VisitorError` where that needs a consent or portraits not there."""
-        if stage in (Stage.CAMERA, Stage.LOOK, Stage.MAKING, Stage.RESULT, Stage.VOTE):
+        if stage in (Stage.CAMERA, Stage.LOOK, Stage.MAKING, *OF_PORTRAITS):
             self._require_consent()
-        if stage in (Stage.RESULT, Stage.VOTE) and self.made is None:
+        if stage in OF_PORTRAITS and self.made is None:
             raise VisitorError("visit.over")
         self.before, self.stage = self.stage, stage
 
@@ -155,20 +172,35 @@ class Visit:
         self.run = Run()
         return self.run
 
+    def start_climb(self, portrait: int) -> None:
+        """Begin the ladder of that portrait; one that is whole already stays."""
+        self.stop_run()
+        if self.climb and self.climb.portrait == portrait and self.climb.strip:
+            return
+        self.drop_climb()
+        self.climb, self.run = Climb(portrait), Run()
+
     def stop_run(self) -> None:
         """Ask a making to end."""
         if self.run:
             self.run.stop.set()
 
+    def drop_climb(self) -> None:
+        """The steps of a ladder go."""
+        for picture in (*self.climb.pictures, self.climb.strip) if self.climb else ():
+            self.album.drop(picture or "")
+        self.climb = None
+
     def drop_made(self) -> None:
         """Portraits, and the permission to show them, go."""
+        self.drop_climb()
         if self.made and self.sitting:
             for picture in (self.made.photograph, *self.made.portraits, *self.made.guarded):
                 self.album.drop(picture or "")
-            self.album.forbid_show(self.sitting)
+            self.forbid_show()
             self.forbid_misfire()
         self.recognised.clear()
-        self.made, self.quiz, self.code = None, None, ""
+        self.made, self.quiz = None, None
 
     def wipe(self) -> None:
         """Everything of this visitor goes at once: "Delete mine"."""
@@ -178,7 +210,14 @@ class Visit:
             self.album.delete(sitting)
         self.forbid_misfire()
         self.recognised.clear()
-        self.selfies, self.made, self.quiz, self.code, self.band = [], None, None, "", 0
+        self.selfies, self.made, self.climb, self.quiz = [], None, None, None
+        self.code, self.shows_climb, self.band = "", False, 0
+
+    def forbid_show(self) -> None:
+        """The leave to show is taken back, that for a ladder too."""
+        if self.sitting:
+            self.album.forbid_show(self.sitting)
+        self.code, self.shows_climb = "", False
 
     def forbid_misfire(self) -> None:
         """The leave for the wall is taken back."""

@@ -30,6 +30,18 @@ def reports(say: Say, found: Sequence[LikenessReport | None], pictures: Sequence
     return "".join(inside)
 
 
+def briefly(say: Say, found: Sequence[LikenessReport | None]) -> str:
+    """The same in words alone, one a step of the ladder."""
+    inside = []
+    for i, report in enumerate(found):
+        told = markup.note(say("result.unseen"))
+        if report:
+            told = "".join(_line(say, report, name) for name in FRAMES)
+            told = f'<ul class="brief">{told}</ul>'
+        inside.append(f'<section class="likeness" data-portrait="{i}" hidden>{told}</section>')
+    return "".join(inside)
+
+
 def misfired(report: LikenessReport | None) -> dict[str, str]:
     """The measures that changed clearly, and so make a portrait one for the wall of misfires."""
     every = report.measures.values() if report else ()
@@ -55,6 +67,15 @@ def _frame(say: Say, report: LikenessReport, name: str, picture: str) -> str:
     return (
         f'<li><div class="pic">{drawn}</div><div><h2>{escape(title)}</h2>'
         f'<span class="level">{_level(worst.level)}{escape(word)}</span><p>{escape(sentence)}</p></div></li>'
+    )
+
+
+def _line(say: Say, report: LikenessReport, name: str) -> str:
+    worst = _worst([report.measures[one] for one in FRAMES[name]])
+    word = say(f"likeness.level_{worst.level.replace(' ', '_')}")
+    return (
+        f'<li><h2>{escape(say(f"result.frame_{name}"))}</h2><span class="level">{_level(worst.level)}'
+        f"{escape(word)}</span><p>{escape(say(worst.key, **worst.values))}</p></li>"
     )
 
 

@@ -170,6 +170,7 @@ def test_a_visit_from_welcome_to_goodbye(browser: Browser, booth: Booth, size: s
         expect(button(page, "result.vote")).to_be_visible(timeout=MAKING_MS)
         look_at(page, size, "result", scrolls=size == "phone")
         look_through(page, tap)
+        watch_it_forget(page, size, tap)
         portraits = page.locator(".portraits-part img").evaluate_all("all => all.map(one => one.src)")
         assert [status(page, url) for url in portraits] == [200] * 6
         said.clear()
@@ -207,6 +208,20 @@ def look_through(page: Page, tap: Callable[[Locator], None]) -> None:
     expect(reports.nth(1).locator("tbody tr")).to_have_count(7)
     tap(button(page, "result.ask"))
     expect(page.locator(".machine [role=status]")).to_contain_text(WORDS.say("result.machine_shown"))
+
+
+def watch_it_forget(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
+    """The ladder of the portrait that is large, and back to it."""
+    tap(button(page, "ladder.link"))
+    expect(page.get_by_role("link", name=WORDS.say("ladder.take"))).to_be_visible(timeout=MAKING_MS)
+    expect(page.locator(".strip input")).to_have_count(6)
+    page.locator(".strip input").nth(5).press("ArrowUp")
+    told = page.locator(".likeness")
+    expect(told.nth(4)).to_be_visible()
+    expect(told.nth(5)).to_be_hidden()
+    look_at(page, size, "ladder", scrolls=size == "phone")
+    tap(button(page, "ladder.back"))
+    expect(page.locator(".strip input")).to_have_count(4)
 
 
 def to_the_looks(page: Page, size: str, tap: Callable[[Locator], None]) -> None:

@@ -24,7 +24,7 @@ from pages.phone import BURST, VOTER, Phones
 from pages.stage import Stage
 from settings import Settings
 from tests.test_booth import desk as desk  # the fixture
-from votes.rounds import SCENES, Scene
+from votes.rounds import Scene
 from votes.schema import Kind, Source
 from words import read_words
 
@@ -212,9 +212,8 @@ def test_the_stage_shows_each_scene_and_no_split_while_the_room_answers(room: Te
     for _ in range(12):
         say(phone(room, desk), round_id)
     seen = {}
-    for scene in SCENES[1:]:
-        now = desk.board.room.now()
-        seen[scene] = stage._scenes.html(now)
+    while (now := desk.board.room.now()).setting.scene != Scene.READY:
+        seen[now.setting.scene] = stage._scenes.html(now)
         desk.board.room.next()
     for scene in (Scene.OPEN, Scene.CLOSED):
         assert "%" not in seen[scene] and 'class="bars"' not in seen[scene]

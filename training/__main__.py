@@ -13,19 +13,19 @@ from pathlib import Path
 import torch
 
 from pipelines.look import read_looks
-from training import autoencoder, data, denoiser, export
+from training import autoencoder, data, denoiser, export, polish, redrawn
 
 PLATES = Path("runs/mini/plates")
 
 
 def main() -> None:
-    """Data, autoencoder, U-Net and text, pose map, texture, export."""
+    """Data, autoencoder, U-Net and text, pose map, the decoder's polish, export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--autoencoder", type=int, default=4000, help="steps")
     parser.add_argument("--denoiser", type=int, default=6000, help="steps of U-Net and text encoders")
     parser.add_argument("--pose", type=int, default=1500, help="more steps, with the ControlNet")
-    parser.add_argument("--texture", type=int, default=1500, help="more steps of the decoder alone")
+    parser.add_argument("--polish", type=int, default=4000, help="steps of the decoder alone")
     parser.add_argument("--out", type=Path, default=Path("weights/mini"))
     wanted = parser.parse_args()
 
@@ -34,11 +34,11 @@ def main() -> None:
         dropped: dict[str, str] = {}
         made = data.examples(portraits, data.split(portraits)[0], read_looks(), dropped)
         data.write(PLATES, portraits, made, dropped)
-    pictures = PLATES / "pictures.npy"
-    autoencoder.train(wanted.autoencoder, False, wanted.device, pictures)
+    autoencoder.train(wanted.autoencoder, wanted.device, PLATES / "pictures.npy")
     denoiser.train(PLATES, wanted.denoiser, False, wanted.device)
     denoiser.train(PLATES, wanted.denoiser + wanted.pose, True, wanted.device)
-    autoencoder.train(wanted.autoencoder + wanted.texture, True, wanted.device, pictures)
+    redrawn.write(PLATES, wanted.device)
+    polish.train(wanted.polish, wanted.device, PLATES)
     export.export(wanted.out)
 
 

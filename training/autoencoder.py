@@ -1,7 +1,6 @@
 """Train the mini set's autoencoder: 256 x 320 sRGB to 8 latent channels at 1/8 of the size.
 
-    python -m training.autoencoder --steps 2400                    # resumes from the last checkpoint
-    python -m training.autoencoder --steps 4000 --decoder-only     # polish; latents stay what they were
+    python -m training.autoencoder --steps 4000      # resumes from the last checkpoint
 
 Reads `runs/mini/pictures.npy` (`training.data`), writes `runs/mini/autoencoder.pt` and a log line every
 50 steps. On a shared machine run it with `OMP_NUM_THREADS=1`: two threads wait for each other.
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.networks import new_autoencoder
-from training.texture import Texture
 
 RUNS = Path("runs/mini")
 CHECKPOINT = RUNS / "autoencoder.pt"
@@ -30,13 +28,11 @@ YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 COLOUR_WEIGHT = 4.0  # without it colours lag thousands of steps behind structure
 
 
-def crops(
-    pictures: NDArray[np.uint8], rng: np.random.Generator, size: int = CROP, batch: int = BATCH
-) -> Tensor:
-    """Random square crops, half of them flipped: float32 (6, 3, 128, 128) in -1..1."""
+def crops(pictures: NDArray[np.uint8], rng: np.random.Generator, batch: int = BATCH) -> Tensor:
+    """Random square crops, half of them flipped: float32 (batch, 3, 128, 128) in -1..1."""
     height, width = pictures.shape[1:3]
     cut = []
-    for index in rng.integers(len(pictures), size=BATCH):
+    for index in rng.integers(len(pictures), size=batch):
         y, x = rng.integers(height - CROP + 1), rng.integers(width - CROP + 1)
         crop = pictures[index, y : y + CROP, x : x + CROP]
         cut.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
@@ -81,57 +77,47 @@ def learning_rate(step: int, steps: int) -> float:
 class Run:
     """Weights and optimiser: what a checkpoint holds."""
 
-    def __init__(self, decoder_only: bool, device: str) -> None:
-        self.decoder_only, self.device, self.step = decoder_only, device, 0
+    def __init__(self, device: str) -> None:
+        self.device, self.step = device, 0
         self.model = new_autoencoder().to(device)
-        parts = [self.model.decoder, self.model.post_quant_conv] if decoder_only else [self.model]
-        self.trained = [p for part in parts for p in part.parameters()]
-        self.optimizer = torch.optim.AdamW(self.trained, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-        self.texture = Texture(device) if decoder_only else None
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4
+        )
         if CHECKPOINT.exists():
             saved = torch.load(CHECKPOINT, map_location=device, weights_only=True)
             self.model.load_state_dict(saved["model"])
             self.step = saved["step"]
-            if saved["decoder_only"] == decoder_only:
+            if "optimizer" in saved:
                 self.optimizer.load_state_dict(saved["optimizer"])
-                if self.texture:
-                    self.texture.load_state_dict(saved["texture"])
 
     def learn(self, wanted: Tensor, rate: float) -> tuple[float, float]:
         """One step; returns the loss and the PSNR in dB."""
         self.optimizer.param_groups[0]["lr"] = rate
         with torch.autocast(self.device, torch.bfloat16):
-            with torch.set_grad_enabled(not self.decoder_only):
-                latents = self.model.encode(wanted).latent_dist
+            latents = self.model.encode(wanted).latent_dist
             drawn = self.model.decode(latents.sample()).sample
         drawn = drawn.float()
         loss = picture_loss(drawn, wanted) + KL_WEIGHT * latents.kl().mean() / latents.mean[0].numel()
-        if self.texture:
-            loss = loss + self.texture.loss(drawn, wanted)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        if self.texture:
-            self.texture.learn(drawn, wanted)
         self.step += 1
         return loss.item(), -10 * math.log10(F.mse_loss(drawn.detach(), wanted).item() / 4)
 
     def save(self) -> None:
         """Write the checkpoint beside the old one, then take its place."""
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        state |= {"step": self.step, "decoder_only": self.decoder_only}
-        if self.texture:
-            state["texture"] = self.texture.state_dict()
+        state |= {"step": self.step}
         unfinished = CHECKPOINT.with_suffix(".new")
         torch.save(state, unfinished)
         unfinished.replace(CHECKPOINT)
 
 
-def train(steps: int, decoder_only: bool, device: str, pictures_file: Path) -> None:
+def train(steps: int, device: str, pictures_file: Path) -> None:
     """Run up to `steps` in all, from the last checkpoint."""
     pictures = np.load(pictures_file, mmap_mode="r")
-    run = Run(decoder_only, device)
+    run = Run(device)
     began, started = time.monotonic(), run.step
     while run.step < steps:
         rng = np.random.default_rng((7, run.step))
@@ -147,8 +133,7 @@ def train(steps: int, decoder_only: bool, device: str, pictures_file: Path) -> N
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2400)
-    parser.add_argument("--decoder-only", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--pictures", type=Path, default=RUNS / "pictures.npy")
     wanted = parser.parse_args()
-    train(wanted.steps, wanted.decoder_only, wanted.device, wanted.pictures)
+    train(wanted.steps, wanted.device, wanted.pictures)

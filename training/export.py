@@ -14,6 +14,7 @@ from diffusers import AutoencoderKL, EulerDiscreteScheduler
 
 from training.data import all_captions
 from training.networks import CHANNELS, MiniNetworks, kept_tokenizers, new_autoencoder, new_networks
+from training.polish import polished
 
 RUNS = Path("runs/mini")
 
@@ -31,11 +32,11 @@ def standardised(model: AutoencoderKL, centre: torch.Tensor, spread: torch.Tenso
 
 
 def trained_autoencoder() -> AutoencoderKL:
-    """From its checkpoint, standardised."""
+    """From its checkpoint, with the polished decoder where there is one, standardised."""
     model = new_autoencoder()
     model.load_state_dict(torch.load(RUNS / "autoencoder.pt", map_location="cpu", weights_only=True)["model"])
     centre, spread = torch.load(RUNS / "latent_scale.pt", weights_only=True)
-    return standardised(model, centre.flatten(), spread.flatten())
+    return standardised(polished(model), centre.flatten(), spread.flatten())
 
 
 def trained_networks() -> MiniNetworks:

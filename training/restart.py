@@ -52,7 +52,7 @@ def restart(weights: Path, runs: Path, step: int) -> None:
     }
     average = {key: value.clone() for key, value in state.items()}
     autoencoder = AutoencoderKL.from_pretrained(weights / "vae").float().state_dict()
-    torch.save({"model": autoencoder, "step": 0, "decoder_only": True}, runs / "autoencoder.pt")
+    torch.save({"model": autoencoder, "step": 0}, runs / "autoencoder.pt")
     flat = torch.zeros(1, CHANNELS, 1, 1)
     torch.save((flat, flat + 1), runs / "latent_scale.pt")
     torch.save({"step": step, "pose": True, "weights": state, "average": average}, runs / "denoiser.pt")

@@ -39,6 +39,9 @@ class Programme(Protocol):
     def is_withdrawn(self, item_id: str) -> bool:
         """Whether it was here and was taken back."""
 
+    def has_ladder(self, item_id: str) -> bool:
+        """Whether there are pictures of its sitter with ever less of them."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -114,6 +117,11 @@ class Room:
         """How the second question was answered, "Is it really them?": yes and no."""
         return self._store.count_them(shown.asked.id) if shown.asked else (0, 0)
 
+    def skipped(self, now: Setting) -> frozenset[Scene]:
+        """The scenes that there are no pictures for."""
+        has_ladder = now.item is not None and self._programme.has_ladder(now.item)
+        return frozenset() if has_ladder else frozenset({Scene.LADDER})
+
     # ---- what a clicker does
 
     def next(self) -> Snapshot:
@@ -122,7 +130,7 @@ class Room:
 
     def back(self) -> Snapshot:
         """One step undone. Raises `VisitorError` where that would ask a room that has seen the answer."""
-        return self._move(backward)
+        return self._move(lambda now, asked: backward(now, asked, self.skipped(now)))
 
     def open(self) -> Snapshot:
         """Open the round; after a reveal, that about the next picture. Nothing happens where one is open."""
@@ -142,14 +150,17 @@ class Room:
         return self._move(lambda now, _: now.at(Scene.CLOSED) if now.scene == Scene.OPEN else now)
 
     def reveal(self) -> Snapshot:
-        """One step of the reveal: split, truth, how it was made, the room so far. An open round is closed."""
+        """One step of the reveal: split, truth, how it was made, a ladder if there is one, the room so far.
+
+        An open round is closed.
+        """
 
         def step(now: Setting, _: Round | None) -> Setting:
             if now.scene == Scene.READY:
                 raise VisitorError("host.unasked")
             if now.scene == Scene.OPEN:
                 return now.at(Scene.SPLIT)
-            return forward(now) if now.scene != Scene.ROOM else now
+            return forward(now, self.skipped(now)) if now.scene != Scene.ROOM else now
 
         return self._move(step)
 
@@ -237,7 +248,7 @@ class Room:
 
     def _onward(self, now: Setting) -> Setting:
         """One step on, past pictures that are not here."""
-        after = forward(now)
+        after = forward(now, self.skipped(now))
         while after.place != now.place and self._missing(after) and not after.is_last:
             after = after.to_picture(after.place + 1)
         return after

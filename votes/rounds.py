@@ -4,7 +4,7 @@ The stage goes through scenes; phones know only the state of the round that a sc
 or back is one call, so a clicker with two keys is enough.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ class Scene(StrEnum):
     SPLIT = "split"
     TRUTH = "truth"
     MADE = "made"
+    LADDER = "ladder"  # of a picture that has one
     ROOM = "room"
 
 
@@ -34,9 +35,11 @@ STATES: Mapping[Scene, State] = {
     Scene.SPLIT: State.CLOSED,
     Scene.TRUTH: State.REVEALED,
     Scene.MADE: State.REVEALED,
+    Scene.LADDER: State.REVEALED,
     Scene.ROOM: State.REVEALED,
 }
 SPLIT_KNOWN = frozenset(SCENES[SCENES.index(Scene.SPLIT) :])
+TRUTH_KNOWN = frozenset(SCENES[SCENES.index(Scene.TRUTH) :])
 
 
 @dataclass(frozen=True)
@@ -94,17 +97,18 @@ class Setting:
         return replace(self, programme=left, place=place, left=None)
 
 
-def forward(now: Setting) -> Setting:
-    """One step on. After the last scene of the last picture nothing moves."""
+def forward(now: Setting, skipped: Collection[Scene] = ()) -> Setting:
+    """One step on, past what is `skipped`. After the last scene of the last picture nothing moves."""
     if now.scene != Scene.ROOM:
-        return now.at(SCENES[SCENES.index(now.scene) + 1])
+        return now.at(next(one for one in SCENES[SCENES.index(now.scene) + 1 :] if one not in skipped))
     return replace(now, blank=False) if now.is_last else now.to_picture(now.place + 1)
 
 
-def backward(now: Setting, asked: Round | None) -> Setting:
-    """One step undone. Raises `VisitorError` where that would ask people who know the answer.
+def backward(now: Setting, asked: Round | None, skipped: Collection[Scene] = ()) -> Setting:
+    """One step undone, past what is `skipped`; from before a question to what the room saw last.
 
-    From before a question it leads to what the room saw last, else to the picture before.
+    Where it saw nothing, to the picture before. Raises `VisitorError` where that would ask people who know
+    the answer.
     """
     if now.scene == Scene.READY and now.left:
         place, scene, round_id = now.left
@@ -113,7 +117,7 @@ def backward(now: Setting, asked: Round | None) -> Setting:
         return now.to_picture(max(0, now.place - 1))
     if now.scene == Scene.CLOSED and asked and asked.seen:
         raise VisitorError("host.seen")
-    return now.at(SCENES[SCENES.index(now.scene) - 1])
+    return now.at(next(one for one in SCENES[SCENES.index(now.scene) - 1 :: -1] if one not in skipped))
 
 
 def told(now: Setting, asked: Round | None, count: Count, answers: int) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The booth's one page: `booth_page` lays it out and wires it.
 
-`screens` says what each is made of, `layout` what stands where, `views` fills it from a visit, `actions`
-answers events, `story` tells a making.
+`screens` says what each is made of, `layout` what stands where, `views` fills it from a visit, `actions` and
+`climbing` answer events, `story` tells a making.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ import gradio as gr
 
 from booth.visit import Stage
 from pages.booth.actions import Actions
+from pages.booth.climbing import Climbing
 from pages.booth.layout import Layout
 from pages.booth.screens import Screens
 from pages.desk import Desk
@@ -24,6 +25,7 @@ def booth_page(desk: Desk) -> gr.Blocks:
         does = Actions(desk, screens)
         wire(page, screens, does)
         wire_making(screens, does)
+        wire_ladder(screens, does, Climbing(desk, screens))
     desk.visits.on_forget = lambda session: forget_outputs(page, session)
     return page
 
@@ -91,3 +93,21 @@ def wire_making(on: Screens, does: Actions) -> None:
         trigger_mode="multiple",
     )
     on.making.stop.click(does.stop, **at_once)
+
+
+def wire_ladder(on: Screens, does: Actions, climbs: Climbing) -> None:
+    """Drawn like a making, shown beside the result."""
+    at_once = quick(on)
+    begun = on.result.quiet["ladder"].click(
+        climbs.begin, on.result.portraits, **at_once, trigger_mode="multiple"
+    )
+    begun.then(
+        climbs.draw,
+        None,
+        on.components(),
+        concurrency_limit=None,  # as for the making
+        show_progress="hidden",
+        trigger_mode="multiple",
+    )
+    on.ladder.show.input(climbs.allow, on.ladder.show, **at_once)
+    on.ladder.quiet["back"].click(does.go(Stage.RESULT), **at_once)

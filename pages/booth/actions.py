@@ -3,7 +3,6 @@
 The browser's word is looked up or refused, never used: it names no file and no visit.
 """
 
-import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -13,18 +12,18 @@ from statistics import fmean
 
 import gradio as gr
 
-from booth.programme import keep_misfire, offer
+from booth.programme import keep_misfire
 from booth.quiz import Question, Quiz, line_up
 from booth.visit import Made, Run, Stage, Visit
 from errors import ChoiceError, NoQuota, PhotoError, VisitorError
 from pages import markup
+from pages.booth.climbing import allow_show, chosen_of, visit_of, waiting
 from pages.booth.layout import AS_I_AM, COUNTS, MONK
 from pages.booth.screens import Screens
 from pages.booth.story import Story
 from pages.booth.views import Update, Views
 from pages.components.consent import UNTICKED, ticked
 from pages.desk import Desk
-from pages.gate import COOKIE
 from pages.report import misfired
 from pipelines.generate import Generator
 from pipelines.photo import read_photo
@@ -56,6 +55,9 @@ class Actions:
             visit.stop_run()
             visit.go(Stage.LOOK)
             return self._views.show(visit, self._desk.say("making.stopped"))
+        if visit.stage == Stage.LADDER and not (visit.climb and visit.climb.strip):
+            visit.stop_run()
+            visit.go(Stage.RESULT)
         return self._views.show(visit)
 
     def close(self, request: gr.Request) -> None:
@@ -156,9 +158,8 @@ class Actions:
         with self._desk.teller.telling() as told:
             order = self._order(look, expression, count, identity)
             with self._desk.line.place() as place:
-                while (before := self._desk.line.before(place)) and not run.stop.is_set():
-                    yield self._queue(before, self._desk.line.seconds(place))
-                    self._desk.line.wait(place)
+                for sentence in waiting(self._desk, run, place):
+                    yield {self._on.making.steps: sentence}
                 if not run.stop.is_set():
                     yield from self._sitting(visit, run, order)
         if visit.gone or not visit.consented:
@@ -186,15 +187,9 @@ class Actions:
             if visit.made is None or visit.sitting is None:
                 raise VisitorError("visit.over")
             if ticked(ticks):
-                made = visit.made
-                chosen = _chosen(shown, len(made.portraits))
-                own = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
-                told_too = {"recognition": visit.recognised[chosen]} if chosen in visit.recognised else {}
-                showing = replace(made.shows[chosen], facts={**made.shows[chosen].facts, **told_too})
-                visit.code = offer(self._desk.album, visit.sitting, showing, own, visit.misfire_code)
+                allow_show(self._desk, visit, chosen_of(shown, len(visit.made.portraits)), {})
             else:
-                self._desk.album.forbid_show(visit.sitting)
-                visit.code = ""
+                visit.forbid_show()
             return {self._on.result.code: self._views.code(visit), self._on.result.notice: ""}
         return {self._on.result.notice: markup.notice(told.sentence or say("visit.over"))}
 
@@ -206,7 +201,7 @@ class Actions:
                 raise VisitorError("visit.over")
             visit.forbid_misfire()
             if ticked(ticks):
-                self._keep_misfire(visit, visit.made, _chosen(shown, len(visit.made.portraits)))
+                self._keep_misfire(visit, visit.made, chosen_of(shown, len(visit.made.portraits)))
             return {on.code: self._views.code(visit), on.notice: ""}
         return {on.notice: markup.notice(told.sentence or self._desk.say("visit.over"))}
 
@@ -226,7 +221,7 @@ class Actions:
         with desk.teller.telling() as told:
             if visit.made is None:
                 raise VisitorError("visit.over")
-            chosen = _chosen(shown, len(visit.made.portraits))
+            chosen = chosen_of(shown, len(visit.made.portraits))
             kept = visit.album.get(visit.made.portraits[chosen])
             if kept is None:
                 raise VisitorError("visit.over")
@@ -247,9 +242,8 @@ class Actions:
         unasked = markup.note(self._desk.say("result.machine"))  # the answer was about the other one
         if not visit.sitting or not (visit.code or visit.misfire):
             return {on.notice: "", on.machine: unasked}
-        self._desk.album.forbid_show(visit.sitting)
+        visit.forbid_show()
         visit.forbid_misfire()
-        visit.code = ""
         again = markup.status(self._desk.say("show.again"))
         unticked = {on.show: UNTICKED, on.misfire: UNTICKED}
         return {**unticked, on.code: "", on.notice: again, on.machine: unasked}
@@ -291,7 +285,7 @@ class Actions:
     # ---- inside
 
     def _visit(self, request: gr.Request) -> Visit:
-        return self._desk.visits.of(request.cookies.get(COOKIE, ""), request.session_hash)
+        return visit_of(self._desk, request)
 
     def _doing(self, step: Callable[[Visit], None]) -> Handler:
         """Do it to the visit, then show where the visit is; what fails is told there."""
@@ -304,10 +298,6 @@ class Actions:
             return self._views.show(visit, told.sentence)
 
         return handle
-
-    def _queue(self, before: int, seconds: int) -> Update:
-        key = "making.queue_one" if before == 1 else "making.queue"
-        return {self._on.making.steps: markup.status(self._desk.say(key, n=before, s=seconds))}
 
     def _sitting(self, visit: Visit, run: Run, order: Order) -> Iterator[Update]:
         """With the generator; where a lent GPU's quota is spent, with the one that needs none."""
@@ -374,17 +364,6 @@ def drift_of(made: Made, sitter: str, band: int, event: str) -> Drift:
     means = {name: fmean(some) for name, some in values.items() if some}
     item = made.shows[0].items[Kind.GENERATED]
     return Drift(sitter, band, made.look, item.model_set, item.rehearsal, means, event)
-
-
-def _chosen(shown: str, count: int) -> int:
-    """Which portrait is large. Raises `ChoiceError` for one that is not there."""
-    try:
-        chosen = json.loads(shown)["chosen"]
-    except (TypeError, ValueError, KeyError, RecursionError) as error:
-        raise ChoiceError("A page showed a portrait that is not there.") from error
-    if not isinstance(chosen, int) or not 0 <= chosen < count:
-        raise ChoiceError("A page showed a portrait that is not there.")
-    return chosen
 
 
 def _number(count: str) -> int:

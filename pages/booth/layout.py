@@ -13,6 +13,7 @@ from pages.booth.screens import (
     Consent,
     Delete,
     Goodbye,
+    Ladder,
     Look,
     Making,
     Result,
@@ -40,6 +41,7 @@ MONK = (
     *("#a07e56", "#825c43", "#604134", "#3a312a", "#292420"),
 )
 STEPS = (Stage.CONSENT, Stage.CAMERA, Stage.LOOK, Stage.MAKING, Stage.RESULT, Stage.VOTE)
+OF = {Stage.LADDER: Stage.RESULT}  # a screen beside the way, and what it belongs to
 
 
 class Layout:
@@ -50,7 +52,7 @@ class Layout:
         self._say = desk.say
 
     def screens(self) -> Screens:
-        """All ten; welcome is shown."""
+        """All eleven; welcome is shown."""
         with gr.Column(elem_classes=["fv", "page"]):
             _html(markup.idle(self._desk.words.template("idle.ask"), self._say("idle.yes")))
             idle = _button(self._say("visit.start_over"), "leave-quietly")  # page.js presses it
@@ -62,6 +64,7 @@ class Layout:
                 self._look(),
                 self._making(),
                 self._result(),
+                self._ladder(),
                 self._vote(),
                 self._goodbye(),
                 self._delete(),
@@ -178,7 +181,7 @@ class Layout:
                 notice = _html("")
                 with gr.Row(elem_classes=["acts"]):
                     guess, take = _button(say("result.vote"), "go"), _html("")
-            quiet = self._foot(delete="result.delete", again="result.again")
+            quiet = self._foot(delete="result.delete", ladder="ladder.link", again="result.again")
         parts: dict[str, Any] = {
             "portraits": shown,
             "words": words,
@@ -192,6 +195,23 @@ class Layout:
             "take": take,
         }
         return Result(column=column, notice=notice, quiet=quiet, **parts)
+
+    def _ladder(self) -> Ladder:
+        say = self._say
+        with self._screen(Stage.LADDER, "result") as column:
+            with _part("see"):
+                spoken = self._desk.words.template("result.wiped")
+                shown = portraits(say("ladder.which"), "", say("result.wipe"), spoken)
+            with _part("say"):
+                _html(markup.heading(say("ladder.title"), say("ladder.lead")))
+                steps, report = _html(""), _html("")
+                with gr.Column(visible=False) as allow:
+                    show = tick(say("ladder.tick", h=self._desk.show_hours))
+                code, notice = _html(""), _html("")
+            quiet = self._foot(back="ladder.back")
+        parts: dict[str, Any] = {"portraits": shown, "report": report, "steps": steps}
+        parts |= {"allow": allow, "show": show, "code": code}
+        return Ladder(column=column, notice=notice, quiet=quiet, **parts)
 
     def _vote(self) -> Vote:
         say = self._say
@@ -248,9 +268,9 @@ class Layout:
 
     def _bar(self, stage: Stage) -> str:
         names = [self._say(f"step.{one.value}") for one in STEPS]
-        if stage not in STEPS:
+        if OF.get(stage, stage) not in STEPS:
             return markup.bar("", names, None)
-        step = STEPS.index(stage) + 1
+        step = STEPS.index(OF.get(stage, stage)) + 1
         label = self._say("step.of", i=step, n=len(STEPS), name=names[step - 1])
         return markup.bar(label, names, step)
 

@@ -1,4 +1,4 @@
-"""The ten screens of the booth: what each is made of. `layout` builds them, `views` fills them.
+"""The eleven screens of the booth: what each is made of. `layout` builds them, `views` fills them.
 
 Every screen is a column of four parts: bar, see (pictures), say (words, choices, the main button) and
 foot (quiet ways out). One is shown at a time; Gradio keeps the others out of the page.
@@ -85,6 +85,18 @@ class Result(Screen):
 
 
 @dataclass(eq=False, kw_only=True)
+class Ladder(Screen):
+    """Photograph and one step to wipe between, what that step changed, and the consent to show them."""
+
+    portraits: gr.HTML
+    report: gr.HTML
+    steps: gr.HTML
+    allow: gr.Column
+    show: gr.HTML
+    code: gr.HTML
+
+
+@dataclass(eq=False, kw_only=True)
 class Vote(Screen):
     """One picture on the grey card, two answers of equal weight, then the truth."""
 
@@ -133,6 +145,7 @@ class Screens:
     look: Look
     making: Making
     result: Result
+    ladder: Ladder
     vote: Vote
     goodbye: Goodbye
     delete: Delete

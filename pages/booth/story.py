@@ -112,6 +112,7 @@ class Story:
             ),
             tuple(one.likeness for one in self._portraits),
             tuple(self._guarded(one, i) for i, one in enumerate(self._portraits, 1)),
+            self._order,
         )
         return made, (control, *own)
 

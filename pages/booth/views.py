@@ -10,9 +10,10 @@ from booth.visit import Made, Stage, Visit
 from pages import markup
 from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
-from pages.components.consent import UNTICKED
+from pages.components.consent import TICKED, UNTICKED
 from pages.desk import Desk
-from pages.report import misfired, reports
+from pages.report import briefly, misfired, reports
+from pipelines.ladder import RUNGS
 from pipelines.photo import MAX_BYTES
 from votes.schema import Kind
 from votes.tally import Tally
@@ -69,7 +70,7 @@ class Views:
             on.report: reports(say, made.likeness, [picture_url(one) for one in made.portraits]),
             on.machine: markup.note(say("result.machine")),
             on.ask: gr.Button(visible=not self._desk.recognizer.refusal),
-            on.show: UNTICKED if not visit.code else gr.skip(),
+            on.show: UNTICKED if not visit.code else TICKED,
             on.misfire: UNTICKED if not visit.misfire else gr.skip(),
             on.code: self.code(visit),
             on.take: markup.take(say("take.title"), say("take.note"), self._links(visit, made)),
@@ -84,6 +85,37 @@ class Views:
         code = visit.code or visit.misfire_code
         return markup.status(self._say("show.code", c=code)) if code else ""
 
+    def _ladder(self, visit: Visit) -> Update:
+        made, climb, on, say = visit.made, visit.climb, self._on.ladder, self._say
+        if made is None or climb is None:
+            return {}
+        steps = zip(self.shares(), climb.pictures, strict=False)  # as far as it is drawn
+        prints = [{"url": picture_url(one), "caption": share, "alt": share} for share, one in steps]
+        value = {"photograph": self._photograph(made), "portraits": prints, "chosen": len(prints) - 1}
+        strip = f"{picture_url(climb.strip)}?take=1" if climb.strip else ""
+        done = markup.note(say("ladder.done"), strip, say("ladder.take"))
+        return {
+            on.portraits: json.dumps(value),
+            on.report: briefly(say, climb.likeness),
+            on.steps: done if strip else self.climbing(len(prints)),
+            on.allow: gr.Column(visible=bool(strip)),
+            on.show: TICKED if visit.code and visit.shows_climb else UNTICKED,
+            on.code: self.code(visit) if strip else "",
+        }
+
+    def shares(self) -> list[str]:
+        """How much of the photograph each step was given, in words."""
+        return [self._say("ladder.left", p=round(100 * (1 - share))) for share in RUNGS]
+
+    def climbing(self, done: int) -> str:
+        """How far the ladder is."""
+        label = self._say("ladder.step", i=min(done + 1, len(RUNGS)), n=len(RUNGS))
+        return markup.steps(label, [float(i < done) for i in range(len(RUNGS))])
+
+    def _photograph(self, made: Made) -> dict[str, str]:
+        name = self._say("result.photo")
+        return {"url": picture_url(made.photograph), "caption": name, "alt": name}
+
     def _portraits(self, made: Made) -> str:
         say = self._say
         prints = []
@@ -93,12 +125,7 @@ class Views:
             guarded = picture_url(mended) if mended else ""
             tells = {"guarded": guarded, "misfire": bool(misfired(made.likeness[i - 1]))}
             prints.append({"url": picture_url(picture), "caption": name, "alt": name, **tells})
-        photo = {
-            "url": picture_url(made.photograph),
-            "caption": say("result.photo"),
-            "alt": say("result.photo"),
-        }
-        return json.dumps({"photograph": photo, "portraits": prints, "chosen": 0})
+        return json.dumps({"photograph": self._photograph(made), "portraits": prints, "chosen": 0})
 
     def _honest(self, made: Made) -> str:
         """Which model drew, and what it is good for."""

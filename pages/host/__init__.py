@@ -20,7 +20,7 @@ from pages.host.fairness import fairness_chart
 from pages.host.layout import TIMES, Host, lay_out
 from pipelines.model_set import read_model_sets
 from votes.room import Snapshot
-from votes.rounds import SCENES, Scene
+from votes.rounds import SCENES, TRUTH_KNOWN, Scene
 from votes.schema import Count, Drift
 
 Update = dict[Any, Any]
@@ -31,6 +31,7 @@ STATES = {
     Scene.SPLIT: "split_state",
     Scene.TRUTH: "truth_state",
     Scene.MADE: "made_state",
+    Scene.LADDER: "ladder_state",
     Scene.ROOM: "room_state",
 }
 MOST_HANDS = 5_000
@@ -180,17 +181,15 @@ class Handlers:
     def _show(self, now: Snapshot, sentence: str = "") -> Update:
         on, say, setting = self._on, self._say, now.setting
         last = setting.scene == Scene.ROOM and setting.is_last
-        next_ = (
-            say("host.do_last")
-            if last
-            else f"{say(f'host.do_{setting.scene.value}')}  {say('host.key_next')}"
-        )
+        skipped = self.room.skipped(setting)
+        follows = "made_ladder" if setting.scene == Scene.MADE and not skipped else setting.scene.value
+        next_ = say("host.do_last") if last else f"{say(f'host.do_{follows}')}  {say('host.key_next')}"
         waiting = self._next_waiting() is not None
         return {
             on.bar: self._bar(),
             on.sheet: self._sheet(now),
             on.now: self._now(now),
-            on.states: self._states(setting.scene),
+            on.states: self._states(setting.scene, skipped),
             on.notice: markup.status(sentence) if sentence else "",
             on.next: gr.Button(next_, interactive=not last),
             on.blank: gr.Button(
@@ -241,8 +240,10 @@ class Handlers:
         picture = f'<img src="{LOOK}{setting.item}.jpg" alt="">' if setting.item else ""
         return f'<div class="now"><div class="pic">{picture}</div></div><p class="state">{escape(told)}</p>'
 
-    def _states(self, scene: Scene) -> str:
-        marks = {one: " aria-current=step" if one == scene else "" for one in SCENES}
+    def _states(self, scene: Scene, skipped: frozenset[Scene]) -> str:
+        untold = frozenset() if scene in TRUTH_KNOWN else frozenset({Scene.LADDER})  # a portrait may have one
+        known = [one for one in SCENES if one not in skipped | untold]
+        marks = {one: " aria-current=step" if one == scene else "" for one in known}
         items = "".join(
             f"<li{mark}>{escape(self._say(f'host.{STATES[one]}'))}</li>" for one, mark in marks.items()
         )

@@ -22,7 +22,7 @@ from pages.telling import refusal
 from pipelines.exhibit import exhibit
 from pipelines.model_set import read_model_sets
 from votes.room import Snapshot
-from votes.rounds import Scene
+from votes.rounds import TRUTH_KNOWN, Scene
 from votes.studies import read_studies
 
 LOOK_EVERY_S = 0.1  # at the snapshot in memory
@@ -106,7 +106,7 @@ class Stage:
         """A picture of the making, once the truth is out."""
         now = await self._board.now()
         asked = now.asked
-        told = asked is not None and now.setting.scene in (Scene.TRUTH, Scene.MADE, Scene.ROOM)
+        told = asked is not None and now.setting.scene in TRUTH_KNOWN
         if not told or asked is None or asked.id != request.path_params["round"]:
             return self._gone()
         photo = await run_in_threadpool(

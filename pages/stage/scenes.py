@@ -6,11 +6,12 @@ Every text is escaped. What a scene may tell is decided by the room: a scene is 
 from collections.abc import Sequence
 from html import escape
 
-from booth.programme import FRAMES, Exhibit
+from booth.programme import FRAMES, STEPS, Exhibit
 from pages import markup
 from pages.board import Board, qr
 from pages.charts import NAMED, split_chart
 from pages.desk import Desk
+from pipelines.ladder import RUNGS
 from votes.room import Snapshot
 from votes.rounds import Scene
 from votes.schema import Kind, Source
@@ -47,6 +48,8 @@ class Scenes:
             return self._split(now)
         if scene == Scene.TRUTH:
             return self._truth(now, shown)
+        if scene == Scene.LADDER:
+            return self._ladder(now)
         return self._made(now, shown) if scene == Scene.MADE else self._room(now)
 
     def note(self, now: Snapshot) -> str:
@@ -172,6 +175,24 @@ class Scenes:
         return (
             f'<div class="stage made"><h1>{escape(self._say("stage.made"))}</h1>{body}'
             f'<div class="below"><dl class="facts">{facts}</dl>{words}{self._them(now, shown)}</div></div>'
+        )
+
+    def _ladder(self, now: Snapshot) -> str:
+        """The photograph, then the same sitter with ever less of them."""
+        round_id = now.asked.id if now.asked else ""
+        captions = {"photograph": self._say("stage.photograph")} | {
+            name: self._say("stage.left", p=round(100 * (1 - share)))
+            for name, share in zip(STEPS, RUNGS, strict=True)
+        }
+        figures = "".join(
+            f'<figure><div class="pic"><img src="stage/{round_id}/{name}.jpg" alt="{escape(caption)}"></div>'
+            f"<figcaption><h2>{escape(caption)}</h2></figcaption></figure>"
+            for name, caption in captions.items()
+        )
+        title, lead = (escape(self._say(f"stage.{key}")) for key in ("ladder", "ladder_lead"))
+        return (
+            f'<div class="stage made ladder"><h1>{title}</h1><div class="strip">{figures}</div>'
+            f'<p class="lead">{lead}</p></div>'
         )
 
     def _them(self, now: Snapshot, shown: Exhibit) -> str:

@@ -14,6 +14,7 @@ from pages.components import literal
 
 SCRIPT = Path(__file__).parent / "consent.js"
 UNTICKED = json.dumps({"agreed": False, "minor": False})
+TICKED = json.dumps({"agreed": True, "minor": False})  # what somebody ticked before, shown again
 
 
 def consent(sentence: str, minor: str) -> gr.HTML:

@@ -1,0 +1,170 @@
+"""The ladder's screen: one finished portrait drawn again and again with ever less of its sitter.
+
+It waits in the booth's line like a making, stops like one, and asks its own leave to be shown.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import gradio as gr
+
+from booth.album import PictureId
+from booth.line import Place
+from booth.programme import STEPS, offer
+from booth.visit import Climb, Made, Run, Stage, Visit
+from errors import ChoiceError, VisitorError
+from pages import markup
+from pages.booth.screens import Screens
+from pages.booth.views import Update, Views
+from pages.components.consent import ticked
+from pages.desk import Desk
+from pages.gate import COOKIE
+from pipelines.generate import Generator
+from pipelines.ladder import Rung, ladder, strip
+from pipelines.photo import read_photo
+from pipelines.signing import drawn_from
+from pipelines.sitting import Order
+from votes.schema import Kind
+
+
+class Climbing:
+    """Every handler of the screen."""
+
+    def __init__(self, desk: Desk, screens: Screens) -> None:
+        self._desk = desk
+        self._on = screens
+        self._views = Views(desk, screens)
+
+    def begin(self, shown: str, request: gr.Request) -> Update:
+        """Show the screen at once, whoever else is being served."""
+        visit = visit_of(self._desk, request)
+        with self._desk.teller.telling() as told:
+            if visit.made is None:
+                raise VisitorError("visit.over")
+            visit.start_climb(chosen_of(shown, len(visit.made.portraits)))
+            visit.go(Stage.LADDER)
+            return self._views.show(visit)
+        return self._views.show(visit, told.sentence)
+
+    def draw(self, request: gr.Request) -> Iterator[Update]:
+        """Wait for the machine, then step by step, until the ladder is whole or was left."""
+        visit = visit_of(self._desk, request)
+        run, climb = visit.run, visit.climb
+        if run is None or climb is None or climb.strip or run.begun or run.stop.is_set():
+            yield {self._on.ladder.notice: gr.skip()}  # Gradio empties all outputs where nothing is yielded
+            return
+        run.begun = True
+        with self._desk.teller.telling() as told, self._desk.line.place(is_usual=False) as place:
+            for sentence in waiting(self._desk, run, place):
+                yield {self._on.ladder.steps: sentence}
+            yield from self._drawn(visit, run, climb)
+        if visit.gone or not visit.consented:
+            yield self._views.show(visit_of(self._desk, request), self._desk.say("visit.over"))
+        elif run.stop.is_set():
+            yield {self._on.ladder.notice: gr.skip()}
+        elif told.sentence:
+            visit.go(Stage.RESULT)
+            yield self._views.show(visit, told.sentence)
+
+    def allow(self, ticks: str, request: gr.Request) -> Update:
+        """The sitter's leave to show portrait, photograph and ladder; unticking takes all of it back."""
+        visit, on = visit_of(self._desk, request), self._on.ladder
+        with self._desk.teller.telling() as told:
+            if visit.climb is None or not visit.climb.strip:
+                raise VisitorError("visit.over")
+            if ticked(ticks):
+                kept = [visit.album.get(picture) for picture in visit.climb.pictures]
+                steps = {name: one.jpeg for name, one in zip(STEPS, kept, strict=True) if one}
+                allow_show(self._desk, visit, visit.climb.portrait, steps)
+            else:
+                visit.forbid_show()
+            return {on.code: self._views.code(visit), on.notice: ""}
+        return {on.notice: markup.notice(told.sentence)}
+
+    # ---- inside
+
+    def _drawn(self, visit: Visit, run: Run, climb: Climb) -> Iterator[Update]:
+        if visit.made is None or run.stop.is_set():
+            return
+        generator, order = self._asked(visit.made, climb.portrait)
+        photos, desk = tuple(selfie.photo for selfie in visit.selfies), self._desk
+        images: list[markup.Pixels] = []
+        with closing(ladder(photos, order, desk.finder, desk.studio, generator)) as events:
+            for event in events:  # closing cancels the drawing within one step
+                if run.stop.is_set():
+                    return
+                if isinstance(event, Rung):
+                    images.append(event.portrait.rendering.image)
+                    climb.pictures.append(self._kept(visit, generator, event))
+                    climb.likeness.append(event.likeness)
+                    if len(images) == len(STEPS):
+                        climb.strip = self._strip(visit, generator, visit.made, images)
+                    yield self._views.show(visit)
+
+    def _asked(self, made: Made, portrait: int) -> tuple[Generator, Order]:
+        """What drew the portrait, and the same order with its own seed."""
+        generator = self._desk.fallback if made.on_fallback else self._desk.generator
+        seed = made.shows[portrait].facts["seed"]
+        if generator is None or made.order is None or not isinstance(seed, int):
+            raise VisitorError("visit.over")
+        return generator, replace(made.order, seed=seed)
+
+    def _kept(self, visit: Visit, generator: Generator, rung: Rung) -> PictureId:
+        drawn = rung.portrait.rendering
+        return visit.keep(
+            self._desk.signer.sign(drawn.image, drawn_from(drawn.start), generator.model_set, format="JPEG")
+        )
+
+    def _strip(
+        self, visit: Visit, generator: Generator, made: Made, images: Sequence[markup.Pixels]
+    ) -> PictureId:
+        """Photograph and all steps as one picture, to take home."""
+        photograph = visit.album.get(made.photograph)
+        if photograph is None:
+            raise VisitorError("visit.over")
+        first = (read_photo(photograph.jpeg).pixels, self._desk.say("stage.photograph"))
+        pictures = [first, *zip(images, self._views.shares(), strict=True)]
+        jpeg = self._desk.signer.sign(strip(pictures), "from_plate", generator.model_set, format="JPEG")
+        return visit.keep(jpeg, "ai-ladder.jpg")
+
+
+def visit_of(desk: Desk, request: gr.Request) -> Visit:
+    """The visit of the browser that asks."""
+    return desk.visits.of(request.cookies.get(COOKIE, ""), request.session_hash)
+
+
+def waiting(desk: Desk, run: Run, place: Place) -> Iterator[str]:
+    """What to say until it is that place's turn, or the run was stopped."""
+    while (before := desk.line.before(place)) and not run.stop.is_set():
+        key = "making.queue_one" if before == 1 else "making.queue"
+        yield markup.status(desk.say(key, n=before, s=desk.line.seconds(place)))
+        desk.line.wait(place)
+
+
+def chosen_of(shown: str, count: int) -> int:
+    """Which portrait is large. Raises `ChoiceError` for one that is not there."""
+    try:
+        chosen = json.loads(shown)["chosen"]
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise ChoiceError("A page showed a portrait that is not there.") from error
+    if not isinstance(chosen, int) or not 0 <= chosen < count:
+        raise ChoiceError("A page showed a portrait that is not there.")
+    return chosen
+
+
+def allow_show(desk: Desk, visit: Visit, chosen: int, steps: Mapping[str, bytes]) -> None:
+    """The sitter's leave to show the room that portrait, its photograph, and these steps of a ladder.
+
+    Raises `VisitorError` when the visit is over.
+    """
+    if visit.made is None or visit.sitting is None:
+        raise VisitorError("visit.over")
+    made = visit.made
+    own = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
+    told = {"recognition": visit.recognised[chosen]} if chosen in visit.recognised else {}
+    shown = made.shows[chosen]
+    showing = replace(shown, facts={**shown.facts, **told}, frames={**shown.frames, **steps})
+    visit.code = offer(desk.album, visit.sitting, showing, own, visit.misfire_code)
+    visit.shows_climb = bool(steps)

@@ -1,0 +1,211 @@
+"""The ladder on the booth: drawn step by step, left, shown with leave and taken back."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from booth.programme import STEPS
+from booth.visit import Stage
+from errors import TooMuch
+from pages.booth.climbing import Climbing
+from pages.booth.screens import Screens
+from pages.desk import Desk
+from pages.stage.scenes import Scenes
+from pipelines.generate import Progress, Rendering, Request
+from pipelines.ladder import RUNGS
+from pipelines.photo import Photo
+from pipelines.proof import Proof, Verdict, prove
+from tests.test_booth import (
+    TICKED,
+    WORDS,
+    Painter,
+    Updates,
+    desk,
+    picture_of,
+    sat_down,
+    shown,
+    visit_of,
+    visitor,
+)
+from votes.rounds import Scene
+from votes.studies import read_studies
+
+__all__ = ["desk"]  # the fixture
+
+
+class Fader(Painter):
+    """Draws the plate, greyer the stronger it is asked to; remembers what it was asked."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        super().__init__()
+        self.fails_at: Exception | None = failure
+        self.asked: list[tuple[float | None, tuple[int, ...]]] = []
+
+    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+        self.asked.append((request.strength, request.seeds))
+        if self.fails_at and request.strength and request.strength > 0.5:
+            raise self.fails_at
+        share = request.strength or 0.0
+        for i, seed in enumerate(request.seeds):
+            image = (request.plate * (1 - share) + 128 * share).astype(np.uint8)
+            yield Progress(i, 1, 1, 1, (image,))
+            yield Rendering(image, i, seed, "plate", request.strength, 20, 3, 0.1)
+
+
+def sat(desk: Desk, astronaut: Photo, fader: Fader | None = None) -> tuple[Desk, Any, Screens, Climbing]:
+    """A visitor before their two portraits."""
+    painter: Any = fader or Fader()
+    desk = replace(desk, generator=painter)
+    does, on, _ = sat_down(desk, astronaut)
+    return desk, does, on, Climbing(desk, on)
+
+
+def climbed(climbs: Climbing, portrait: int = 1) -> Updates:
+    began = climbs.begin(json.dumps({"chosen": portrait}), visitor())
+    return [began, *climbs.draw(visitor())]
+
+
+def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(desk: Desk, astronaut: Photo) -> None:
+    fader = Fader()
+    desk, _, on, climbs = sat(desk, astronaut, fader)
+    before = len(fader.asked)
+    updates = climbed(climbs)
+    assert {screen for update in updates for screen in shown(on, update)} == {"ladder"}
+    values = [json.loads(update[on.ladder.portraits]) for update in updates]
+    assert [len(value["portraits"]) for value in values] == list(range(len(RUNGS) + 1))
+    assert [value["chosen"] for value in values[1:]] == list(range(len(RUNGS)))
+    captions = [one["caption"] for one in values[-1]["portraits"]]
+    assert captions == ["85 %", "70 %", "55 %", "40 %", "25 %", "10 %"]
+    files = [picture_of(desk, one["url"]) for one in values[-1]["portraits"]]
+    spread = [np.asarray(Image.open(io.BytesIO(file))).std() for file in files]
+    assert spread == sorted(spread, reverse=True)  # in the order of the captions
+    assert {prove(file, desk.signer.known()).said for file in files} == {"ai"}
+    visit = visit_of(desk)
+    assert visit.made and visit.made.shows[1].facts["seed"] == fader.asked[before][1][0]
+    assert [strength for strength, _ in fader.asked[before:]] == list(RUNGS)
+    assert len({seeds for _, seeds in fader.asked[before:]}) == 1
+
+
+def test_each_step_says_what_it_changed_and_all_six_can_be_taken_home(desk: Desk, astronaut: Photo) -> None:
+    desk, _, on, climbs = sat(desk, astronaut)
+    last = climbed(climbs)[-1]
+    assert last[on.ladder.report].count("data-portrait") == len(RUNGS)
+    assert WORDS.say("likeness.level_unchanged") in last[on.ladder.report].partition('data-portrait="1"')[0]
+    visit = visit_of(desk)
+    assert visit.sitting and visit.climb and visit.climb.strip
+    assert f"pictures/{visit.climb.strip}?take=1" in last[on.ladder.steps]
+    (taken,) = [one for one in desk.album.kept(visit.sitting) if one.name == "ai-ladder.jpg"]
+    assert prove(taken.jpeg, desk.signer.known()) == Proof(Verdict.OURS, "ai")
+    width, height = Image.open(io.BytesIO(taken.jpeg)).size
+    assert width > 6 * height / 2
+
+
+def test_asked_again_a_whole_ladder_is_shown_and_not_drawn(desk: Desk, astronaut: Photo) -> None:
+    fader = Fader()
+    _, does, on, climbs = sat(desk, astronaut, fader)
+    first = climbed(climbs)[-1]
+    drawn = len(fader.asked)
+    does.go(Stage.RESULT)(visitor())
+    began, *then = climbed(climbs)
+    assert began[on.ladder.portraits] == first[on.ladder.portraits]
+    assert then == [{on.ladder.notice: gr.skip()}] and len(fader.asked) == drawn
+    climbed(climbs, portrait=0)  # of another portrait it is another ladder
+    assert len(fader.asked) == drawn + len(RUNGS)
+
+
+def test_leaving_the_screen_ends_the_ladder_within_one_step(desk: Desk, astronaut: Photo) -> None:
+    fader = Fader()
+    desk, does, on, climbs = sat(desk, astronaut, fader)
+    before = len(fader.asked)
+    climbs.begin(json.dumps({"chosen": 0}), visitor())
+    steps = climbs.draw(visitor())
+    next(steps)
+    assert shown(on, does.go(Stage.RESULT)(visitor())) == ["result"]
+    assert list(steps) == [{on.ladder.notice: gr.skip()}]
+    assert len(fader.asked) - before <= 2
+    assert shown(on, does.open(visitor())) == ["result"]
+
+
+def test_a_reload_comes_back_to_a_whole_ladder_and_to_the_result_from_half_of_one(
+    desk: Desk, astronaut: Photo
+) -> None:
+    _, does, on, climbs = sat(desk, astronaut)
+    climbs.begin(json.dumps({"chosen": 0}), visitor())
+    next(climbs.draw(visitor()))
+    assert shown(on, does.open(visitor())) == ["result"]
+    climbed(climbs, portrait=0)
+    assert shown(on, does.open(visitor())) == ["ladder"]
+
+
+def test_what_the_machine_cannot_do_is_told_beside_the_portraits(desk: Desk, astronaut: Photo) -> None:
+    _, _, on, climbs = sat(desk, astronaut, Fader(TooMuch()))
+    last = climbed(climbs)[-1]
+    assert shown(on, last) == ["result"]
+    assert WORDS.say("making.memory") in last[on.result.notice]
+
+
+@pytest.mark.parametrize("chosen", ["", "{}", '{"chosen": 9}', '{"chosen": "0"}', None])
+def test_a_portrait_that_is_not_there_has_no_ladder(desk: Desk, astronaut: Photo, chosen: Any) -> None:
+    fader = Fader()
+    _, _, on, climbs = sat(desk, astronaut, fader)
+    drawn = len(fader.asked)
+    told = climbs.begin(chosen, visitor())
+    assert shown(on, told) == ["result"] and "notice" in told[on.result.notice]
+    assert list(climbs.draw(visitor())) == [{on.ladder.notice: gr.skip()}] and len(fader.asked) == drawn
+
+
+def test_the_stage_shows_a_ladder_with_the_sitters_leave_for_it_only(desk: Desk, astronaut: Photo) -> None:
+    desk, does, on, climbs = sat(desk, astronaut)
+    climbed(climbs)
+    does.go(Stage.RESULT)(visitor())
+    does.allow_show(TICKED, json.dumps({"chosen": 1}), visitor())
+    assert not on_stage(desk)[1]  # that was for the portrait
+    code = visit_of(desk).code
+    told = climbs.allow(TICKED, visitor())
+    assert code in told[on.ladder.code]  # the code that was noted down is still the one
+    item, has_ladder = on_stage(desk)
+    assert has_ladder
+    room = desk.board.room
+    room.add((item,))
+    room.go_to(item)
+    scenes, seen = Scenes(desk, read_studies(), {}), {}
+    while room.now().setting.scene != Scene.ROOM:
+        now = room.next()
+        seen[now.setting.scene] = scenes.html(now)
+    assert [scene for scene, told in seen.items() if "step-1.jpg" in told] == [Scene.LADDER]
+    assert seen[Scene.LADDER].count("<img") == 1 + len(RUNGS) and "85 %" in seen[Scene.LADDER]
+    frames = [desk.board.programme.frame(item, name) for name in STEPS]
+    spread = [frame.pixels.std() for frame in frames if frame]
+    assert len(spread) == len(RUNGS) and spread == sorted(spread, reverse=True)
+    climbs.allow("{}", visitor())
+    assert desk.board.programme.item(item) is None  # taken back, the portrait too
+
+
+def on_stage(desk: Desk) -> tuple[str, bool]:
+    """The item that the host approves, and whether it has a ladder."""
+    programme = desk.board.programme
+    (item,) = programme.approve(programme.waiting()[0][0])
+    return item, programme.has_ladder(item)
+
+
+def test_delete_and_another_making_take_the_ladder_along(desk: Desk, astronaut: Photo) -> None:
+    desk, does, _, climbs = sat(desk, astronaut)
+    climbed(climbs)
+    visit = visit_of(desk)
+    assert visit.climb and visit.climb.strip
+    its = [*visit.climb.pictures, visit.climb.strip]
+    assert all(desk.album.has(picture) for picture in its)
+    does.begin(visitor())  # make again
+    assert not any(desk.album.has(picture) for picture in its) and visit.climb is None
+    list(does.make("grey", "", "1", 0.5, visitor()))
+    climbed(climbs, portrait=0)
+    again = list(visit.climb.pictures)  # type: ignore[attr-defined]
+    does.delete(visitor())
+    assert not any(desk.album.has(picture) for picture in again) and visit.climb is None
