@@ -10,12 +10,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
 from pipelines.face import FaceFinder
-from pipelines.model_set import WEIGHTS
+from pipelines.generate import Generator, Rendering, Request
+from pipelines.model_set import WEIGHTS, read_model_sets
 from pipelines.photo import Photo
+from pipelines.preview import to_tensor
 from training.autoencoder import picture_loss, recoloured
 from training.data import SHARP_SCALE, all_captions, band_weights, bands, scales, split
 from training.denoiser import BATCH, SOFT_FROM, learning_rate, noise_levels
@@ -28,7 +32,10 @@ from training.networks import (
     new_tokenizer,
     start_pose_from_unet,
 )
-from training.restart import restart
+from training.polish import detail_loss
+from training.pose import weights_along
+from training.redrawn import redrawn
+from training.restart import restart, shipped_networks
 from training.selection import FRAMED, another_face, framed
 
 
@@ -163,6 +170,39 @@ def test_soft_pictures_never_teach_detail() -> None:
     levels = torch.stack([noise_levels(rng, soft) for _ in range(200)])
     assert levels[:, soft].min() >= SOFT_FROM and levels[:, ~soft].min() < 10
     assert levels.max() <= 999
+
+
+def test_detail_is_counted_by_how_much_there_is_not_where() -> None:
+    grain = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    moved = grain.roll((1, 1), (2, 3))
+    blurred = F.avg_pool2d(F.pad(grain, (1,) * 4, mode="reflect"), 3, stride=1)
+    assert detail_loss(grain, grain).item() == 0
+    assert detail_loss(moved, grain).item() < detail_loss(blurred, grain).item() / 3
+    assert F.l1_loss(moved, grain) > F.l1_loss(blurred, grain)  # by the pixel it is the other way round
+
+
+def test_along_the_lines_of_a_pose_map_a_guess_counts_more() -> None:
+    maps = torch.zeros(2, 3, 320, 256)
+    maps[0, :, 100:104, 60:64] = 1
+    weights = weights_along(maps)
+    assert weights.shape == (2, 1, 40, 32) and torch.allclose(weights.mean((1, 2, 3)), torch.ones(2))
+    assert weights[0, 0, 12, 7] > 4 * weights[0, 0, 30, 25] and weights[1].std() == 0
+
+
+def test_a_plate_is_redrawn_as_the_product_draws_it(astronaut: Photo) -> None:
+    generator = Generator(read_model_sets()["mini"], "cpu")
+    pixels = np.asarray(cv2.resize(astronaut.pixels[:, 51:461], (256, 320)), np.uint8)
+    control = np.zeros_like(pixels)
+    cv2.circle(control, (128, 120), 20, (255, 0, 0), -1)
+    request = Request(all_captions()[0], "", control, (), pixels, (7,), 0.0, 1.0)
+    (drawn,) = [one.image for one in generator.draw(request) if isinstance(one, Rendering)]
+    autoencoder = AutoencoderKL.from_pretrained(WEIGHTS / "mini" / "vae").float().eval()
+    with torch.no_grad():
+        latents = autoencoder.encode(to_tensor(pixels) * 2 - 1).latent_dist.mode()
+        maps, strength = torch.from_numpy(control)[None], generator.model_set.strength or 0
+        again = redrawn(shipped_networks(WEIGHTS / "mini"), latents, [request.prompt], maps, strength, 7)
+        picture = (autoencoder.decode(again).sample[0].permute(1, 2, 0).numpy() + 1) * 127.5
+    assert np.abs(picture.clip(0, 255) - drawn).mean() < 1
 
 
 def test_a_training_goes_on_from_the_shipped_weights(tmp_path: Path) -> None:
