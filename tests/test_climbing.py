@@ -1,5 +1,6 @@
 """The ladder on the booth: drawn step by step, left, shown with leave and taken back."""
 
+import html
 import io
 import json
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from PIL import Image
 
 from booth.programme import STEPS
 from booth.visit import Stage
-from errors import TooMuch
+from errors import NoQuota, TooMuch
 from pages.booth.climbing import Climbing
 from pages.booth.screens import Screens
 from pages.desk import Desk
@@ -144,11 +145,14 @@ def test_a_reload_comes_back_to_a_whole_ladder_and_to_the_result_from_half_of_on
     assert shown(on, does.open(visitor())) == ["ladder"]
 
 
-def test_what_the_machine_cannot_do_is_told_beside_the_portraits(desk: Desk, astronaut: Photo) -> None:
-    _, _, on, climbs = sat(desk, astronaut, Fader(TooMuch()))
+@pytest.mark.parametrize(("failure", "key"), [(TooMuch(), "making.memory"), (NoQuota(), "ladder.quota")])
+def test_what_the_machine_cannot_do_is_told_beside_the_portraits(
+    desk: Desk, astronaut: Photo, failure: Exception, key: str
+) -> None:
+    _, _, on, climbs = sat(desk, astronaut, Fader(failure))
     last = climbed(climbs)[-1]
     assert shown(on, last) == ["result"]
-    assert WORDS.say("making.memory") in last[on.result.notice]
+    assert html.escape(WORDS.say(key)) in last[on.result.notice]
 
 
 @pytest.mark.parametrize("chosen", ["", "{}", '{"chosen": 9}', '{"chosen": "0"}', None])

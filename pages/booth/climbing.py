@@ -14,7 +14,7 @@ from booth.album import PictureId
 from booth.line import Place
 from booth.programme import STEPS, offer
 from booth.visit import Climb, Made, Run, Stage, Visit
-from errors import ChoiceError, VisitorError
+from errors import ChoiceError, NoQuota, VisitorError
 from pages import markup
 from pages.booth.screens import Screens
 from pages.booth.views import Update, Views
@@ -59,7 +59,10 @@ class Climbing:
         with self._desk.teller.telling() as told, self._desk.line.place(is_usual=False) as place:
             for sentence in waiting(self._desk, run, place):
                 yield {self._on.ladder.steps: sentence}
-            yield from self._drawn(visit, run, climb)
+            try:
+                yield from self._drawn(visit, run, climb)
+            except NoQuota as error:  # another model's ladder would not be about this portrait
+                raise VisitorError("ladder.quota") from error
         if visit.gone or not visit.consented:
             yield self._views.show(visit_of(self._desk, request), self._desk.say("visit.over"))
         elif run.stop.is_set():
