@@ -16,6 +16,16 @@ def test_the_first_to_come_is_served_first_and_the_others_know_how_many_are_befo
         assert line.seconds(three) == 14
 
 
+def test_a_turn_of_another_kind_does_not_change_how_long_one_usually_takes() -> None:
+    line = Line(usual_s=7)
+    with line.place(is_usual=False) as ladder:
+        assert line.before(ladder) == 0
+    assert line.usual_s == 7
+    with line.place() as making:
+        assert line.before(making) == 0
+    assert line.usual_s == 1  # over at once
+
+
 def test_whoever_leaves_lets_the_others_move_up() -> None:
     line = Line()
     with line.place() as one, ExitStack() as stack:

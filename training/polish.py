@@ -4,7 +4,7 @@
 
 Two crops of a batch come fresh from the encoder, half of them recoloured; four are of plates that the
 denoiser redrew (`redrawn.pt`), mostly of faces. A redrawn plate differs a little from its photograph, and a
-decoder paid by the pixel would answer with blur: those crops count half by the pixel, and in full by how
+decoder paid by the pixel would answer with blur: those crops count a quarter by the pixel, and in full by how
 *much* fine detail there is and by the patch discriminator.
 """
 
@@ -28,31 +28,45 @@ from training.texture import Texture
 CHECKPOINT = RUNS / "polish.pt"
 FRESH, REDRAWN = 2, 4  # crops of a batch
 RATE, WARM_STEPS, AVERAGE = 4e-4, 50, 0.998
-REDRAWN_WEIGHT, DETAIL_WEIGHT = 0.5, 1.0
+REDRAWN_WEIGHT, DETAIL_WEIGHT, GRID_WEIGHT = 0.25, 40.0, 60.0
 FACES = 0.7  # of the redrawn crops; the others lie anywhere
 FACE_AT = ((5, 18), (4, 13))  # rows and columns, in latents, where a crop with most of a face begins
-BANDS = (3, 7)  # px: detail is what a box of this side smooths away
-NEAR = 8  # px: detail is compared over squares of this side
+NEAR = (4, 2)  # detail of each scale is compared over squares of 8 px
+
+
+def luma(pictures: Tensor) -> Tensor:
+    """(n, 3, h, w) to (n, 1, h, w)."""
+    return (pictures * pictures.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def detail(pictures: Tensor) -> list[Tensor]:
-    """How much there is in each band, root mean square of the luma over squares: (n, 1, h/8, w/8) each.
+    """How much there is across, down and diagonally at two scales (Haar): root mean squares over squares.
 
-    It says how much, not where: the same grain shifted by a pixel counts as the same.
+    It says how much, not where: the same grain shifted by two pixels counts as the same.
     """
-    luma = (pictures * pictures.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    found = []
-    for side in BANDS:
-        padded = F.pad(luma, (side // 2,) * 4, mode="reflect")
-        fine = luma - F.avg_pool2d(padded, side, stride=1)
-        found.append((F.avg_pool2d(fine**2, NEAR) + 1e-5).sqrt())
+    found, rest = [], luma(pictures)
+    for side in NEAR:
+        a, b = rest[..., ::2, ::2], rest[..., ::2, 1::2]
+        c, d = rest[..., 1::2, ::2], rest[..., 1::2, 1::2]
+        for band in (a - b + c - d, a + b - c - d, a - b - c + d):
+            found.append((F.avg_pool2d((band / 4) ** 2, side) + 1e-5).sqrt())
+        rest = (a + b + c + d) / 4
     return found
 
 
+def grid(pictures: Tensor) -> Tensor:
+    """What repeats with the latents, every 8 px, in each square of 64: (n, h/64, 8, w/64, 8), 0 in nature."""
+    grey = luma(pictures)
+    fine = (grey - F.avg_pool2d(F.pad(grey, (1,) * 4, mode="reflect"), 3, stride=1)).squeeze(1)
+    n, h, w = fine.shape
+    return fine.reshape(n, h // 64, 8, 8, w // 64, 8, 8).mean(dim=(2, 5))
+
+
 def detail_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
-    """L1 between the amounts of detail, both bands, weighed as they would be 20 times larger."""
+    """L1 between the amounts of detail, and between what repeats: a grid is the cheapest detail of all."""
     pairs = zip(detail(drawn), detail(wanted), strict=True)
-    return 20 * torch.stack([F.l1_loss(a, b) for a, b in pairs]).mean()
+    amount = torch.stack([F.l1_loss(a, b) for a, b in pairs]).mean()
+    return DETAIL_WEIGHT * amount + GRID_WEIGHT * F.l1_loss(grid(drawn), grid(wanted))
 
 
 class Plates:
@@ -110,7 +124,7 @@ class Run:
         wanted = torch.cat([fresh, photographs])
         pixels = picture_loss(first, fresh) + REDRAWN_WEIGHT * picture_loss(second, photographs)
         amount = detail_loss(drawn, wanted)
-        loss = pixels + DETAIL_WEIGHT * amount + self.texture.loss(drawn, wanted)
+        loss = pixels + amount + self.texture.loss(drawn, wanted)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
