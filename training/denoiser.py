@@ -5,7 +5,7 @@
 
 Resumes from `runs/mini/denoiser.pt`, which holds the step, the weights, their moving average and the
 optimiser; `python -m training.restart` makes a first one of shipped weights. The first run with `--pose`
-starts the ControlNet from the U-Net's encoder. Noise is SDXL's (scaled-linear, epsilon); levels below 300 of
+starts the ControlNet from the U-Net's encoder. Noise is SDXL's (scaled-linear, epsilon); levels below 450 of
 1000 come most often, since portraits start from the plate. The learning rate falls to nothing at `--steps`.
 """
 
@@ -36,10 +36,8 @@ from training.networks import (
 
 RUNS = Path("runs/mini")
 BATCH, RATE, POSE_RATE, WARM_STEPS, AVERAGE = 16, 6e-4, 3e-4, 20, 0.999
-USUAL_LEVELS, USUAL_SHARE = 300, 0.85
-SOFT_FROM = (
-    250  # the least noise put on enlarged pictures: shape and light can be learnt from them, not detail
-)
+USUAL_LEVELS, USUAL_SHARE = 450, 0.75
+SOFT_FROM = 200  # the least noise put on enlarged pictures: they teach shape and light, not detail
 NO_CAPTION, NO_POSE = 0.1, 0.1  # shares of a batch trained without
 UNPOSED = 0.5  # of the batches; without the ControlNet at all, as a scale of 0 draws, and a fourth faster
 

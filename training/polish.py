@@ -1,6 +1,6 @@
 """Teach the decoder alone texture and detail; the latents, and so the denoiser, stay what they were.
 
-    python -m training.polish --steps 4000            # after `training.redrawn`; goes on after a stop
+    python -m training.polish --steps 3000            # after `training.redrawn`; goes on after a stop
 
 Two crops of a batch come fresh from the encoder, half of them recoloured; four are of plates that the
 denoiser redrew (`redrawn.pt`), mostly of faces. A redrawn plate differs a little from its photograph, and a
@@ -27,8 +27,8 @@ from training.texture import Texture
 
 CHECKPOINT = RUNS / "polish.pt"
 FRESH, REDRAWN = 2, 4  # crops of a batch
-RATE, WARM_STEPS, AVERAGE = 4e-4, 50, 0.998
-REDRAWN_WEIGHT, DETAIL_WEIGHT, GRID_WEIGHT = 0.25, 40.0, 60.0
+RATE, WARM_STEPS, AVERAGE = 2e-4, 50, 0.99  # a longer average is softer than what it averages
+REDRAWN_WEIGHT, DETAIL_WEIGHT, GRID_WEIGHT = 0.25, 1.0, 60.0
 FACES = 0.7  # of the redrawn crops; the others lie anywhere
 FACE_AT = ((5, 18), (4, 13))  # rows and columns, in latents, where a crop with most of a face begins
 NEAR = (4, 2)  # detail of each scale is compared over squares of 8 px
@@ -40,16 +40,17 @@ def luma(pictures: Tensor) -> Tensor:
 
 
 def detail(pictures: Tensor) -> list[Tensor]:
-    """How much there is across, down and diagonally at two scales (Haar): root mean squares over squares.
+    """How much there is across, down and diagonally at two scales (Haar): log of the power over squares.
 
-    It says how much, not where: the same grain shifted by two pixels counts as the same.
+    Of the luma; below a grey value or so it counts as none. It says how much, not where: the same grain
+    shifted by two pixels counts as the same.
     """
     found, rest = [], luma(pictures)
     for side in NEAR:
         a, b = rest[..., ::2, ::2], rest[..., ::2, 1::2]
         c, d = rest[..., 1::2, ::2], rest[..., 1::2, 1::2]
         for band in (a - b + c - d, a + b - c - d, a - b - c + d):
-            found.append((F.avg_pool2d((band / 4) ** 2, side) + 1e-5).sqrt())
+            found.append((F.avg_pool2d((band / 4) ** 2, side) + 5e-5).log() / 2)
         rest = (a + b + c + d) / 4
     return found
 
@@ -185,7 +186,7 @@ def polished(model: Any) -> Any:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     wanted = parser.parse_args()
     train(wanted.steps, wanted.device, RUNS / "plates")
