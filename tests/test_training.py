@@ -33,7 +33,6 @@ from training.networks import (
     start_pose_from_unet,
 )
 from training.polish import detail, detail_loss, grid
-from training.pose import weights_along
 from training.redrawn import redrawn
 from training.restart import restart, shipped_networks
 from training.selection import FRAMED, another_face, framed
@@ -189,14 +188,6 @@ def test_a_grid_is_no_detail() -> None:
     squares[..., ::2, ::2], squares[..., 1::2, 1::2] = 0.1, 0.1
     grain = 0.05 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(0))
     assert grid(squares).abs().mean() > 5 * grid(grain).abs().mean()
-
-
-def test_along_the_lines_of_a_pose_map_a_guess_counts_more() -> None:
-    maps = torch.zeros(2, 3, 320, 256)
-    maps[0, :, 100:104, 60:64] = 1
-    weights = weights_along(maps)
-    assert weights.shape == (2, 1, 40, 32) and torch.allclose(weights.mean((1, 2, 3)), torch.ones(2))
-    assert weights[0, 0, 12, 7] > 4 * weights[0, 0, 30, 25] and weights[1].std() == 0
 
 
 def test_a_plate_is_redrawn_as_the_product_draws_it(astronaut: Photo) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from pipelines.look import read_looks
-from training import autoencoder, data, denoiser, export, polish, pose, redrawn
+from training import autoencoder, data, denoiser, export, polish, redrawn
 
 PLATES = Path("runs/mini/plates")
 
@@ -25,8 +25,7 @@ def main() -> None:
     parser.add_argument("--autoencoder", type=int, default=4000, help="steps")
     parser.add_argument("--denoiser", type=int, default=6000, help="steps of U-Net and text encoders")
     parser.add_argument("--pose", type=int, default=1500, help="more steps, with the ControlNet")
-    parser.add_argument("--alone", type=int, default=1500, help="more steps of the ControlNet alone")
-    parser.add_argument("--polish", type=int, default=3000, help="steps of the decoder alone")
+    parser.add_argument("--polish", type=int, default=3600, help="steps of the decoder alone")
     parser.add_argument("--out", type=Path, default=Path("weights/mini"))
     wanted = parser.parse_args()
 
@@ -38,7 +37,6 @@ def main() -> None:
     autoencoder.train(wanted.autoencoder, wanted.device, PLATES / "pictures.npy")
     denoiser.train(PLATES, wanted.denoiser, False, wanted.device)
     denoiser.train(PLATES, wanted.denoiser + wanted.pose, True, wanted.device)
-    pose.train(PLATES, wanted.alone, wanted.device)
     redrawn.write(PLATES, wanted.device)
     polish.train(wanted.polish, wanted.device, PLATES)
     export.export(wanted.out)

@@ -40,15 +40,12 @@ def trained_autoencoder() -> AutoencoderKL:
 
 
 def trained_networks() -> MiniNetworks:
-    """The moving average of all; the ControlNet as it was trained alone, if it was."""
+    """The moving average of U-Net, ControlNet and text encoders."""
     networks = new_networks(*kept_tokenizers(all_captions(), RUNS))
     average = torch.load(RUNS / "denoiser.pt", map_location="cpu", weights_only=True)["average"]
     for name, part in networks.modules().items():
         own = {key[len(name) + 1 :]: value for key, value in average.items() if key.startswith(f"{name}.")}
         part.load_state_dict(own)
-    if (RUNS / "pose.pt").exists():
-        alone = torch.load(RUNS / "pose.pt", map_location="cpu", weights_only=True)
-        networks.controlnet.load_state_dict(alone["average"])
     return networks
 
 

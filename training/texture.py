@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 WIDTHS = (24, 48, 96)
 RATE = 4e-4
-TEXTURE_WEIGHT, FEATURE_WEIGHT = 0.15, 0.4
+TEXTURE_WEIGHT, FEATURE_WEIGHT = 0.2, 0.4
 
 
 class Discriminator(nn.Module):
