@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from errors import PresetError
@@ -57,7 +65,9 @@ class Entry(BaseModel):
 
     @field_validator("ladder")
     @classmethod
-    def _whole(cls, ladder: tuple[str, ...]) -> tuple[str, ...]:
+    def _whole(cls, ladder: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if ladder and info.data.get("truth") == Kind.PHOTOGRAPH:
+            raise PydanticCustomError("rule", "A ladder belongs to a generated picture")
         if ladder and len(ladder) != len(RUNGS):
             raise PydanticCustomError("rule", "A ladder has {n} pictures", {"n": len(RUNGS)})
         return ladder

@@ -39,6 +39,11 @@ class Exhibit:
     is_misfire: bool = False  # for the wall of misfires only
 
     @property
+    def has_ladder(self) -> bool:
+        """Whether there are pictures of its sitter with ever less of them."""
+        return all(name in self.frames for name in STEPS)
+
+    @property
     def is_own(self) -> bool:
         """Whether it came from a sitting of this booth."""
         return self.sitting is not None
@@ -68,11 +73,11 @@ class Showing:
 
 def offer(
     album: Album, sitting: SittingId, showing: Showing, own: Mapping[Kind, PictureId], code: str = ""
-) -> str:
+) -> tuple[str, tuple[PictureId, ...]]:
     """The sitter's leave to show a pair, `own` being its pictures as the sitter has them.
 
-    `code` is one that the sitter has already. Returns the code that takes it back. Raises `KeyError` for a
-    sitting that is over.
+    `code` is one that the sitter has already. Returns the code that takes it back, and the pictures that were
+    put into the album for it. Raises `KeyError` for a sitting that is over.
     """
     exhibits = {kind: album.put(sitting, jpeg) for kind, jpeg in showing.exhibits.items()}
     put = {name: album.put(sitting, jpeg) for name, jpeg in showing.frames.items()}
@@ -82,8 +87,9 @@ def offer(
         frames={"photograph": own[Kind.PHOTOGRAPH], **put, "portrait": own[Kind.GENERATED]},
         facts=dict(showing.facts),
     )
-    pictures = (*own.values(), *exhibits.values(), *put.values())
-    return album.allow_show(sitting, pictures, told.model_dump_json(), code).code
+    copies = (*exhibits.values(), *put.values())
+    permission = album.allow_show(sitting, (*own.values(), *copies), told.model_dump_json(), code)
+    return permission.code, copies
 
 
 def keep_misfire(
@@ -175,7 +181,7 @@ class Programme:
     def has_ladder(self, item_id: str) -> bool:
         """Whether there are pictures of its sitter with ever less of them."""
         found = self.exhibit(item_id)
-        return found is not None and all(name in found.frames for name in STEPS)
+        return found is not None and found.has_ladder
 
     def exhibit(self, item_id: str) -> Exhibit | None:
         """The picture of that item, if it may be shown now."""
@@ -223,7 +229,8 @@ class Programme:
     def _of_deck(self, card: Card, group: tuple[Card, ...]) -> Exhibit:
         names = {Kind.PHOTOGRAPH: "photograph", Kind.GENERATED: "portrait"}
         kept = ("look", "model_set", "seed", "steps", "seconds", "prompt")
-        drawn = next((one for one in group if one.item.truth == Kind.GENERATED), card)
+        generated = [one for one in (card, *group) if one.item.truth == Kind.GENERATED]
+        drawn = generated[0] if generated else card
         facts = {name: value for name in kept if (value := getattr(drawn.entry, name)) not in (None, "")}
         frames = {names[one.item.truth]: lambda one=one: self._deck.photo(one) for one in group}
         steps = zip(STEPS, drawn.ladder, strict=True) if drawn.ladder else ()

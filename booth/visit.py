@@ -82,6 +82,7 @@ class Climb:
     portrait: int
     pictures: list[PictureId] = field(default_factory=list)
     likeness: list[LikenessReport | None] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)  # per cent of the photograph that each step was given
     strip: PictureId | None = None  # all of it as one picture, once it is whole
 
 
@@ -100,10 +101,12 @@ class Visit:
     selfies: list[Selfie] = field(default_factory=list)
     run: Run | None = None
     made: Made | None = None
+    chosen: int = 0  # which portrait is large
     climb: Climb | None = None
     quiz: Quiz | None = None
     code: str = ""  # takes back the permission to show
     shows_climb: bool = False  # whether that is for the ladder too
+    copies: tuple[PictureId, ...] = ()  # what was put into the album for the room
     recognised: dict[int, str] = field(default_factory=dict)  # what a program answered, by portrait
     misfire: SittingId | None = None  # a portrait allowed for the wall of misfires
     misfire_code: str = ""
@@ -177,6 +180,8 @@ class Visit:
         self.stop_run()
         if self.climb and self.climb.portrait == portrait and self.climb.strip:
             return
+        if self.shows_climb:
+            self.forbid_show()  # leave for one ladder is none for the next
         self.drop_climb()
         self.climb, self.run = Climb(portrait), Run()
 
@@ -200,7 +205,7 @@ class Visit:
             self.forbid_show()
             self.forbid_misfire()
         self.recognised.clear()
-        self.made, self.quiz = None, None
+        self.made, self.quiz, self.chosen = None, None, 0
 
     def wipe(self) -> None:
         """Everything of this visitor goes at once: "Delete mine"."""
@@ -211,13 +216,20 @@ class Visit:
         self.forbid_misfire()
         self.recognised.clear()
         self.selfies, self.made, self.climb, self.quiz = [], None, None, None
-        self.code, self.shows_climb, self.band = "", False, 0
+        self.code, self.shows_climb, self.copies, self.band, self.chosen = "", False, (), 0, 0
 
     def forbid_show(self) -> None:
         """The leave to show is taken back, that for a ladder too."""
         if self.sitting:
             self.album.forbid_show(self.sitting)
+        self.drop_copies()
         self.code, self.shows_climb = "", False
+
+    def drop_copies(self) -> None:
+        """What was put into the album for the room goes."""
+        for picture in self.copies:
+            self.album.drop(picture)
+        self.copies = ()
 
     def forbid_misfire(self) -> None:
         """The leave for the wall is taken back."""

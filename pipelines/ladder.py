@@ -118,6 +118,13 @@ def strip(pictures: Sequence[tuple[Pixels, str]]) -> Pixels:
     return np.hstack(between)
 
 
+def left_of(order: Order) -> float:
+    """How much of the photograph a step was given, 0..1; where it starts from noise, of the face."""
+    if order.strength is not None:
+        return 1 - order.strength
+    return 1.0 if order.identity is None else order.identity
+
+
 def dial_of(order: Order) -> str:
     """How a step was asked for: `strength 0.45`, `strength 0.5, identity 0.55`."""
     dials = {"strength": order.strength, "identity": order.identity}

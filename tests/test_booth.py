@@ -625,10 +625,11 @@ def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(desk: De
 
 def test_leave_to_show_one_portrait_is_no_leave_to_show_another(desk: Desk, astronaut: Photo) -> None:
     does, on, updates = sat_down(desk, astronaut)
-    assert does.choose_another(visitor())[on.result.notice] == ""  # nothing was allowed yet
+    second = json.dumps(json.loads(updates[-1][on.result.portraits]) | {"chosen": 1})
+    assert does.choose_another(second, visitor())[on.result.notice] == ""  # nothing was allowed yet
     does.allow_show(TICKED, updates[-1][on.result.portraits], visitor())
     code = visit_of(desk).code
-    told = does.choose_another(visitor())
+    told = does.choose_another(second, visitor())
     assert (told[on.result.show], told[on.result.code]) == (UNTICKED, "")
     assert WORDS.say("show.again") in told[on.result.notice]
     assert (visit_of(desk).code, desk.album.withdraw(code)) == ("", False)

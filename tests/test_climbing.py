@@ -1,10 +1,12 @@
 """The ladder on the booth: drawn step by step, left, shown with leave and taken back."""
 
+import asyncio
 import html
 import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,11 +20,16 @@ from errors import NoQuota, TooMuch
 from pages.booth.climbing import Climbing
 from pages.booth.screens import Screens
 from pages.desk import Desk
+from pages.host import Handlers
+from pages.host.layout import Host, lay_out
 from pages.stage.scenes import Scenes
 from pipelines.generate import Progress, Rendering, Request
-from pipelines.ladder import RUNGS
+from pipelines.ladder import RUNGS, left_of, rungs
+from pipelines.look import read_looks
+from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
 from pipelines.proof import Proof, Verdict, prove
+from pipelines.sitting import Order
 from tests.test_booth import (
     TICKED,
     WORDS,
@@ -79,8 +86,9 @@ def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(desk: Desk, astron
     before = len(fader.asked)
     updates = climbed(climbs)
     assert {screen for update in updates for screen in shown(on, update)} == {"ladder"}
-    values = [json.loads(update[on.ladder.portraits]) for update in updates]
+    values = [json.loads(one[on.ladder.portraits]) for one in updates if on.ladder.portraits in one]
     assert [len(value["portraits"]) for value in values] == list(range(len(RUNGS) + 1))
+    assert values[0]["photograph"]["url"]  # is there while they wait
     assert [value["chosen"] for value in values[1:]] == list(range(len(RUNGS)))
     captions = [one["caption"] for one in values[-1]["portraits"]]
     assert captions == ["85 %", "70 %", "55 %", "40 %", "25 %", "10 %"]
@@ -127,6 +135,7 @@ def test_leaving_the_screen_ends_the_ladder_within_one_step(desk: Desk, astronau
     before = len(fader.asked)
     climbs.begin(json.dumps({"chosen": 0}), visitor())
     steps = climbs.draw(visitor())
+    assert WORDS.say("ladder.step", i=1, n=len(RUNGS)) in next(steps)[on.ladder.steps]
     next(steps)
     assert shown(on, does.go(Stage.RESULT)(visitor())) == ["result"]
     assert list(steps) == [{on.ladder.notice: gr.skip()}]
@@ -167,12 +176,13 @@ def test_a_portrait_that_is_not_there_has_no_ladder(desk: Desk, astronaut: Photo
 
 def test_the_stage_shows_a_ladder_with_the_sitters_leave_for_it_only(desk: Desk, astronaut: Photo) -> None:
     desk, does, on, climbs = sat(desk, astronaut)
-    climbed(climbs)
+    drawn = climbed(climbs)
     does.go(Stage.RESULT)(visitor())
     does.allow_show(TICKED, json.dumps({"chosen": 1}), visitor())
     assert not on_stage(desk)[1]  # that was for the portrait
     code = visit_of(desk).code
-    told = climbs.allow(TICKED, visitor())
+    page = drawn[-1][on.ladder.portraits]
+    told = climbs.allow(TICKED, page, visitor())
     assert code in told[on.ladder.code]  # the code that was noted down is still the one
     item, has_ladder = on_stage(desk)
     assert has_ladder
@@ -188,8 +198,59 @@ def test_the_stage_shows_a_ladder_with_the_sitters_leave_for_it_only(desk: Desk,
     frames = [desk.board.programme.frame(item, name) for name in STEPS]
     spread = [frame.pixels.std() for frame in frames if frame]
     assert len(spread) == len(RUNGS) and spread == sorted(spread, reverse=True)
-    climbs.allow("{}", visitor())
+    climbs.allow("{}", page, visitor())
     assert desk.board.programme.item(item) is None  # taken back, the portrait too
+
+
+def test_back_from_a_ladder_the_portrait_it_was_about_is_large_and_its_leave_holds(
+    desk: Desk, astronaut: Photo
+) -> None:
+    desk, does, on, climbs = sat(desk, astronaut)
+    page = climbed(climbs, portrait=1)[-1][on.ladder.portraits]
+    climbs.allow(TICKED, page, visitor())
+    back = does.go(Stage.RESULT)(visitor())
+    assert json.loads(back[on.result.portraits])["chosen"] == 1
+    assert back[on.result.show] == TICKED and visit_of(desk).code in back[on.result.code]
+    climbed(climbs, portrait=0)  # leave for one ladder is none for the next
+    assert not visit_of(desk).code and desk.board.programme.waiting() == ()
+
+
+def test_a_page_that_shows_another_ladder_gives_no_leave(desk: Desk, astronaut: Photo) -> None:
+    desk, _, on, climbs = sat(desk, astronaut)
+    old = climbed(climbs, portrait=1)[-1][on.ladder.portraits]
+    climbed(climbs, portrait=0)
+    for page in (old, "", "{}", '{"portraits": 3}', None):
+        told = climbs.allow(TICKED, page, visitor())  # type: ignore[arg-type]
+        assert html.escape(WORDS.say("ladder.gone")) in told[on.ladder.notice]
+    assert desk.board.programme.waiting() == ()
+
+
+def test_taken_back_the_rooms_copies_go(desk: Desk, astronaut: Photo, tmp_path: Path) -> None:
+    _, _, on, climbs = sat(desk, astronaut)
+    page = climbed(climbs)[-1][on.ladder.portraits]
+    kept = [len(list(tmp_path.rglob("*.jpg")))]
+    for ticks in (TICKED, TICKED, "{}"):
+        climbs.allow(ticks, page, visitor())
+        kept.append(len(list(tmp_path.rglob("*.jpg"))))
+    assert kept[1] == kept[2] > kept[0] + len(RUNGS)  # ticked again, put once
+    assert kept[3] == kept[0]
+
+
+def test_whoever_waits_for_a_ladder_is_told_how_many_are_before_them(desk: Desk, astronaut: Photo) -> None:
+    desk, _, on, climbs = sat(desk, astronaut)
+    with desk.line.place() as first:
+        assert desk.line.before(first) == 0
+        climbs.begin(json.dumps({"chosen": 0}), visitor())
+        steps = climbs.draw(visitor())
+        told = next(steps)[on.ladder.steps]
+        assert WORDS.say("making.queue_one", s=desk.line.usual_s) in told
+    assert shown(on, list(steps)[-1]) == ["ladder"]
+
+
+def test_a_step_is_called_by_what_it_was_given() -> None:
+    order = Order(read_looks()["grey"])
+    for name, left in (("mini", [85, 70, 55, 40, 25, 10]), ("sdxl-lightning", [75, 75, 50, 50, 25, 0])):
+        assert [round(100 * left_of(one)) for one in rungs(order, read_model_sets()[name])] == left
 
 
 def on_stage(desk: Desk) -> tuple[str, bool]:
@@ -197,6 +258,28 @@ def on_stage(desk: Desk) -> tuple[str, bool]:
     programme = desk.board.programme
     (item,) = programme.approve(programme.waiting()[0][0])
     return item, programme.has_ladder(item)
+
+
+def test_the_host_page_names_a_ladder_only_after_the_truth(desk: Desk) -> None:
+    async def laid_out() -> Host:
+        with gr.Blocks(analytics_enabled=False):
+            return lay_out(desk.words)
+
+    on = asyncio.run(laid_out())
+    does, room = Handlers(desk, on), desk.board.room
+    named: dict[bool, list[Scene]] = {True: [], False: []}
+    for look, has_ladder in (("grey", True), ("black", False)):
+        room.go_to(next(one for one in room.now().setting.programme if look_of(desk, one) == look))
+        while (scene := room.now().setting.scene) != Scene.ROOM:
+            if WORDS.say("host.ladder_state") in does.looked()[on.states]:
+                named[has_ladder].append(scene)
+            room.next()
+    assert named == {True: [Scene.TRUTH, Scene.MADE, Scene.LADDER], False: []}
+
+
+def look_of(desk: Desk, item: str) -> str:
+    found = desk.board.programme.item(item)
+    return found.look if found else ""
 
 
 def test_delete_and_another_making_take_the_ladder_along(desk: Desk, astronaut: Photo) -> None:

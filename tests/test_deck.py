@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from booth.album import Album
 from booth.deck import read_deck
+from booth.programme import Programme
 from errors import PresetError
 from examples.deck import CREDITS
 from examples.deck import sitting as drawn_anew
 from pipelines.exhibit import exhibit
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
+from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
 from pipelines.model_set import is_here, read_model_sets
 from pipelines.photo import Photo
@@ -30,9 +33,12 @@ ONE = 'file = "a.jpg"\ntruth = "photograph"\ncredit = "Me"\nlicence = "Mine"\n'
 TWO = ONE.replace("a.jpg", "b.jpg").replace("photograph", "generated")
 
 
+SIX = ["a.jpg", "b.jpg"] * 3
+
+
 def deck_of(folder: Path, *items: str) -> Path:
-    for name in ("a.jpg", "b.jpg"):
-        Image.fromarray(card(640, 800)).save(folder / name)
+    Image.fromarray(card(640, 800)).save(folder / "a.jpg")
+    Image.fromarray(card(640, 800)[::-1]).save(folder / "b.jpg")
     (folder / "deck.toml").write_text("".join(f"[[item]]\n{item}" for item in items))
     return folder
 
@@ -51,6 +57,21 @@ def test_a_visitor_sees_one_of_a_pair_either_by_chance(tmp_path: Path) -> None:
     drawn = [deck.draw(rng) for _ in range(40)]
     assert {len(cards) for cards in drawn} == {1}
     assert {cards[0].item.truth for cards in drawn} == set(Kind)
+
+
+def test_a_ladder_is_that_of_its_portrait_and_of_the_photograph_beside_it(tmp_path: Path) -> None:
+    paired = 'pair = "x"\n'
+    other = TWO.replace("b.jpg", "a.jpg") + paired
+    for items, expected in (
+        ([ONE + paired, TWO + paired + f"ladder = {SIX}\n"], {Kind.PHOTOGRAPH, Kind.GENERATED}),
+        ([TWO + f"ladder = {SIX}\n", ONE], {Kind.GENERATED}),
+        ([other, TWO + paired + f"ladder = {SIX}\n"], {Kind.GENERATED}),
+    ):
+        deck = read_deck(deck_of(tmp_path, *items))
+        programme = Programme(deck, Album(tmp_path / "album", 30, 12))
+        cards = [card for group in deck.groups for card in group if programme.has_ladder(card.item.id)]
+        assert {card.item.truth for card in cards} == expected
+        assert {card.path.name for card in cards} <= {"a.jpg", "b.jpg"} and len(cards) == len(expected)
 
 
 def test_the_order_is_of_chance() -> None:
@@ -86,6 +107,12 @@ def test_both_truths_go_through_the_same_crop_size_and_encoder(tmp_path: Path) -
         (ONE.replace("a.jpg", "link.jpg"), r"item\.0\.file = 'link\.jpg'\. A deck's pictures lie in"),
         (ONE + 'start = "middle"\n', r"item\.0\.start = 'middle'"),
         (ONE + "[[item]]\n" + ONE, "listed twice"),
+        (TWO + f"ladder = {SIX[:5]}\n", r"item\.0\.ladder.*A ladder has 6 pictures"),
+        (ONE + f"ladder = {SIX}\n", r"item\.0\.ladder.*A ladder belongs to a generated picture"),
+        (
+            TWO + f"ladder = {[*SIX[:5], 'none.jpg']}\n",
+            r"item\.0\.ladder = 'none\.jpg'\. This is not a picture",
+        ),
         ("x", "deck.toml: "),
     ],
 )
@@ -118,6 +145,8 @@ def test_the_starter_deck_holds_both_sitters_in_all_six_looks_as_twelve_pairs() 
         (look, sitter) for look in read_looks() for sitter in ("Eileen Collins", "Grace Hopper")
     }
     assert {card.item.rehearsal for group in deck.groups for card in group} == {True}
+    ladders = [(card.item.look, len(card.ladder)) for group in deck.groups for card in group if card.ladder]
+    assert ladders == [("grey", len(RUNGS))] * 2
 
 
 def test_nothing_of_its_files_tells_the_truth() -> None:

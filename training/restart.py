@@ -41,8 +41,9 @@ def shipped_networks(weights: Path) -> MiniNetworks:
 def restart(weights: Path, runs: Path, step: int) -> None:
     """Write `denoiser.pt`, `autoencoder.pt` and `latent_scale.pt`; `step` says how far the weights are."""
     runs.mkdir(parents=True, exist_ok=True)
-    if (runs / "denoiser.pt").exists():
-        raise FileExistsError(f"{runs / 'denoiser.pt'} is a training under way. Move it away first.")
+    for name in ("denoiser.pt", "polish.pt", "plates/latents.pt", "plates/redrawn.pt"):
+        if (runs / name).exists():
+            raise FileExistsError(f"{runs / name} is of another training. Move it away first.")
     networks = shipped_networks(weights)
     networks.tokenizer.save_pretrained(runs / "tokenizer")
     networks.tokenizer_2.save_pretrained(runs / "tokenizer_2")

@@ -58,7 +58,7 @@ def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
     on.look.quiet["photos"].click(does.go(Stage.CAMERA), **at_once)
     on.result.show.input(does.allow_show, [on.result.show, on.result.portraits], **at_once)
     on.result.misfire.input(does.allow_misfire, [on.result.misfire, on.result.portraits], **at_once)
-    on.result.portraits.input(does.choose_another, **at_once)
+    on.result.portraits.input(does.choose_another, on.result.portraits, **at_once)
     on.result.ask.click(does.ask_machine, on.result.portraits, **at_once)
     on.result.guess.click(does.go(Stage.VOTE), **at_once)
     on.result.quiet["again"].click(does.go(Stage.LOOK), **at_once)
@@ -109,5 +109,5 @@ def wire_ladder(on: Screens, does: Actions, climbs: Climbing) -> None:
         show_progress="hidden",
         trigger_mode="multiple",
     )
-    on.ladder.show.input(climbs.allow, on.ladder.show, **at_once)
+    on.ladder.show.input(climbs.allow, [on.ladder.show, on.ladder.portraits], **at_once)
     on.ladder.quiet["back"].click(does.go(Stage.RESULT), **at_once)

@@ -187,7 +187,7 @@ class Actions:
             if visit.made is None or visit.sitting is None:
                 raise VisitorError("visit.over")
             if ticked(ticks):
-                allow_show(self._desk, visit, chosen_of(shown, len(visit.made.portraits)), {})
+                allow_show(self._desk, visit, chosen_of(shown, len(visit.made.portraits)))
             else:
                 visit.forbid_show()
             return {self._on.result.code: self._views.code(visit), self._on.result.notice: ""}
@@ -236,9 +236,11 @@ class Actions:
             return {self._on.result.machine: markup.status(said), self._on.result.notice: ""}
         return {self._on.result.notice: markup.notice(told.sentence or desk.say("visit.over"))}
 
-    def choose_another(self, request: gr.Request) -> Update:
+    def choose_another(self, shown: str, request: gr.Request) -> Update:
         """Another portrait is large: leave to show one is no leave to show the next."""
         visit, on = self._visit(request), self._on.result
+        with self._desk.teller.telling():
+            visit.chosen = chosen_of(shown, len(visit.made.portraits) if visit.made else 0)
         unasked = markup.note(self._desk.say("result.machine"))  # the answer was about the other one
         if not visit.sitting or not (visit.code or visit.misfire):
             return {on.notice: "", on.machine: unasked}

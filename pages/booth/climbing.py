@@ -4,7 +4,7 @@ It waits in the booth's line like a making, stops like one, and asks its own lea
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -17,12 +17,12 @@ from booth.visit import Climb, Made, Run, Stage, Visit
 from errors import ChoiceError, NoQuota, VisitorError
 from pages import markup
 from pages.booth.screens import Screens
-from pages.booth.views import Update, Views
+from pages.booth.views import Update, Views, picture_url
 from pages.components.consent import ticked
 from pages.desk import Desk
 from pages.gate import COOKIE
 from pipelines.generate import Generator
-from pipelines.ladder import Rung, ladder, strip
+from pipelines.ladder import Rung, ladder, left_of, strip
 from pipelines.photo import read_photo
 from pipelines.signing import drawn_from
 from pipelines.sitting import Order
@@ -43,7 +43,8 @@ class Climbing:
         with self._desk.teller.telling() as told:
             if visit.made is None:
                 raise VisitorError("visit.over")
-            visit.start_climb(chosen_of(shown, len(visit.made.portraits)))
+            visit.chosen = chosen_of(shown, len(visit.made.portraits))
+            visit.start_climb(visit.chosen)
             visit.go(Stage.LADDER)
             return self._views.show(visit)
         return self._views.show(visit, told.sentence)
@@ -71,16 +72,15 @@ class Climbing:
             visit.go(Stage.RESULT)
             yield self._views.show(visit, told.sentence)
 
-    def allow(self, ticks: str, request: gr.Request) -> Update:
-        """The sitter's leave to show portrait, photograph and ladder; unticking takes all of it back."""
+    def allow(self, ticks: str, shown: str, request: gr.Request) -> Update:
+        """The sitter's leave for all that the portrait's own tick names, and the ladder; or its end."""
         visit, on = visit_of(self._desk, request), self._on.ladder
         with self._desk.teller.telling() as told:
-            if visit.climb is None or not visit.climb.strip:
-                raise VisitorError("visit.over")
+            climb = visit.climb
+            if climb is None or not climb.strip or not _shows(shown, climb):
+                raise VisitorError("ladder.gone")
             if ticked(ticks):
-                kept = [visit.album.get(picture) for picture in visit.climb.pictures]
-                steps = {name: one.jpeg for name, one in zip(STEPS, kept, strict=True) if one}
-                allow_show(self._desk, visit, visit.climb.portrait, steps)
+                allow_show(self._desk, visit, climb.portrait, climb)
             else:
                 visit.forbid_show()
             return {on.code: self._views.code(visit), on.notice: ""}
@@ -94,6 +94,7 @@ class Climbing:
         generator, order = self._asked(visit.made, climb.portrait)
         photos, desk = tuple(selfie.photo for selfie in visit.selfies), self._desk
         images: list[markup.Pixels] = []
+        yield {self._on.ladder.steps: self._views.climbing(0)}
         with closing(ladder(photos, order, desk.finder, desk.studio, generator)) as events:
             for event in events:  # closing cancels the drawing within one step
                 if run.stop.is_set():
@@ -102,8 +103,9 @@ class Climbing:
                     images.append(event.portrait.rendering.image)
                     climb.pictures.append(self._kept(visit, generator, event))
                     climb.likeness.append(event.likeness)
+                    climb.left.append(round(100 * left_of(event.order)))
                     if len(images) == len(STEPS):
-                        climb.strip = self._strip(visit, generator, visit.made, images)
+                        climb.strip = self._strip(visit, generator, visit.made, climb, images)
                     yield self._views.show(visit)
 
     def _asked(self, made: Made, portrait: int) -> tuple[Generator, Order]:
@@ -121,14 +123,19 @@ class Climbing:
         )
 
     def _strip(
-        self, visit: Visit, generator: Generator, made: Made, images: Sequence[markup.Pixels]
+        self,
+        visit: Visit,
+        generator: Generator,
+        made: Made,
+        climb: Climb,
+        images: Sequence[markup.Pixels],
     ) -> PictureId:
         """Photograph and all steps as one picture, to take home."""
         photograph = visit.album.get(made.photograph)
         if photograph is None:
             raise VisitorError("visit.over")
         first = (read_photo(photograph.jpeg).pixels, self._desk.say("stage.photograph"))
-        pictures = [first, *zip(images, self._views.shares(), strict=True)]
+        pictures = [first, *zip(images, self._views.shares(climb), strict=True)]
         jpeg = self._desk.signer.sign(strip(pictures), "from_plate", generator.model_set, format="JPEG")
         return visit.keep(jpeg, "ai-ladder.jpg")
 
@@ -157,8 +164,8 @@ def chosen_of(shown: str, count: int) -> int:
     return chosen
 
 
-def allow_show(desk: Desk, visit: Visit, chosen: int, steps: Mapping[str, bytes]) -> None:
-    """The sitter's leave to show the room that portrait, its photograph, and these steps of a ladder.
+def allow_show(desk: Desk, visit: Visit, chosen: int, climb: Climb | None = None) -> None:
+    """The sitter's leave to show the room that portrait, its photograph, its making, and its ladder.
 
     Raises `VisitorError` when the visit is over.
     """
@@ -166,8 +173,28 @@ def allow_show(desk: Desk, visit: Visit, chosen: int, steps: Mapping[str, bytes]
         raise VisitorError("visit.over")
     made = visit.made
     own = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
-    told = {"recognition": visit.recognised[chosen]} if chosen in visit.recognised else {}
     shown = made.shows[chosen]
-    showing = replace(shown, facts={**shown.facts, **told}, frames={**shown.frames, **steps})
-    visit.code = offer(desk.album, visit.sitting, showing, own, visit.misfire_code)
-    visit.shows_climb = bool(steps)
+    facts, frames = dict(shown.facts), dict(shown.frames)
+    if chosen in visit.recognised:
+        facts["recognition"] = visit.recognised[chosen]
+    if climb:
+        kept = [visit.album.get(picture) for picture in climb.pictures]
+        frames |= {name: one.jpeg for name, one in zip(STEPS, kept, strict=True) if one}
+        facts["left"] = " ".join(map(str, climb.left))
+    try:
+        code, copies = offer(
+            desk.album, visit.sitting, replace(shown, facts=facts, frames=frames), own, visit.misfire_code
+        )
+    except KeyError as error:
+        raise VisitorError("visit.over") from error
+    visit.drop_copies()
+    visit.code, visit.copies, visit.shows_climb, visit.chosen = code, copies, climb is not None, chosen
+
+
+def _shows(shown: str, climb: Climb) -> bool:
+    """Whether the page shows that ladder, and not one that another page has replaced."""
+    try:
+        urls = [one["url"] for one in json.loads(shown)["portraits"]]
+    except (TypeError, ValueError, KeyError, RecursionError):
+        return False
+    return urls == [picture_url(picture) for picture in climb.pictures]

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from booth.quiz import Asked
-from booth.visit import Made, Stage, Visit
+from booth.visit import Climb, Made, Stage, Visit
 from pages import markup
 from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
@@ -65,7 +65,7 @@ class Views:
         if made is None:
             return {}
         return {
-            on.portraits: self._portraits(made),
+            on.portraits: self._portraits(made, visit.chosen),
             on.words: self._told(made),
             on.report: reports(say, made.likeness, [picture_url(one) for one in made.portraits]),
             on.machine: markup.note(say("result.machine")),
@@ -89,7 +89,7 @@ class Views:
         made, climb, on, say = visit.made, visit.climb, self._on.ladder, self._say
         if made is None or climb is None:
             return {}
-        steps = zip(self.shares(), climb.pictures, strict=False)  # as far as it is drawn
+        steps = zip(self.shares(climb), climb.pictures, strict=True)
         prints = [{"url": picture_url(one), "caption": share, "alt": share} for share, one in steps]
         value = {"photograph": self._photograph(made), "portraits": prints, "chosen": len(prints) - 1}
         strip = f"{picture_url(climb.strip)}?take=1" if climb.strip else ""
@@ -103,9 +103,9 @@ class Views:
             on.code: self.code(visit) if strip else "",
         }
 
-    def shares(self) -> list[str]:
+    def shares(self, climb: Climb) -> list[str]:
         """How much of the photograph each step was given, in words."""
-        return [self._say("ladder.left", p=round(100 * (1 - share))) for share in RUNGS]
+        return [self._say("ladder.left", p=left) for left in climb.left]
 
     def climbing(self, done: int) -> str:
         """How far the ladder is."""
@@ -116,7 +116,7 @@ class Views:
         name = self._say("result.photo")
         return {"url": picture_url(made.photograph), "caption": name, "alt": name}
 
-    def _portraits(self, made: Made) -> str:
+    def _portraits(self, made: Made, chosen: int) -> str:
         say = self._say
         prints = []
         for i, picture in enumerate(made.portraits, 1):
@@ -125,7 +125,7 @@ class Views:
             guarded = picture_url(mended) if mended else ""
             tells = {"guarded": guarded, "misfire": bool(misfired(made.likeness[i - 1]))}
             prints.append({"url": picture_url(picture), "caption": name, "alt": name, **tells})
-        return json.dumps({"photograph": self._photograph(made), "portraits": prints, "chosen": 0})
+        return json.dumps({"photograph": self._photograph(made), "portraits": prints, "chosen": chosen})
 
     def _honest(self, made: Made) -> str:
         """Which model drew, and what it is good for."""

@@ -127,7 +127,7 @@ class Handlers:
         programme = self._board.programme
         return self.doing(
             lambda: self.room.add(programme.approve(waiting[0])) if waiting else None,
-            self._say("host.approved_wall" if waiting[2] else "host.approved") if waiting else "",
+            self._say("host.approved_wall" if waiting[2] == "wall" else "host.approved") if waiting else "",
         )()
 
     def later(self) -> Update:
@@ -264,16 +264,20 @@ class Handlers:
         return (
             f'{title}<span class="cnt">{many}</span></h2><div class="appr"><div class="pic">'
             f'<img src="{LOOK}{waiting[1]}.jpg" alt=""></div>'
-            f"<p>{escape(say('host.approve_wall' if waiting[2] else 'host.approve_lead'))}</p></div>"
+            f"<p>{escape(say(f'host.approve_{waiting[2]}'))}</p></div>"
         )
 
-    def _next_waiting(self) -> tuple[Any, str, bool] | None:
-        """The sitting to decide about, the item of its portrait, and whether it is for the wall."""
+    def _next_waiting(self) -> tuple[Any, str, str] | None:
+        """The sitting to decide about, the item of its portrait, and what it is for: wall, ladder or lead."""
         waiting = self._board.programme.waiting()
         ordered = sorted(
             waiting, key=lambda one: self._put_off.index(one[0]) if one[0] in self._put_off else -1
         )
-        return (ordered[0][0], ordered[0][1].item.id, ordered[0][1].is_misfire) if ordered else None
+        if not ordered:
+            return None
+        sitting, found = ordered[0]
+        alone = "ladder" if found.has_ladder else "lead"
+        return sitting, found.item.id, "wall" if found.is_misfire else alone
 
     def _reach(self) -> str:
         say, board = self._say, self._board

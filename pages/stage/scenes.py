@@ -49,7 +49,7 @@ class Scenes:
         if scene == Scene.TRUTH:
             return self._truth(now, shown)
         if scene == Scene.LADDER:
-            return self._ladder(now)
+            return self._ladder(now, shown)
         return self._made(now, shown) if scene == Scene.MADE else self._room(now)
 
     def note(self, now: Snapshot) -> str:
@@ -177,13 +177,12 @@ class Scenes:
             f'<div class="below"><dl class="facts">{facts}</dl>{words}{self._them(now, shown)}</div></div>'
         )
 
-    def _ladder(self, now: Snapshot) -> str:
-        """The photograph, then the same sitter with ever less of them."""
+    def _ladder(self, now: Snapshot, shown: Exhibit) -> str:
+        """The photograph where there is one, then the same sitter with ever less of them."""
         round_id = now.asked.id if now.asked else ""
-        captions = {"photograph": self._say("stage.photograph")} | {
-            name: self._say("stage.left", p=round(100 * (1 - share)))
-            for name, share in zip(STEPS, RUNGS, strict=True)
-        }
+        left = str(shown.facts.get("left", "")).split() or [str(round(100 * (1 - one))) for one in RUNGS]
+        captions = {"photograph": self._say("stage.photograph")} if "photograph" in shown.frames else {}
+        captions |= {name: self._say("stage.left", p=p) for name, p in zip(STEPS, left, strict=True)}
         figures = "".join(
             f'<figure><div class="pic"><img src="stage/{round_id}/{name}.jpg" alt="{escape(caption)}"></div>'
             f"<figcaption><h2>{escape(caption)}</h2></figcaption></figure>"

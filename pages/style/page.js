@@ -1,7 +1,8 @@
 // What the whole page does by itself: the focus on a new screen, and asking whether somebody is still there.
 (() => {
   const IDLE_S = 90, LAST_CALL_S = 20;
-  const PATIENT = ".screen.welcome, .screen.making"; // nothing of anybody is shown, or the machine works
+  // nothing of anybody is shown, or the machine works: a ladder that is whole has a link to take it home
+  const PATIENT = ".screen.welcome, .screen.making, .screen.ladder:not(:has(.note a))";
   let screen = null, said = "", touched = Date.now();
 
   // Gradio puts a screen into the page when it is shown, and its words perhaps a moment later.
@@ -25,10 +26,11 @@
   ["pointerdown", "keydown", "input"].forEach((name) => addEventListener(name, touch, { capture: true, passive: true }));
   addEventListener("click", ({ target }) => target.closest("dialog.idle")?.close());
   setInterval(() => {
-    const idle = (Date.now() - touched) / 1000 - IDLE_S;
     const dialog = document.querySelector("dialog.idle");
     if (!dialog || !screen?.isConnected) return;
-    if (idle < 0 || screen.matches(PATIENT)) return dialog.close();
+    if (screen.matches(PATIENT)) touch();
+    const idle = (Date.now() - touched) / 1000 - IDLE_S;
+    if (idle < 0) return dialog.close();
     if (idle > LAST_CALL_S) {
       touch();
       dialog.close();

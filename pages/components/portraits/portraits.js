@@ -22,9 +22,9 @@ const frame = (print, index) => {
 };
 const draw = () => {
   const value = JSON.parse(props.value || "{}");
-  if (!value.portraits?.length) return;
+  if (!value.photograph) return;
   fill(photograph, captions[0], value.photograph);
-  const chosen = value.portraits[value.chosen];
+  const chosen = value.portraits[value.chosen] ?? { url: value.photograph.url, caption: "" }; // none is drawn yet
   skin.hidden = !chosen.guarded;
   fill(large, captions[1], mend.checked && chosen.guarded ? { ...chosen, url: chosen.guarded } : chosen);
   for (const report of document.querySelectorAll("[data-portrait]")) report.hidden = Number(report.dataset.portrait) !== value.chosen;
@@ -35,7 +35,8 @@ const draw = () => {
     strip.replaceChildren(...value.portraits.map(frame));
     strip.parentElement.hidden = value.portraits.length < 2;
   }
-  strip.querySelectorAll("input")[value.chosen].checked = true;
+  const radio = strip.querySelectorAll("input")[value.chosen];
+  if (radio) radio.checked = true;
 };
 draw();
 place();
