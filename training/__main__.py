@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--autoencoder", type=int, default=4000, help="steps")
     parser.add_argument("--denoiser", type=int, default=6000, help="steps of U-Net and text encoders")
     parser.add_argument("--pose", type=int, default=1500, help="more steps, with the ControlNet")
-    parser.add_argument("--polish", type=int, default=3600, help="steps of the decoder alone")
+    parser.add_argument("--polish", type=int, default=4600, help="steps of the decoder alone")
     parser.add_argument("--out", type=Path, default=Path("weights/mini"))
     wanted = parser.parse_args()
 

@@ -1,6 +1,6 @@
 """Teach the decoder alone texture and detail; the latents, and so the denoiser, stay what they were.
 
-    python -m training.polish --steps 3600            # after `training.redrawn`; goes on after a stop
+    python -m training.polish --steps 4600            # after `training.redrawn`; goes on after a stop
 
 Two crops of a batch come fresh from the encoder, half of them recoloured; four are of plates that the
 denoiser redrew (`redrawn.pt`), mostly of faces. A redrawn plate differs a little from its photograph, and a
@@ -192,7 +192,7 @@ def polished(model: Any) -> Any:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--steps", type=int, default=4600)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     wanted = parser.parse_args()
     train(wanted.steps, wanted.device, RUNS / "plates")
