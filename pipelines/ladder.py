@@ -44,6 +44,11 @@ class Rung:
     recognition: Measure | None  # against the selfies; None where nobody asked, or no face is found
 
 
+def has_dial(model_set: ModelSet) -> bool:
+    """Whether a set can be given less of a sitter: it starts from the plate, or knows faces."""
+    return "plate" in model_set.starts or "identity" in model_set.capabilities
+
+
 def rungs(order: Order, model_set: ModelSet) -> tuple[Order, ...]:
     """The order at each of `RUNGS`, from most of the sitter to least.
 
@@ -78,7 +83,7 @@ def ladder(
     not read. Raises `PhotoError` for a selfie that will not do, `ChoiceError` where the set has no dial.
     """
     model_set = generator.model_set
-    if "plate" not in model_set.starts and "identity" not in model_set.capabilities:
+    if not has_dial(model_set):
         raise ChoiceError(
             f"{model_set.name} has no dial: it cannot start from the plate, nor does it know faces."
         )

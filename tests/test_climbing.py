@@ -36,6 +36,7 @@ from tests.test_booth import (
     Painter,
     Updates,
     desk,
+    page_of,
     picture_of,
     sat_down,
     shown,
@@ -245,6 +246,13 @@ def test_whoever_waits_for_a_ladder_is_told_how_many_are_before_them(desk: Desk,
         told = next(steps)[on.ladder.steps]
         assert WORDS.say("making.queue_one", s=desk.line.usual_s) in told
     assert shown(on, list(steps)[-1]) == ["ladder"]
+
+
+def test_a_set_without_a_dial_offers_no_ladder(desk: Desk) -> None:
+    assert page_of(desk)[1].result.quiet["ladder"].visible
+    painter: Any = Painter()
+    painter.model_set = painter.model_set.model_copy(update={"starts": ("noise",), "start": "noise"})
+    assert not page_of(replace(desk, generator=painter))[1].result.quiet["ladder"].visible
 
 
 def test_a_step_is_called_by_what_it_was_given() -> None:

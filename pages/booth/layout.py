@@ -29,6 +29,7 @@ from pages.components.portraits import portraits
 from pages.components.wipe import wipe
 from pages.desk import Desk
 from pages.samples import SAMPLES
+from pipelines.ladder import has_dial
 from pipelines.sitting import MOST_SELFIES
 from votes.schema import Kind
 
@@ -182,6 +183,7 @@ class Layout:
                 with gr.Row(elem_classes=["acts"]):
                     guess, take = _button(say("result.vote"), "go"), _html("")
             quiet = self._foot(delete="result.delete", ladder="ladder.link", again="result.again")
+            quiet["ladder"].visible = has_dial(self._desk.generator.model_set)
         parts: dict[str, Any] = {
             "portraits": shown,
             "words": words,
