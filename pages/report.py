@@ -31,14 +31,15 @@ def reports(say: Say, found: Sequence[LikenessReport | None], pictures: Sequence
 
 
 def briefly(say: Say, found: Sequence[LikenessReport | None]) -> str:
-    """The same in words alone, one a step of the ladder."""
+    """The same in words alone, one a step of the ladder; the last one visible, as its picture is."""
     inside = []
     for i, report in enumerate(found):
+        hidden = "" if i + 1 == len(found) else " hidden"
         told = markup.note(say("result.unseen"))
         if report:
             told = "".join(_line(say, report, name) for name in FRAMES)
             told = f'<ul class="brief">{told}</ul>'
-        inside.append(f'<section class="likeness" data-portrait="{i}" hidden>{told}</section>')
+        inside.append(f'<section class="likeness" data-portrait="{i}"{hidden}>{told}</section>')
     return "".join(inside)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import html
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,8 @@ def test_each_step_says_what_it_changed_and_all_six_can_be_taken_home(desk: Desk
     desk, _, on, climbs = sat(desk, astronaut)
     last = climbed(climbs)[-1]
     assert last[on.ladder.report].count("data-portrait") == len(RUNGS)
+    told = re.findall(r'data-portrait="(\d)"( hidden)?>', last[on.ladder.report])
+    assert [number for number, hidden in told if not hidden] == ["5"]  # that of the picture that is large
     assert WORDS.say("likeness.level_unchanged") in last[on.ladder.report].partition('data-portrait="1"')[0]
     visit = visit_of(desk)
     assert visit.sitting and visit.climb and visit.climb.strip

@@ -128,6 +128,8 @@ def test_a_room_from_the_sitters_leave_to_the_export(browser: Browser, booth: Bo
             stage.keyboard.press("ArrowLeft")
             expect(stage.locator(".strip figure")).to_have_count(pictures)
         export_is_right(host.page)
+        button(sitter, "ladder.back").click()
+        expect(sitter.locator(".result .say .ticks input").first).to_be_checked()
         button(sitter, "result.delete").click()
         button(sitter, "delete.yes").click()
         expect(stage.locator(".waiting")).to_be_visible(timeout=10_000)  # gone from the stage at once
