@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
-from diffusers import EulerDiscreteScheduler
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -31,6 +30,7 @@ from training.networks import (
     kept_tokenizers,
     new_autoencoder,
     new_networks,
+    new_scheduler,
     start_pose_from_unet,
 )
 
@@ -136,9 +136,7 @@ def guess_noise(
     return F.mse_loss(drawn.float(), noise)
 
 
-ALPHAS = EulerDiscreteScheduler(
-    beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
-).alphas_cumprod
+ALPHAS = new_scheduler().alphas_cumprod
 
 
 def learning_rate(step: int, began: int, steps: int, highest: float) -> float:

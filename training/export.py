@@ -10,10 +10,17 @@ import argparse
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler
+from diffusers import AutoencoderKL
 
 from training.data import all_captions
-from training.networks import CHANNELS, MiniNetworks, kept_tokenizers, new_autoencoder, new_networks
+from training.networks import (
+    CHANNELS,
+    MiniNetworks,
+    kept_tokenizers,
+    new_autoencoder,
+    new_networks,
+    new_scheduler,
+)
 from training.polish import polished
 
 RUNS = Path("runs/mini")
@@ -58,9 +65,7 @@ def export(out: Path) -> None:
         getattr(networks, name).save_pretrained(out / name)
     networks.tokenizer.save_pretrained(out / "tokenizer")
     networks.tokenizer_2.save_pretrained(out / "tokenizer_2")
-    EulerDiscreteScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
-    ).save_pretrained(out / "scheduler")
+    new_scheduler().save_pretrained(out / "scheduler")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from pipelines.look import read_looks
 from training.data import Example, examples, split
 from training.denoiser import ALPHAS
-from training.networks import TIME_IDS, MiniNetworks
+from training.networks import MiniNetworks
 from training.restart import shipped_networks
 
 LEVELS = (25, 50, 100, 150, 250, 400, 600, 800)
@@ -48,19 +48,8 @@ def left(networks: MiniNetworks, plates: list[Example], latents: Tensor, level: 
         maps = (
             torch.from_numpy(np.stack([one.pose for one in plates[part]])).permute(0, 3, 1, 2).float() / 255
         )
-        added = {"text_embeds": pooled[part], "time_ids": torch.tensor(TIME_IDS).expand(len(noisy), 6)}
         at = torch.full((len(noisy),), level)
-        down, mid = networks.controlnet(
-            noisy, at, states[part], maps, added_cond_kwargs=added, return_dict=False
-        )
-        drawn = networks.unet(
-            noisy,
-            at,
-            states[part],
-            added_cond_kwargs=added,
-            down_block_additional_residuals=down,
-            mid_block_additional_residual=mid,
-        ).sample
+        drawn = networks.guess(noisy, at, states[part], pooled[part], maps)
         errors.append(F.mse_loss(drawn, noise, reduction="none").mean((1, 2, 3)))
     return torch.cat(errors).double().numpy()
 

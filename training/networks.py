@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UNet2DConditionModel
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
@@ -22,6 +22,13 @@ TIME_WIDTH = 32
 # SDXL's six size numbers (original, crop, target); ours never vary
 TIME_IDS = (float(CANVAS[1]), float(CANVAS[0]), 0.0, 0.0, float(CANVAS[1]), float(CANVAS[0]))
 BLOCKS = (64, 128, 192)
+
+
+def new_scheduler() -> EulerDiscreteScheduler:
+    """SDXL's noise, and the steps that the set is drawn in."""
+    return EulerDiscreteScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
+    )
 
 
 def new_autoencoder() -> AutoencoderKL:
@@ -129,6 +136,21 @@ class MiniNetworks:
             states.append(out.hidden_states[-2])
             pooled = out[0]
         return torch.cat(states, dim=-1), pooled
+
+    def guess(self, noisy: Tensor, level: Tensor, states: Tensor, pooled: Tensor, maps: Tensor) -> Tensor:
+        """The noise in (n, 8, h, w), by the U-Net with the ControlNet; `maps` (n, 3, 8h, 8w) in 0..1."""
+        time_ids = torch.tensor(TIME_IDS, device=noisy.device).expand(len(noisy), 6)
+        added = {"text_embeds": pooled, "time_ids": time_ids}
+        down, mid = self.controlnet(noisy, level, states, maps, added_cond_kwargs=added, return_dict=False)
+        guessed: Tensor = self.unet(
+            noisy,
+            level,
+            states,
+            added_cond_kwargs=added,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=mid,
+        ).sample
+        return guessed
 
 
 def kept_tokenizers(captions: list[str], runs: Path) -> tuple[CLIPTokenizer, CLIPTokenizer]:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import EulerDiscreteScheduler
 from torch import Tensor
 
 from training.denoiser import RUNS, latent_scale, read_lessons
 from training.export import trained_networks
-from training.networks import TIME_IDS, MiniNetworks
+from training.networks import MiniNetworks, new_scheduler
 
 STRENGTHS = (0.15, 0.15, 0.3, 0.15, 0.15, 0.45)  # in turn: mostly the set's own, some further up the ladder
 STEPS, BATCH = 20, 16
@@ -29,30 +28,17 @@ def redrawn(
 ) -> Tensor:
     """Latents (n, 8, h, w) of mean 0 and spread 1 after the last `strength` of 20 Euler steps."""
     device = next(networks.unet.parameters()).device
-    scheduler = EulerDiscreteScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
-    )
+    scheduler = new_scheduler()
     scheduler.set_timesteps(STEPS, device=device)
     timesteps = scheduler.timesteps[-round(STEPS * strength) :]
     scheduler.set_begin_index(STEPS - len(timesteps))
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     x = scheduler.add_noise(latents.to(device), noise, timesteps[:1].repeat(len(latents)))
     states, pooled = networks.encode(captions)
-    added = {"text_embeds": pooled, "time_ids": torch.tensor(TIME_IDS, device=device).expand(len(x), 6)}
     maps = poses.permute(0, 3, 1, 2).float().to(device) / 255
     for timestep in timesteps:
         seen = scheduler.scale_model_input(x, timestep)
-        down, mid = networks.controlnet(
-            seen, timestep, states, maps, added_cond_kwargs=added, return_dict=False
-        )
-        guessed = networks.unet(
-            seen,
-            timestep,
-            states,
-            added_cond_kwargs=added,
-            down_block_additional_residuals=down,
-            mid_block_additional_residual=mid,
-        ).sample
+        guessed = networks.guess(seen, timestep, states, pooled, maps)
         x = scheduler.step(guessed, timestep, x).prev_sample
     done: Tensor = x.cpu()
     return done

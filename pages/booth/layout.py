@@ -270,9 +270,10 @@ class Layout:
 
     def _bar(self, stage: Stage) -> str:
         names = [self._say(f"step.{one.value}") for one in STEPS]
-        if OF.get(stage, stage) not in STEPS:
+        stage = OF.get(stage, stage)
+        if stage not in STEPS:
             return markup.bar("", names, None)
-        step = STEPS.index(OF.get(stage, stage)) + 1
+        step = STEPS.index(stage) + 1
         label = self._say("step.of", i=step, n=len(STEPS), name=names[step - 1])
         return markup.bar(label, names, step)
 
