@@ -9,7 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from errors import ChoiceError, PresetError
 
@@ -111,6 +112,25 @@ class Backdrop(Preset):
     glow: Annotated[Share, Field(description="Lamp on the backdrop behind the sitter, share of white")] = 0.0
 
 
+Degrees = Annotated[float, Field(strict=True, ge=-90, le=90)]
+Crop = Annotated[float, Field(strict=True, ge=0.8, le=1.15)]
+
+
+class Variation(Preset):
+    """How far the portraits of one sitting may differ, lowest and highest; the first is the look's own."""
+
+    key: Annotated[tuple[Degrees, Degrees], Field(description="Where the key lamp may stand, as light.key")]
+    fill: Annotated[tuple[Share, Share], Field(description="How soft the light may be, as light.fill")]
+    crop: Annotated[tuple[Crop, Crop], Field(description="Head height, times the framing's: below 1 wider")]
+
+    @field_validator("key", "fill", "crop")
+    @classmethod
+    def _in_order(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        if pair[0] > pair[1]:
+            raise PydanticCustomError("rule", "The lowest comes first")
+        return pair
+
+
 class Look(Preset):
     """One way to photograph a person."""
 
@@ -126,6 +146,7 @@ class Look(Preset):
     framing: Framing
     identity: Annotated[Share, Field(description="IP-Adapter scale: how much of the face comes from photos")]
     pose: Annotated[float, Field(strict=True, ge=0, le=1.5, description="ControlNet conditioning scale")]
+    variation: Variation | None = None
 
     def lit(self, key: float | None = None, fill: float | None = None) -> "Look":
         """The same look under other light. Raises `ChoiceError` when a value is out of range."""
@@ -144,6 +165,15 @@ class Expression(Preset):
     title: Annotated[Sentence, Field(description="What people read")]
     prompt: Annotated[Sentence, Field(description="What the model reads after the look's prompt")]
     negative_prompt: Annotated[str, Field(max_length=300, description="What the model should avoid")] = ""
+    smile: Annotated[
+        float,
+        Field(
+            strict=True,
+            ge=-1,
+            le=1,
+            description="How far a plate's mouth is moved: 1 a warm smile, below 0 serious",
+        ),
+    ] = 0.0
     place: Annotated[
         int, Field(strict=True, ge=0, le=999, description="Where it stands among them; ties by name")
     ] = 100
