@@ -28,7 +28,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipelines.generate import Generator, Rendering, Request
+from pipelines.conditioning import Request
+from pipelines.generate import Generator, Rendering
 from pipelines.loading import Networks, load_networks
 from pipelines.model_set import WEIGHTS, Device, Kind, ModelSet, Plan, choose, read_model_sets
 from pipelines.preview import Pixels, to_tensor
@@ -116,7 +117,8 @@ def _request(model_set: ModelSet, count: int) -> Request:
     cv2.line(pose, (width // 2, height // 3), (width // 2, height), (255, 85, 0), 5)
     plate = cv2.resize(face[:, 51:461], (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
     words = ("studio headshot, seamless grey backdrop, soft key light", "blurry, text")
-    return Request(*words, pose, (face[:300, 80:380],), plate, tuple(range(count)), 0.7, 0.9)
+    poses, plates = (pose,) * count, (plate,) * count
+    return Request(*words, poses, (face[:300, 80:380],), plates, tuple(range(count)), 0.7, 0.9)
 
 
 def portraits(generator: Generator, request: Request) -> list[Pixels]:
@@ -130,13 +132,13 @@ def bare(networks: Networks, model_set: ModelSet, request: Request) -> list[Pixe
     from diffusers import StableDiffusionXLControlNetPipeline as FromNoise
 
     pipe, images = networks.encoding, []
-    options: dict[str, Any] = {"image": Image.fromarray(request.control)}
+    options: dict[str, Any] = {"image": Image.fromarray(request.controls[0])}
     course = model_set.course()
     if course.start == "noise":
         pipe = FromNoise(**pipe.components, add_watermarker=False)
         pipe.set_progress_bar_config(disable=True)
     else:
-        options = {"image": Image.fromarray(request.plate), "control_image": options["image"]}
+        options = {"image": Image.fromarray(request.plates[0]), "control_image": options["image"]}
         options["strength"] = course.strength
     if "identity" in model_set.capabilities:
         pipe.set_ip_adapter_scale(request.identity)
@@ -166,7 +168,7 @@ def _noisy(networks: Networks, model_set: ModelSet, request: Request, seeds: tup
     noise = noise.to(networks.device, networks.dtype)
     if course.start == "noise":
         return noise
-    pixels = (to_tensor(request.plate) * 2 - 1).to(networks.device, networks.dtype)
+    pixels = (to_tensor(request.plates[0]) * 2 - 1).to(networks.device, networks.dtype)
     latents = pipe.vae.encode(pixels).latent_dist.mode() * pipe.vae.config.scaling_factor
     pipe.scheduler.set_timesteps(model_set.steps, device=networks.device)
     timesteps, _ = pipe.get_timesteps(model_set.steps, course.strength, networks.device)

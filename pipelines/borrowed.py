@@ -13,7 +13,8 @@ from contextlib import closing
 from typing import Any
 
 from errors import NoQuota
-from pipelines.generate import Event, Generator, Pixels, Request
+from pipelines.conditioning import Request
+from pipelines.generate import Event, Generator, Pixels
 
 # What a visitor's quota must still hold, and the longest a drawing may take: four portraits of eight steps
 # and their decoding are 0.4 PFLOP, a few seconds on that card; the rest is for a slow start.

@@ -1,4 +1,4 @@
-"""Pose map, faces, prompt and plate to portraits, with any `ModelSet`.
+"""Pose maps, faces, prompt and plates to portraits, with any `ModelSet`.
 
 All pictures are uint8 (H, W, 3) sRGB, at the set's canvas unless said otherwise. One seed is one portrait:
 its noise is drawn on the processor, so it is the same on every machine and whoever it is drawn with.
@@ -18,36 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from errors import ChoiceError, TooMuch
+from pipelines.conditioning import Conditions, Request, check_request, conditions_of, latents_of, options_for
 from pipelines.loading import SAMPLERS, Loader, Networks, load_networks, quiet
 from pipelines.model_set import WEIGHTS, Course, ModelSet, Start, find_device, locate, revisions
-from pipelines.preview import Sketch, fitted_sketch, heading, tiny_sketch, to_pixels, to_tensor
+from pipelines.preview import Sketch, heading, to_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Pixels = NDArray[np.uint8]
-MOST_REFERENCES = 4
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """What to draw. Portraits differ by their seed only."""
-
-    prompt: str
-    negative_prompt: str  # read by sets with guidance only
-    control: Pixels  # the pose map
-    references: tuple[Pixels, ...]  # up to four square face crops of any size; first counts like last
-    plate: Pixels
-    seeds: tuple[int, ...]
-    identity: float  # IP-Adapter scale, 0..1
-    pose: float  # ControlNet scale, 0..1.5
-    start: Start | None = None  # None: the set's own
-    strength: float | None = None  # share of the schedule, for a start from the plate; None: the set's own
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,15 +63,6 @@ Event = Progress | Rendering
 
 class _Closed(Exception):
     """Nobody reads the events any more."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Inputs:
-    """A request in the networks' terms: made once, used for every batch."""
-
-    options: dict[str, Any]  # for the pipeline's call
-    latents: "Tensor | None"  # the encoded plate (1, C, h, w), for a start from it
-    sketch: Sketch | None  # latents to pictures (n, 3, h, w) in -1..1
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +120,7 @@ class Generator:
         of the wrong shape; while drawing what `load` raises, and `TooMuch`.
         """
         course = self.model_set.course(request.start, request.strength)
-        _check(request, self.model_set)
+        check_request(request, self.model_set)
         return self._events(request, course)
 
     def round_trip(self, pixels: Pixels) -> Pixels:
@@ -209,19 +183,19 @@ class Generator:
         vae = networks.drawing.vae
         try:
             with torch.no_grad():
-                latents = _encode(networks, pixels) / vae.config.scaling_factor
+                latents = latents_of(networks, pixels) / vae.config.scaling_factor
                 return to_pixels(vae.decode(latents).sample)[0]
         finally:
             networks.release()
 
     def _portraits(self, job: _Job) -> None:
         """All portraits in batches, in smaller ones when the memory does not suffice."""
-        inputs, first, seeds = None, 0, job.request.seeds
+        conditions, first, seeds = None, 0, job.request.seeds
         while first < len(seeds):
             batch = seeds[first : first + self._batch]
             try:
-                inputs = inputs or _prepare(job)
-                latents, seconds = _denoise(job, inputs, first, batch)
+                conditions = conditions or conditions_of(job.request, job.model_set, job.networks, job.course)
+                latents, seconds = _denoise(job, conditions, first, batch)
             except RuntimeError as error:
                 if not _out_of_memory(error):
                     raise
@@ -237,70 +211,7 @@ class Generator:
             log.warning("Out of memory with %d portraits at a time, now %d.", len(batch), self._batch)
 
 
-def _check(request: Request, model_set: ModelSet) -> None:
-    """Programming errors, said before a thread starts."""
-    width, height = model_set.canvas
-    for name, pixels in (("control", request.control), ("plate", request.plate)):
-        if pixels.shape != (height, width, 3) or pixels.dtype != np.uint8:
-            raise ValueError(f"{name}: {pixels.dtype} {pixels.shape}, not uint8 {(height, width, 3)}")
-    if len(request.references) > MOST_REFERENCES:
-        raise ValueError(f"{len(request.references)} references, at most {MOST_REFERENCES}")
-
-
-def _prepare(job: _Job) -> _Inputs:
-    """Encode prompt, faces and plate: once, whatever the number of portraits."""
-    networks, request, guided = job.networks, job.request, job.model_set.guidance > 1
-    names = (
-        "prompt_embeds",
-        "negative_prompt_embeds",
-        "pooled_prompt_embeds",
-        "negative_pooled_prompt_embeds",
-    )
-    embeds = networks.encoding.encode_prompt(
-        request.prompt if "prompt" in job.model_set.capabilities else "",
-        device=networks.device,
-        do_classifier_free_guidance=guided,
-        negative_prompt=request.negative_prompt or None,
-    )
-    options: dict[str, Any] = {
-        name: None if tensor is None else tensor.to(networks.dtype)
-        for name, tensor in zip(names, embeds, strict=True)
-    }
-    if "identity" in job.model_set.capabilities:
-        options["ip_adapter_image_embeds"] = [_faces(networks, request, guided)]
-    options["control_image"] = to_tensor(request.control)
-    options["image"] = to_tensor(request.plate)  # only looked at: its latents come ready made
-    options["controlnet_conditioning_scale"] = (
-        float(request.pose) if "pose" in job.model_set.capabilities else 0.0
-    )
-    latents = _encode(networks, request.plate) if job.course.start == "plate" else None
-    sketch = tiny_sketch(networks) if networks.preview else fitted_sketch(latents, request.plate)
-    return _Inputs(options, latents, sketch)
-
-
-def _faces(networks: Networks, request: Request, guided: bool) -> "Tensor":
-    """What the image encoder sees in the face crops, and how much of it shall count.
-
-    (1, faces, tokens, width), twice that with guidance. Without a face the adapter is switched off, but
-    its U-Net asks for an input all the same.
-    """
-    pipe = networks.encoding
-    pipe.set_ip_adapter_scale(float(request.identity) if request.references else 0.0)
-    pictures = [Image.fromarray(face) for face in request.references] or [Image.new("RGB", (224, 224))]
-    device = pipe.image_encoder.device  # where an offloading or 8-bit plan keeps it
-    embeds: Tensor = pipe.prepare_ip_adapter_image_embeds([pictures], None, device, 1, guided)[0]
-    return embeds.to(networks.device, networks.dtype)
-
-
-def _encode(networks: Networks, plate: Pixels) -> "Tensor":
-    """The plate's latents (1, C, H/8, W/8), scaled. The mean, not a sample: the same for every portrait."""
-    vae = networks.drawing.vae
-    pixels = (to_tensor(plate) * 2 - 1).to(networks.device, networks.dtype)
-    latents: Tensor = vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor
-    return latents
-
-
-def _denoise(job: _Job, inputs: _Inputs, first: int, seeds: tuple[int, ...]) -> tuple["Tensor", float]:
+def _denoise(job: _Job, conditions: Conditions, first: int, seeds: tuple[int, ...]) -> tuple["Tensor", float]:
     """Finished latents (n, C, h, w) of some portraits, and the seconds that each took.
 
     One pipeline serves both starts: from noise it is image to image at strength 1, which gives pixel for
@@ -315,21 +226,21 @@ def _denoise(job: _Job, inputs: _Inputs, first: int, seeds: tuple[int, ...]) -> 
     noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
     noise = noise.to(job.networks.device, job.networks.dtype)
     pipe.scheduler.set_timesteps(job.model_set.steps, device=job.networks.device)
-    if inputs.latents is None:
+    if conditions.latents is None:
         noisy = noise * pipe.scheduler.init_noise_sigma
     else:
         timesteps, _ = pipe.get_timesteps(job.model_set.steps, strength, job.networks.device)
-        noisy = pipe.scheduler.add_noise(inputs.latents, noise, timesteps[:1].repeat(len(seeds)))
+        clean = conditions.latents[first : first + len(seeds)]
+        noisy = pipe.scheduler.add_noise(clean, noise, timesteps[:1].repeat(len(seeds)))
     latents = _call(
         pipe,
-        **inputs.options,
+        **options_for(conditions, first, len(seeds)),
         latents=noisy,
         generator=generators,
-        num_images_per_prompt=len(seeds),
         num_inference_steps=job.model_set.steps,
         strength=strength,
         guidance_scale=job.model_set.guidance,
-        callback_on_step_end=_Watcher(job, inputs.sketch, first, noisy),
+        callback_on_step_end=_Watcher(job, conditions.sketch, first, noisy),
         output_type="latent",
     ).images
     latents[0, 0, 0, 0].item()  # a GPU answers before it is done: wait, so that the seconds are true

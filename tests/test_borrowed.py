@@ -67,7 +67,7 @@ def spent(task: Callable[..., Any]) -> Callable[..., Any]:
 
 def request(seed: int = 3) -> Request:
     grey = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
-    return Request("a portrait", "", np.zeros_like(grey), (), grey, (seed, seed + 1), 0.5, 1.0)
+    return Request("a portrait", "", (np.zeros_like(grey),) * 2, (), (grey,) * 2, (seed, seed + 1), 0.5, 1.0)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from errors import ChoiceError, NotDownloaded, TooMuch
-from pipelines.generate import Generator, Progress, Rendering, Request
+from pipelines.conditioning import Request
+from pipelines.generate import Generator, Progress, Rendering
 from pipelines.loading import SAMPLERS, Networks, load_networks
 from pipelines.model_set import ModelSet, Plan, locate, read_model_sets
 from pipelines.photo import Photo
@@ -77,16 +78,20 @@ def request_of(astronaut: Photo, hopper: Photo) -> Callable[..., Request]:
     plain = Request(
         prompt="studio headshot of a person",
         negative_prompt="blurry",
-        control=pose,
+        controls=(pose,),
         references=(first, second, first[:, ::-1].copy(), second[:, ::-1].copy()),
-        plate=cv2.resize(astronaut.pixels[:, 51:461], CANVAS, interpolation=cv2.INTER_AREA),
+        plates=(cv2.resize(astronaut.pixels[:, 51:461], CANVAS, interpolation=cv2.INTER_AREA),),
         seeds=(7,),
         identity=0.7,
         pose=0.9,
     )
 
     def change(**changes: Any) -> Request:
-        return dataclasses.replace(plain, **changes)
+        """`control` and `plate` stand for one that all portraits have."""
+        count = len(changes.get("seeds", plain.seeds))
+        controls = (changes.pop("control", pose),) * count
+        plates = (changes.pop("plate", plain.plates[0]),) * count
+        return dataclasses.replace(plain, **{"controls": controls, "plates": plates} | changes)
 
     return change
 
@@ -173,7 +178,7 @@ def test_a_negative_prompt_counts_with_guidance_only(make: Make, request_of: Req
 def test_the_small_set_redraws_the_plate_and_knows_no_faces(make: Make, request_of: RequestOf) -> None:
     mini, asked = make("mini"), request_of()
     before = portrait(mini, asked)
-    assert difference(before, portrait(mini, request_of(plate=255 - asked.plate))) > 0
+    assert difference(before, portrait(mini, request_of(plate=255 - asked.plates[0]))) > 0
     assert difference(before, portrait(mini, request_of(strength=0.7))) > 0
     assert difference(before, portrait(mini, request_of(control=other_pose()))) > 0
     assert difference(before, portrait(mini, request_of(prompt="outdoors"))) > 0
@@ -181,7 +186,7 @@ def test_the_small_set_redraws_the_plate_and_knows_no_faces(make: Make, request_
 
 
 def test_a_plate_counts_for_a_start_from_it_only(make: Make, request_of: RequestOf) -> None:
-    asked = request_of(), request_of(plate=255 - request_of().plate)
+    asked = request_of(), request_of(plate=255 - request_of().plates[0])
     assert difference(*(portrait(make(FROM_NOISE), one) for one in asked)) == 0
 
 
@@ -230,7 +235,7 @@ def test_a_pose_scale_of_zero_makes_the_pose_irrelevant_and_spares_the_controlne
     assert len(calls) == 1  # to learn the shapes
 
 
-def test_prompt_faces_and_plate_are_encoded_once_for_all_portraits(
+def test_prompt_faces_and_each_plate_are_encoded_once_for_all_portraits(
     opened: Opened, request_of: RequestOf
 ) -> None:
     generator, networks = opened(FROM_NOISE, batch=2)
@@ -239,7 +244,7 @@ def test_prompt_faces_and_plate_are_encoded_once_for_all_portraits(
     plates = calls_of(networks.drawing.vae.encoder)
     asked = request_of(seeds=(1, 2, 3, 4), start="plate", strength=0.5)
     assert len(portraits(generator, asked)) == 4
-    assert (len(words), faces[0], plates) == (1, 4, [1])
+    assert (len(words), faces[0], plates) == (1, 4, [1])  # one plate for all four: encoded once
     assert len(faces) <= 2  # the faces, and their absence
 
 
@@ -251,6 +256,30 @@ def test_a_portrait_is_the_same_in_a_group_and_alone(
     group = portraits(make(name, batch), request_of(seeds=(1, 2, 3, 4)))
     assert [one.index for one in group] == [0, 1, 2, 3]
     assert difference(group[2].image, portrait(make(name), request_of(seeds=(3,)))) <= 1
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_portrait_of_a_group_has_its_own_plate_and_pose_map(
+    name: str, make: Make, request_of: RequestOf
+) -> None:
+    plain = request_of()
+    start = {"start": "plate", "strength": 0.5}
+    other = {"plate": 255 - plain.plates[0], "control": other_pose()}
+    mixed = request_of(
+        seeds=(1, 1),
+        controls=(plain.controls[0], other["control"]),
+        plates=(plain.plates[0], other["plate"]),
+        **start,
+    )
+    first, second = (one.image for one in portraits(make(name), mixed))
+    assert difference(first, portrait(make(name), request_of(seeds=(1,), **start))) <= 1
+    assert difference(second, portrait(make(name), request_of(seeds=(1,), **start, **other))) <= 1
+    assert difference(first, second) > 1
+
+
+def test_a_request_has_a_plate_and_a_pose_map_for_every_seed(make: Make, request_of: RequestOf) -> None:
+    with pytest.raises(ValueError, match="plates: 1 for 2 seeds"):
+        make("mini").draw(request_of(seeds=(1, 2), plates=request_of().plates))
 
 
 def test_progress_counts_the_steps_that_really_run(make: Make, request_of: RequestOf) -> None:
@@ -319,7 +348,7 @@ def test_from_noise_it_draws_what_diffusers_text_to_image_draws(
     ours = portraits(generator, asked)
     theirs = StableDiffusionXLControlNetPipeline(**networks.encoding.components, add_watermarker=False)
     theirs.set_progress_bar_config(disable=True)
-    control = Image.fromarray(asked.control)
+    control = Image.fromarray(asked.controls[0])
     images = theirs(image=control, **reference_arguments(generator, networks, asked)).images
     for mine, image in zip(ours, images, strict=True):
         assert difference(mine.image, (image * 255).round()) <= 1
@@ -334,10 +363,12 @@ def test_from_the_plate_it_draws_what_diffusers_image_to_image_draws(
     assert ours.executed_steps == 12
     vae = networks.encoding.vae
     with torch.no_grad():
-        latents = vae.encode(to_tensor(asked.plate) * 2 - 1).latent_dist.mode() * vae.config.scaling_factor
+        latents = (
+            vae.encode(to_tensor(asked.plates[0]) * 2 - 1).latent_dist.mode() * vae.config.scaling_factor
+        )
     images = networks.encoding(
         image=latents,
-        control_image=Image.fromarray(asked.control),
+        control_image=Image.fromarray(asked.controls[0]),
         strength=0.4,
         **reference_arguments(generator, networks, asked),
     ).images

@@ -195,7 +195,7 @@ def test_a_plate_is_redrawn_as_the_product_draws_it(astronaut: Photo) -> None:
     pixels = np.asarray(cv2.resize(astronaut.pixels[:, 51:461], (256, 320)), np.uint8)
     control = np.zeros_like(pixels)
     cv2.circle(control, (128, 120), 20, (255, 0, 0), -1)
-    request = Request(all_captions()[0], "", control, (), pixels, (7,), 0.0, 1.0)
+    request = Request(all_captions()[0], "", (control,), (), (pixels,), (7,), 0.0, 1.0)
     (drawn,) = [one.image for one in generator.draw(request) if isinstance(one, Rendering)]
     autoencoder = AutoencoderKL.from_pretrained(WEIGHTS / "mini" / "vae").float().eval()
     with torch.no_grad():
