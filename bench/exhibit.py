@@ -32,7 +32,7 @@ from pipelines.generate import Generator
 from pipelines.look import read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import open_photo
-from pipelines.sitting import Order, PlateReady, PortraitReady, sit
+from pipelines.sitting import Order, PortraitReady, sit
 from pipelines.studio import Studio
 from training.data import split
 
@@ -66,15 +66,13 @@ def exhibits(paths: list[Path], generator: Generator) -> Iterator[tuple[bytes, b
     with FaceFinder() as finder, Studio() as studio:
         for index, path in enumerate(paths):
             order = Order(looks[index % len(looks)], variations=1, seed=index)
-            plate, drawn = np.zeros((0, 0, 3), np.uint8), []
+            drawn = None
             chain = sit([open_photo(path)], order, finder, studio, generator)
             with suppress(PhotoError), closing(chain) as events:  # a selfie like that would be taken again
-                plate = next(event.plate.pixels for event in events if isinstance(event, PlateReady))
-                ready = next(event for event in events if isinstance(event, PortraitReady))
-                drawn.append(ready.portrait.rendering.image)
-            if not drawn:
+                drawn = next(event.portrait for event in events if isinstance(event, PortraitReady))
+            if drawn is None:
                 continue
-            photograph, portrait = pair(plate, drawn, generator)
+            photograph, portrait = pair(drawn.setup.plate.pixels, drawn.image, generator.model_set)
             yield photograph, portrait
             print(f"{index + 1} of {len(paths)}", end="\r", file=sys.stderr)
 

@@ -26,8 +26,9 @@ from scipy.optimize import linear_sum_assignment
 from bench.drift import DRIFTS, RETOUCHED, Drifts, mixed, same
 from bench.likeness_page import page, plot, table_of_thresholds
 from errors import PhotoError
+from pipelines.conditioning import Request
 from pipelines.face import Face, FaceFinder
-from pipelines.generate import Generator, Rendering, Request
+from pipelines.generate import Generator, Rendering
 from pipelines.likeness import Subject, compare, study
 from pipelines.look import Framing, read_looks
 from pipelines.model_set import read_model_sets
@@ -176,9 +177,9 @@ class Lab:
         request = Request(
             prompt=order.prompt,
             negative_prompt=order.negative_prompt,
-            control=pose.image,
+            controls=(pose.image,),
             references=(),
-            plate=pixels,
+            plates=(pixels,),
             seeds=order.seeds,
             identity=0.0,
             pose=self._look.pose,

@@ -3,9 +3,9 @@
     FACE_VALUE_PORTRAITS=... python -m bench.mini [--quick | --sitters 30] [--sheet FILE] [--json]
 
 Held-out sitters (`training.data.split`), as many of each skin-tone band as there are; one look each, two
-seeds at the set's own strength, and the ladder's six strengths. Medians are of sitters (a sitter's portraits
-averaged first) with a bootstrap interval, shares of portraits with Wilson's. `--sheet` draws plate, round
-trip, portrait and ladder of each sitter at 100 %. The last line is one JSON object.
+portraits at the set's own strength, finished, and the ladder's six strengths. Medians are of sitters (a
+sitter's portraits averaged first) with a bootstrap interval, shares of portraits with Wilson's. `--sheet`
+draws plate, portrait and ladder of each sitter. The last line is one JSON object.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 
 from bench.mini_judges import median_interval, told_apart
-from bench.mini_sitters import FREE, Findings, Known, Lab, own_faces
+from bench.mini_sitters import Findings, Known, Lab, own_faces
 from errors import PhotoError
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator, Progress
@@ -32,15 +32,16 @@ from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
 from pipelines.model_set import WEIGHTS, read_model_sets
 from pipelines.photo import open_photo
-from pipelines.pose import pose_map
-from pipelines.sitting import Order, find_faces, request_for
-from pipelines.studio import Studio, plate
+from pipelines.sitting import Order, find_faces, request_for, set_up
+from pipelines.studio import Studio
 from training.data import sitters as people
 from training.data import split
 from votes.tally import wilson
 
 BANDS = ("dark", "mid", "light")  # skin_ita below 10, to 38, above
 FACES = Path("runs/mini/faces.npz")
+VARIED = ("seed", "light", "crop")
+MOODS = ("warm_smile", "serious")
 Gathered = dict[str, list[Findings]]
 
 
@@ -98,6 +99,9 @@ def by_band(gathered: Gathered, name: str) -> dict[str, dict[str, float]]:
     return {"all": median(everyone, name)} | {band: median(gathered[band], name) for band in BANDS}
 
 
+MOVED = {"moves": median, "share": share}
+
+
 def strangers(known: Known, people: list[list[str]]) -> tuple[float, float]:
     """How near real people come to somebody else: descriptor distance that 99 % keep, likeness of crops too.
 
@@ -125,7 +129,7 @@ def copies(found: Sequence[Findings], limits: tuple[float, float]) -> dict[str, 
 
 
 def auc(found: Sequence[Findings]) -> float:
-    """How well simple cues tell portrait from plate, both through the autoencoder."""
+    """How well simple cues tell portrait from plate."""
     rows = [(index, pair) for index, one in enumerate(found) for pair in one.cues]
     photographs, portraits = (np.stack([pair[side] for _, pair in rows]) for side in (0, 1))
     return told_apart(photographs, portraits, np.array([index for index, _ in rows]))
@@ -133,11 +137,11 @@ def auc(found: Sequence[Findings]) -> float:
 
 def timed(lab: Lab, path: Path) -> dict[str, float]:
     """Four portraits, warm, medians of three: seconds by the clock, of processor, to the first preview."""
-    look, model_set = read_looks()["grey"], lab.generator.model_set
+    model_set, order = lab.generator.model_set, Order(read_looks()["grey"])
     (face,) = find_faces([open_photo(path)], lab.finder)
-    framing = model_set.framing or look.framing
-    made = plate(lab.studio.cut_out(face), look, model_set.canvas, framing)
-    request = request_for(Order(look), [face], made, pose_map(face, framing, model_set.canvas), model_set)
+    cutout = lab.studio.cut_out(face)
+    setups = [set_up(cutout, order, shot, model_set) for shot in order.shots(model_set)]
+    request = request_for(order, [face], setups, model_set)
     whole, first, worked = [], [], []
     for _ in range(4):
         began, busy, seen = time.perf_counter(), time.process_time(), 0.0
@@ -171,25 +175,21 @@ def reported(gathered: Gathered, limits: tuple[float, float]) -> dict[str, objec
         },
         "no_copy": copies(everyone, limits),
         "pose": median(everyone, "pose"),
-        f"pose_at_{FREE:g}": median(everyone, "pose_free"),
-        f"pose_at_{FREE:g}_without_map": median(everyone, "pose_free_off"),
         "backdrop": median(everyone, "backdrop"),
         "skin": by_band(gathered, "skin"),
         "skin_worst_to_best_band": max(skins.values()) / min(skins.values()),
-        "skin_round_trip": by_band(gathered, "skin_round_trip"),
         "psnr_by_band": by_band(gathered, "psnr"),
         "sharpness": by_band(gathered, "sharpness"),
-        "sharpness_round_trip": median(everyone, "sharpness_round_trip"),
-        "between_seeds": median(everyone, "between_seeds"),
-        "between_seeds_pixels": median(everyone, "between_seeds_pixels"),
-        "expression_words": share(everyone, "expression_share"),
+        "sharpness_drawn": median(everyone, "sharpness_drawn"),
+        **{f"varied_by_{name}": median(everyone, f"varied_by_{name}") for name in VARIED},
+        **{f"{name}_{what}": of(everyone, f"{name}_{what}") for name in MOODS for what, of in MOVED.items()},
         "cues_auc": auc(everyone),
     }
 
 
 def sheet(gathered: Gathered) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    """A row a sitter at 100 %: plate, round trip, portrait, then the ladder."""
-    names = ["plate", "round trip", "portrait", *(f"{rung:g}" for rung in RUNGS)]
+    """A row a sitter: plate, portrait, then the ladder."""
+    names = ["plate", "portrait", *(f"{rung:g}" for rung in RUNGS)]
     rows = []
     for band in BANDS:
         for one in gathered[band]:
@@ -250,6 +250,7 @@ def main() -> None:
         "sharpness_ratio": median(everyone, "sharpness")["median"],
     }
     if wanted.sheet:
+        wanted.sheet.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(wanted.sheet), sheet(gathered)[..., ::-1])
     if not wanted.json:
         for name, row in (summary | rows).items():

@@ -13,7 +13,6 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from pipelines.face import Face
 from pipelines.pose import HEAD
 from pipelines.verdict import LEFT_PUPIL, RIGHT_PUPIL
-from training.data import smile
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -106,9 +105,14 @@ def aligned_crop(picture: Pixels, points: Floats) -> Floats:
     return np.asarray(crop.ravel() / max(float(np.linalg.norm(crop)), 1e-6))
 
 
-def smiles_more(smiling: Face, serious: Face) -> bool:
-    """Whether the mouth asked to smile smiles more than the one asked to be serious."""
-    return smile(smiling) > smile(serious)
+def apart(first: tuple[Pixels, Floats], second: tuple[Pixels, Floats]) -> float:
+    """Mean difference of two portraits in the face, grey values, the second's pupils on the first's."""
+    (pixels, points), (other, there) = first, second
+    pupils = [RIGHT_PUPIL, LEFT_PUPIL]
+    matrix, _ = cv2.estimateAffinePartial2D(there[pupils], points[pupils])
+    laid = cv2.warpAffine(other, matrix, pixels.shape[1::-1], flags=cv2.INTER_LINEAR)
+    inside = head(points)
+    return float(np.abs(pixels[inside].astype(np.float64) - laid[inside]).mean())
 
 
 def cues(picture: Pixels, points: Floats) -> Floats:

@@ -6,7 +6,6 @@ picture. Faces are looked for in pictures enlarged twice: MediaPipe wants more t
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -15,21 +14,33 @@ from numpy.typing import NDArray
 
 from bench import mini_judges as judges
 from errors import PhotoError
+from pipelines.expression import lips_meet, mouth_change
 from pipelines.face import Face, FaceFinder
-from pipelines.generate import Generator, Rendering, Request
+from pipelines.generate import Generator, Rendering
 from pipelines.ladder import RUNGS
-from pipelines.look import Look, read_expressions, read_looks
+from pipelines.look import read_expressions, read_looks
 from pipelines.photo import Photo, open_photo
-from pipelines.pose import pose_map
 from pipelines.recognition import Recognizer
-from pipelines.sitting import Order, find_faces, request_for
-from pipelines.studio import Studio, plate
+from pipelines.shot import Shot
+from pipelines.sitting import (
+    PLATE_SIZE,
+    Order,
+    Portrait,
+    Setup,
+    base_of,
+    find_faces,
+    finish,
+    on_canvas,
+    request_for,
+    set_up,
+)
+from pipelines.studio import Cutout, Studio
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-ENLARGE = 2
+ENLARGE, SMALL_PX = 2, 512  # pictures less wide are enlarged before a face is looked for
 SEEDS = 2  # portraits a sitter at the set's own strength
-FREE = 0.75  # the strength at which the ControlNet is judged too: below, the plate gives the pose anyway
+LEAST_MOVE = 0.04  # of the mouth's width: less is not seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,89 +82,78 @@ class Lab:
 
     def see(self, pixels: Pixels) -> Seen | None:
         """The one face in a picture, or None."""
-        size = pixels.shape[1] * ENLARGE, pixels.shape[0] * ENLARGE
-        large = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
+        enlarge = ENLARGE if pixels.shape[1] < SMALL_PX else 1
+        size = pixels.shape[1] * enlarge, pixels.shape[0] * enlarge
+        large = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC) if enlarge > 1 else pixels.copy()
         try:
             face = self.finder.find(Photo(np.asarray(large, np.uint8)))
         except PhotoError:
             return None
         if not np.isfinite(face.landmarks).all():
             return None
-        return Seen(pixels, face, judges.points_of(face, ENLARGE), self.recognizer.descriptor(face))
+        return Seen(pixels, face, judges.points_of(face, enlarge), self.recognizer.descriptor(face))
 
-    def draw(self, request: Request) -> list[Pixels]:
-        """The finished portraits of a request."""
-        return [event.image for event in self.generator.draw(request) if isinstance(event, Rendering)]
+    def draw(self, order: Order, face: Face, setups: list[Setup]) -> list[Portrait]:
+        """The finished portraits of an order, as the booth makes them."""
+        model_set = self.generator.model_set
+        bases = {id(setup): base_of(setup, self.generator) for setup in setups}
+        return [
+            finish(event, setup, order.look, model_set, bases[id(setup)])
+            for event in self.generator.draw(request_for(order, [face], setups, model_set))
+            if isinstance(event, Rendering)
+            for setup in (setups[event.index],)
+        ]
 
     def judge(self, path: Path, index: int) -> Findings:
         """All measures of one sitter. Raises `PhotoError` for a photograph that would be taken again."""
         model_set, look = self.generator.model_set, self.looks[index % len(self.looks)]
         (face,) = find_faces([open_photo(path)], self.finder)
-        framing = model_set.framing or look.framing
-        made = plate(self.studio.cut_out(face), look, model_set.canvas, framing)
-        pose = pose_map(face, framing, model_set.canvas)
+        cutout = self.studio.cut_out(face)
         order = Order(look, variations=SEEDS, seed=10 * index)
-        request = replace(request_for(order, [face], made, pose, model_set), plate=made.pixels)
-        found, own = Findings(), self.recognizer.descriptor(face)
-        found.pictures["plate"] = made.pixels
-        asked = self.see(made.pixels)
-        if asked is None:
+        setups = [set_up(cutout, order, shot, model_set) for shot in order.shots(model_set)]
+        asked = [one for setup in setups if (one := self.see(setup.asked))]
+        if len(asked) < SEEDS:
             raise PhotoError("face.none")
-        again = self._round_trip(found, asked, own)
-        self._portraits(found, request, asked, own, made.alpha, again)
-        self._ladder(found, request, asked, own)
-        self._expressions(found, request, look)
+        found, own = Findings(), self.recognizer.descriptor(face)
+        found.pictures["plate"] = setups[0].plate.pixels
+        self._round_trip(found, setups[0], asked[0], own)
+        self._portraits(found, self.draw(order, face, setups), asked, own)
+        self._ladder(found, replace(order, variations=1), face, setups[0], own)
+        self._variation(found, replace(order, variations=2), face, cutout, setups)
+        self._expressions(found, replace(order, variations=1), face, cutout, asked[0])
         return found
 
-    def _round_trip(self, found: Findings, asked: Seen, own: Floats) -> Pixels:
-        """What the autoencoder alone costs; no portrait comes nearer."""
-        again = self.generator.round_trip(asked.pixels)
-        found.pictures["round trip"] = again
-        found.measures["psnr"].append(float(cv2.PSNR(asked.pixels, again)))
-        shift = judges.delta_e(judges.skin(asked.pixels, asked.points), judges.skin(again, asked.points))
-        found.measures["skin_round_trip"].append(shift)
+    def _round_trip(self, found: Findings, setup: Setup, asked: Seen, own: Floats) -> None:
+        """What the autoencoder alone costs on its canvas: what the finish gives back."""
+        small = on_canvas(setup.asked, self.generator.model_set)
+        again = self.generator.round_trip(small)
+        found.measures["psnr"].append(float(cv2.PSNR(small, again)))
         for name, one in (("plate", asked), ("round trip", self.see(again))):
             if one:
                 away = float(np.linalg.norm(one.descriptor - own))
                 found.measures[f"distance of {name}"].append(away)
-        return again
 
-    def _portraits(
-        self,
-        found: Findings,
-        request: Request,
-        asked: Seen,
-        own: Floats,
-        alpha: NDArray[np.float32],
-        again: Pixels,
-    ) -> None:
-        """The set's own strength: everything but the ladder and the words."""
-        seen = [self.see(drawn) for drawn in self.draw(request)]
-        found.measures["face_found_share"] += [float(one is not None) for one in seen]
-        there = [one for one in seen if one]
-        for one in there:
+    def _portraits(self, found: Findings, portraits: list[Portrait], asked: list[Seen], own: Floats) -> None:
+        """The set's own strength: everything but ladder, variation and words."""
+        add = found.measures
+        for portrait, plate in zip(portraits, asked, strict=True):
+            one = self.see(portrait.image)
+            add["face_found_share"].append(float(one is not None))
+            if one is None:
+                continue
             self._recognised(found, one, own)
-            add = found.measures
-            add["pose"].append(judges.pose_error(asked.points, one.points))
-            add["backdrop"].append(judges.backdrop_delta(asked.pixels, one.pixels, alpha))
-            add["skin"].append(
-                judges.delta_e(judges.skin(asked.pixels, asked.points), judges.skin(one.pixels, one.points))
-            )
-            fine = judges.fine_power(asked.pixels, asked.points)
+            add["pose"].append(judges.pose_error(plate.points, one.points))
+            alpha = portrait.setup.plate.alpha
+            add["backdrop"].append(judges.backdrop_delta(plate.pixels, one.pixels, alpha))
+            tones = (judges.skin(seen.pixels, seen.points) for seen in (plate, one))
+            add["skin"].append(judges.delta_e(*tones))
+            fine = judges.fine_power(plate.pixels, plate.points)
             add["sharpness"].append(judges.fine_power(one.pixels, one.points) / fine)
-            add["sharpness_round_trip"].append(judges.fine_power(again, asked.points) / fine)
-            found.cues.append((judges.cues(again, asked.points), judges.cues(one.pixels, one.points)))
-        for first, second in pairwise(there):
-            found.measures["between_seeds"].append(
-                float(np.linalg.norm(first.descriptor - second.descriptor))
+            add["sharpness_drawn"].append(
+                judges.fine_power(_enlarged(portrait.rendering.image), plate.points) / fine
             )
-            pixels = np.abs(
-                first.pixels[judges.head(asked.points)].astype(float)
-                - second.pixels[judges.head(asked.points)]
-            )
-            found.measures["between_seeds_pixels"].append(float(pixels.mean()))
-        if there:
-            found.pictures["portrait"] = there[0].pixels
+            found.cues.append((judges.cues(plate.pixels, plate.points), judges.cues(one.pixels, one.points)))
+        found.pictures["portrait"] = portraits[0].image
 
     def _recognised(self, found: Findings, one: Seen, own: Floats) -> None:
         """Whose face it is nearest to, and how near it comes to a training picture."""
@@ -165,35 +165,65 @@ class Lab:
         alike = self.known.crops @ judges.aligned_crop(one.pixels, one.points)
         found.measures["alike_training"].append(float(alike.max()))
 
-    def _ladder(self, found: Findings, request: Request, asked: Seen, own: Floats) -> None:
-        """One portrait a strength, and one at `FREE` without the pose map."""
-        alone = replace(request, seeds=request.seeds[:1])
+    def _ladder(self, found: Findings, order: Order, face: Face, setup: Setup, own: Floats) -> None:
+        """One portrait a strength: how far each is from the sitter, and whether nearer to another."""
         for strength in RUNGS:
-            (drawn,) = self.draw(replace(alone, start="plate", strength=strength))
-            found.pictures[f"{strength:g}"] = drawn
-            one = self.see(drawn)
+            (drawn,) = self.draw(replace(order, start="plate", strength=strength), face, [setup])
+            found.pictures[f"{strength:g}"] = drawn.image
+            one = self.see(drawn.image)
             found.measures[f"face_found_share at {strength:g}"].append(float(one is not None))
             if one:
                 away = float(np.linalg.norm(one.descriptor - own))
                 others = np.linalg.norm(self.known.descriptors - one.descriptor, axis=1)
                 found.measures[f"distance at {strength:g}"].append(away)
                 found.measures[f"own_sitter_share at {strength:g}"].append(float(away < others.min()))
-                if strength == FREE:
-                    found.measures["pose_free"].append(judges.pose_error(asked.points, one.points))
-        (drawn,) = self.draw(replace(alone, start="plate", strength=FREE, pose=0.0))
-        if one := self.see(drawn):
-            found.measures["pose_free_off"].append(judges.pose_error(asked.points, one.points))
 
-    def _expressions(self, found: Findings, request: Request, look: Look) -> None:
-        """The same seeds with the words for a smile and for none."""
-        seen = []
-        for name in ("warm_smile", "serious"):
-            words = Order(look, self.words[name]).prompt
-            seen.append([self.see(drawn) for drawn in self.draw(replace(request, prompt=words))])
-        for smiling, serious in zip(*seen, strict=True):
-            if smiling and serious:
-                more = judges.smiles_more(smiling.face, serious.face)
-                found.measures["expression_share"].append(float(more))
+    def _variation(
+        self, found: Findings, order: Order, face: Face, cutout: Cutout, setups: list[Setup]
+    ) -> None:
+        """What seed, light and crop each change of a portrait, grey values in the face, pupils on pupils."""
+        first, second = (setup.shot for setup in setups[:2])
+        model_set = self.generator.model_set
+        other = {
+            "seed": first,
+            "light": Shot(second.light, first.framing),
+            "crop": Shot(first.light, second.framing),
+        }
+        plain = setups[0]
+        for name, shot in other.items():
+            setup = plain if name == "seed" else set_up(cutout, order, shot, model_set)
+            request = request_for(order, [face], [plain, setup], model_set)
+            seeds = request.seeds if name == "seed" else (order.seed, order.seed)
+            drawn = [
+                finish(event, one, order.look, model_set, base_of(one, self.generator))
+                for event in self.generator.draw(replace(request, seeds=seeds))
+                if isinstance(event, Rendering)
+                for one in ([plain, setup][event.index],)
+            ]
+            seen = [one for portrait in drawn if (one := self.see(portrait.image))]
+            if len(seen) == 2:
+                pair = ((one.pixels, one.points) for one in seen)
+                found.measures[f"varied_by_{name}"].append(judges.apart(*pair))
+
+    def _expressions(self, found: Findings, order: Order, face: Face, cutout: Cutout, plain: Seen) -> None:
+        """How far the mouth moves in the direction asked for, in its own width, against the plain plate."""
+        model_set = self.generator.model_set
+        for name in model_set.expressions:
+            expression = self.words[name]
+            if expression.smile < 0 and not lips_meet(face.landmarks):
+                continue
+            asked = replace(order, expression=expression)
+            setup = set_up(cutout, asked, asked.shots(model_set)[0], model_set)
+            (drawn,) = self.draw(asked, face, [setup])
+            if one := self.see(drawn.image):
+                before, after = plain.points.astype(np.float32), one.points.astype(np.float32)
+                moved = mouth_change(before, after) * np.sign(expression.smile)
+                found.measures[f"{name}_moves"].append(float(moved))
+                found.measures[f"{name}_share"].append(float(moved >= LEAST_MOVE))
+
+
+def _enlarged(small: Pixels) -> Pixels:
+    return np.asarray(cv2.resize(small, PLATE_SIZE, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def own_faces(finder: FaceFinder, folder: Path, files: list[str], cache: Path) -> Known:
@@ -210,6 +240,7 @@ def own_faces(finder: FaceFinder, folder: Path, files: list[str], cache: Path) -
                 crop = judges.aligned_crop(face.photo.pixels, points)
                 rows.append((file, recognizer.descriptor(face), crop))
         names, descriptors, crops = zip(*rows, strict=True)
+        cache.parent.mkdir(parents=True, exist_ok=True)
         np.savez(cache, files=names, descriptors=np.stack(descriptors), crops=np.stack(crops))
     stored = np.load(cache)
     return Known(tuple(stored["files"].tolist()), stored["descriptors"], stored["crops"])

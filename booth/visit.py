@@ -17,6 +17,7 @@ from booth.quiz import Quiz
 from errors import PhotoError, VisitorError
 from pipelines.likeness import LikenessReport
 from pipelines.photo import Photo
+from pipelines.shot import Shot
 from pipelines.sitting import MOST_SELFIES, Order
 from votes.schema import VoterId
 
@@ -66,13 +67,14 @@ class Made:
     """What came out: pictures in the album."""
 
     look: str
-    photograph: PictureId
+    photographs: tuple[PictureId, ...]  # the plate of each portrait, in its light and crop
     portraits: tuple[PictureId, ...]
     on_fallback: bool = False  # the GPU's quota was spent, the small model drew
     shows: tuple[Showing, ...] = ()  # what a room could be asked about, portrait by portrait
     likeness: tuple[LikenessReport | None, ...] = ()  # what each portrait changed, least first
     guarded: tuple[PictureId | None, ...] = ()  # portrait by portrait, with the photograph's skin tone
     order: Order | None = None  # as the page asked for it
+    shots: tuple[Shot, ...] = ()  # light and crop of each portrait
 
 
 @dataclass(eq=False)
@@ -83,6 +85,7 @@ class Climb:
     pictures: list[PictureId] = field(default_factory=list)
     likeness: list[LikenessReport | None] = field(default_factory=list)
     left: list[int] = field(default_factory=list)  # per cent of the photograph that each step was given
+    recognised: list[str] = field(default_factory=list)  # what a program said of each step, if it was asked
     strip: PictureId | None = None  # all of it as one picture, once it is whole
 
 
@@ -200,7 +203,7 @@ class Visit:
         """Portraits, and the permission to show them, go."""
         self.drop_climb()
         if self.made and self.sitting:
-            for picture in (self.made.photograph, *self.made.portraits, *self.made.guarded):
+            for picture in (*self.made.photographs, *self.made.portraits, *self.made.guarded):
                 self.album.drop(picture or "")
             self.forbid_show()
             self.forbid_misfire()

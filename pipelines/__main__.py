@@ -138,7 +138,8 @@ def files_of(event: Event, signer: Signer) -> dict[str, bytes]:
 def files_of_one(portrait: Portrait, signer: Signer) -> dict[str, bytes]:
     """A portrait as it was drawn, and with the photograph's skin tone where that is another."""
     drawn, model_set = portrait.rendering, portrait.model_set
-    files = {f"portrait-{drawn.index + 1}.png": signer.sign(drawn.image, drawn_from(drawn.start), model_set)}
+    made = drawn_from(drawn.start)
+    files = {f"portrait-{drawn.index + 1}.png": signer.sign(portrait.image, made, model_set)}
     if portrait.guarded is not None:
         name = f"portrait-{drawn.index + 1}-skin-tone.png"
         files[name] = signer.sign(portrait.guarded, "guarded", model_set)
@@ -254,12 +255,9 @@ def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Sig
                 files["plate.png"] = signer.sign(event.plate.pixels, "plate")
                 pictures.append((event.plate.pixels, "photograph"))
             if isinstance(event, Rung):
-                name, told, drawn = (
-                    f"step-{len(steps) + 1}.png",
-                    dial_of(event.order),
-                    event.portrait.rendering,
-                )
-                files[name] = signer.sign(drawn.image, drawn_from(drawn.start), generator.model_set)
+                name, told, drawn = f"step-{len(steps) + 1}.png", dial_of(event.order), event.portrait
+                made = drawn_from(drawn.rendering.start)
+                files[name] = signer.sign(drawn.image, made, generator.model_set)
                 pictures.append((drawn.image, told))
                 steps.append({"file": name} | rung_report(event, words.say))
                 say(f"{name}: {told}")

@@ -19,9 +19,8 @@ from pipelines.generate import Generator, Rendering
 from pipelines.look import read_looks
 from pipelines.model_set import find_device, locate, read_model_sets
 from pipelines.photo import Photo
-from pipelines.pose import Pose, pose_map
-from pipelines.sitting import PLATE_SIZE, Order, request_for
-from pipelines.studio import Plate, Studio, plate
+from pipelines.sitting import Order, Setup, request_for, set_up
+from pipelines.studio import Studio
 from settings import Settings
 
 PACKAGES = ("torch", "diffusers", "transformers", "mediapipe", "controlnet-aux", "gradio", "numpy", "pillow")
@@ -37,8 +36,7 @@ class Sitter:
     """Whom every portrait of this file shows, prepared once."""
 
     face: Face
-    plate: Plate
-    pose: Pose
+    setup: Setup
 
 
 def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str]:
@@ -99,7 +97,7 @@ def draw_one(generator: Generator, sitter: Sitter, pose: float | None, identity:
     look = read_looks()[LOOK]
     look = look if pose is None else look.model_copy(update={"pose": pose})
     order = Order(look, variations=1, identity=identity)
-    request = request_for(order, [sitter.face], sitter.plate, sitter.pose, generator.model_set)
+    request = request_for(order, [sitter.face], [sitter.setup], generator.model_set)
     return next(event for event in generator.draw(request) if isinstance(event, Rendering))
 
 
@@ -107,12 +105,11 @@ def example(generator: Generator) -> Sitter:
     """Eileen Collins (NASA, public domain): the picture that scikit-image carries."""
     from skimage.data import astronaut
 
-    look = read_looks()[LOOK]
-    framing = generator.model_set.framing or look.framing
+    order, model_set = Order(read_looks()[LOOK], variations=1), generator.model_set
     with FaceFinder() as finder, Studio() as studio:
         face = finder.find(Photo(np.ascontiguousarray(astronaut())))
-        shown = plate(studio.cut_out(face), look, PLATE_SIZE, framing)
-    return Sitter(face, shown, pose_map(face, framing, generator.model_set.canvas))
+        (shot,) = order.shots(model_set)
+        return Sitter(face, set_up(studio.cut_out(face), order, shot, model_set))
 
 
 def captioned(picture: NDArray[np.uint8], words: str) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """A picture made ready for a vote: nothing but what it shows tells how it was made.
 
-Both kinds are cropped to one shape, scaled to one size and written by one encoder at one quality, without
-metadata; files of one size also have one length class. Pictures are uint8 (H, W, 3) sRGB.
+Both truths are cropped to one shape, scaled to one size and written by one encoder at one quality, without
+metadata, and filled up to one length. A photograph of a sitting is its plate, as the studio made it. Pictures
+are uint8 (H, W, 3) sRGB, sizes are (width, height) px.
 """
 
 import io
@@ -12,22 +13,39 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.generate import Generator
+from pipelines.model_set import ModelSet
 
 Pixels = NDArray[np.uint8]
 
-QUALITY = 90  # JPEG with full colour resolution, as all pictures that people look at
-# Generated pictures are smoother, so their files are shorter: all are filled up to a multiple of this.
-BYTES_PER_PIXEL = 0.5
+EXHIBIT = (864, 1080)  # on the stage and at the booth, whatever drew the portrait
+PHONE = (480, 600)  # three phone pixels of a third
+# JPEG with full colour resolution, as all pictures that people look at; the first at which both truths fit.
+QUALITIES = (90, 85, 80, 75, 70, 65, 60, 50, 40)
+# What a file is filled up to: generated pictures are smoother, so their files are shorter. A thousand phones
+# fetch theirs in the same second.
+BYTES = {EXHIBIT: 460_000, PHONE: 90_000}
+BYTES_PER_PIXEL = 0.5  # of any other size
+
+
+def exhibits(pictures: Sequence[Pixels], size: tuple[int, int]) -> tuple[bytes, ...]:
+    """JPEGs of the middles of pictures at `size`: one quality, one length for all.
+
+    The length is that of the size, or a multiple of it where even the lowest quality overflows.
+    """
+    images = [Image.fromarray(fitted(pixels, size)) for pixels in pictures]
+    block = BYTES.get(size, round(size[0] * size[1] * BYTES_PER_PIXEL))
+    for quality in QUALITIES:
+        files = [_jpeg(image, quality) for image in images]
+        longest = max(map(len, files))
+        if longest <= block:
+            break
+    length = -(-longest // block) * block
+    return tuple(file + bytes(length - len(file)) for file in files)  # zeros after a JPEG's end
 
 
 def exhibit(pixels: Pixels, size: tuple[int, int]) -> bytes:
-    """JPEG of the middle of a picture at `size` (width, height), filled up with zeros after its end."""
-    image = Image.fromarray(fitted(pixels, size))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=QUALITY, subsampling=0)
-    block = round(size[0] * size[1] * BYTES_PER_PIXEL)
-    return file.getvalue() + bytes(-file.tell() % block)
+    """The same of a picture about which nothing is asked: at the first quality, not filled up."""
+    return _jpeg(Image.fromarray(fitted(pixels, size)), QUALITIES[0])
 
 
 def fitted(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -41,12 +59,18 @@ def fitted(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return np.asarray(cv2.resize(middle, size, interpolation=way), np.uint8)
 
 
-def pair(photograph: Pixels, portraits: Sequence[Pixels], generator: Generator) -> tuple[bytes, ...]:
-    """The exhibits of a sitting: the plate first, then its portraits.
+def pair(photograph: Pixels, portrait: Pixels, model_set: ModelSet) -> tuple[bytes, ...]:
+    """The exhibits of a plate and the portrait drawn from it.
 
-    The plate goes through the portraits' own autoencoder, which softens and tints a little: else the
-    sharper one of two would always be the photograph.
+    A finished portrait has the plate's detail, and the plate is shown as it is. Otherwise the portrait holds
+    no more than its canvas, so the plate is resampled through that size: else the sharper one of two would
+    always be the photograph.
     """
-    canvas = generator.model_set.canvas
-    control = generator.round_trip(fitted(photograph, canvas))
-    return tuple(exhibit(pixels, canvas) for pixels in (control, *portraits))
+    plate = photograph if model_set.finish else fitted(photograph, model_set.canvas)
+    return exhibits([plate, portrait], EXHIBIT)
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality, subsampling=0)
+    return file.getvalue()

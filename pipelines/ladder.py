@@ -16,17 +16,28 @@ from numpy.typing import NDArray
 from errors import ChoiceError
 from pipelines.face import FaceFinder, best_of
 from pipelines.generate import Generator, Progress
-from pipelines.likeness import LikenessReport, Measure, as_json, compare, subject_in
+from pipelines.likeness import LikenessReport, Measure, as_json
 from pipelines.model_set import ModelSet
 from pipelines.photo import Photo
-from pipelines.pose import pose_map
 from pipelines.provenance import labelled
 from pipelines.recognition import Recognizer
-from pipelines.sitting import PLATE_SIZE, Order, PlateReady, Portrait, check_order, find_faces, request_for
-from pipelines.studio import Studio, plate
+from pipelines.shot import Shot
+from pipelines.sitting import (
+    Order,
+    PlateReady,
+    Portrait,
+    base_of,
+    check_order,
+    compared_with,
+    find_faces,
+    finish,
+    measured,
+    request_for,
+    set_up,
+)
+from pipelines.studio import Studio
 
 Pixels = NDArray[np.uint8]
-# side of a reference crop in pupil distances: crown to collar
 # How much of the sitter each step of the ladder gives up. Evenly, and short of both ends: at 0 nothing is
 # drawn, at 1 the plate no longer counts.
 RUNGS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
@@ -40,8 +51,12 @@ class Rung:
 
     order: Order  # with this step's start, strength and identity
     portrait: Portrait
-    likeness: LikenessReport | None  # None where no face is found in it
     recognition: Measure | None  # against the selfies; None where nobody asked, or no face is found
+
+    @property
+    def likeness(self) -> LikenessReport | None:
+        """What it changed of the plate; None where no face is found in it."""
+        return self.portrait.likeness
 
 
 def has_dial(model_set: ModelSet) -> bool:
@@ -76,10 +91,12 @@ def ladder(
     studio: Studio,
     generator: Generator,
     recognizer: Recognizer | None = None,
+    like: Shot | None = None,
 ) -> Yields[PlateReady | Progress | Rung, None, None]:
     """The same sitter and seed at six strengths, with pose and backdrop held: the plate, then the steps.
 
-    The same photos and order give the same pixels. Of the order, strength, start, identity and variations are
+    `like` is the light and crop of the portrait whose ladder it is; without, the look's own. The same photos
+    and order give the same pixels. Of the order, strength, start, identity and variations are
     not read. Raises `PhotoError` for a selfie that will not do, `ChoiceError` where the set has no dial.
     """
     model_set = generator.model_set
@@ -91,22 +108,22 @@ def ladder(
     for one in orders:
         check_order(one, model_set)
     faces = find_faces(photos, finder)
-    best, framing = best_of(faces), model_set.framing or order.look.framing
-    shown = plate(studio.cut_out(faces[best]), order.look, PLATE_SIZE, framing)
-    yield PlateReady(shown)
-    pose = pose_map(faces[best], framing, model_set.canvas)
-    reference = None
+    shot = like or orders[0].shots(model_set)[0]
+    setup = set_up(studio.cut_out(faces[best_of(faces)]), order, shot, model_set)
+    yield PlateReady(setup.plate)
+    base, reference = base_of(setup, generator), None
     for one in orders:
-        request = request_for(one, faces, shown, pose, model_set)
-        reference = reference or subject_in(request.plate, finder)
-        for event in generator.draw(request):
+        for event in generator.draw(request_for(one, faces, [setup], model_set)):
             if isinstance(event, Progress):
                 yield event
                 continue
-            found = subject_in(event.image, finder) if reference else None
-            likeness = compare(reference, found) if reference and found else None
+            portrait = finish(event, setup, order.look, model_set, base)
+            reference = reference or compared_with(portrait, finder)
+            found = None
+            if reference:
+                portrait, found = measured(portrait, reference, finder)
             known = recognizer.answer(faces, found.face) if found and recognizer else None
-            yield Rung(one, Portrait(event, order.look, model_set), likeness, known)
+            yield Rung(one, portrait, known)
 
 
 def strip(pictures: Sequence[tuple[Pixels, str]]) -> Pixels:

@@ -141,6 +141,11 @@ class ModelSet(Preset):
     memory: Annotated[tuple[Plan, ...], Field(min_length=1, description="Machines that it fits, and how")]
     parts: Parts
     capabilities: Annotated[frozenset[Capability], Field(description="What the networks listen to")]
+    expressions: Annotated[tuple[str, ...], Field(description="Files of presets/expressions it can do")] = ()
+    finish: Annotated[
+        Literal["detail"] | None,
+        Field(description="detail: a small canvas's portrait takes its finest detail from the plate"),
+    ] = None
 
     @field_validator("canvas")
     @classmethod
@@ -188,6 +193,13 @@ class ModelSet(Preset):
         ):
             raise _rule("The capability identity and the parts identity and image_encoder go together")
         return capabilities
+
+    @field_validator("finish")
+    @classmethod
+    def _over_the_plate(cls, finish: str | None, info: ValidationInfo) -> str | None:
+        if finish and info.data.get("starts") != ("plate",):
+            raise _rule("A finish with the plate's detail needs starts = plate alone")
+        return finish
 
     def course(self, start: Start | None = None, strength: float | None = None) -> "Course":
         """From where and in how many steps a portrait is drawn; None stands for the set's own choice.

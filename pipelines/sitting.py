@@ -16,15 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ChoiceError, PhotoError
+from pipelines.conditioning import Request
+from pipelines.expression import lips_meet, warped
 from pipelines.face import Face, FaceFinder, best_of, require_good
-from pipelines.generate import Generator, Progress, Rendering, Request
+from pipelines.finish import finished
+from pipelines.generate import Generator, Progress, Rendering
 from pipelines.guard import MOST, guarded, mendable
 from pipelines.likeness import LikenessReport, Subject, as_told, compare, subject_in
 from pipelines.look import Expression, Look
 from pipelines.model_set import ModelSet
 from pipelines.photo import Photo
-from pipelines.pose import Pose, pose_map, seen
-from pipelines.studio import Plate, Studio, plate
+from pipelines.pose import Pose, onto, pose_map, seen
+from pipelines.shot import Shot, shot
+from pipelines.studio import Cutout, Plate, Studio, plate
 
 MOST_SELFIES = 4
 LAST_SEED = 2**63 - 25  # torch takes 64 bits with a sign; eight portraits, drawn up to three times, count up
@@ -61,12 +65,29 @@ class Order:
         """One seed a portrait, counted up from the first."""
         return tuple(self.seed + i for i in range(self.variations))
 
+    def shots(self, model_set: ModelSet) -> tuple[Shot, ...]:
+        """Light and crop of each portrait; the first has the look's own."""
+        framing = model_set.framing or self.look.framing
+        return tuple(shot(self.look, framing, place, seed) for place, seed in enumerate(self.seeds))
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What one portrait starts from: its light and crop, the plate they give, and the pose on it."""
+
+    shot: Shot
+    plate: Plate  # the photograph that people see, `PLATE_SIZE`
+    asked: NDArray[np.uint8]  # the same with the expression asked for: drawn from, and compared with
+    pose: Pose
+
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
     """One generated picture, how it was asked for, and what it changed of the plate."""
 
-    rendering: Rendering
+    image: NDArray[np.uint8]  # (H, W, 3) sRGB as people see it: finished at the plate's size, or as drawn
+    rendering: Rendering  # as the networks drew it, on their canvas
+    setup: Setup
     look: Look
     model_set: ModelSet
     likeness: LikenessReport | None = None  # not yet, or no face is found in it
@@ -83,7 +104,7 @@ class FaceFound:
 
 @dataclass(frozen=True, eq=False)
 class PlateReady:
-    """The sitter's own photograph under the look's light, `PLATE_SIZE`."""
+    """The sitter's own photograph under the look's own light, `PLATE_SIZE`: the first portrait's plate."""
 
     plate: Plate
 
@@ -142,6 +163,9 @@ def check_order(order: Order, model_set: ModelSet) -> None:
         raise ChoiceError(f"variations = {order.variations}. It should be between 1 and 8.")
     if not 0 <= order.seed <= LAST_SEED:
         raise ChoiceError(f"seed = {order.seed}. It should be between 0 and {LAST_SEED}.")
+    if order.expression and order.expression.name not in model_set.expressions:
+        offered = ", ".join(sorted(model_set.expressions)) or "none"
+        raise ChoiceError(f"{model_set.name} cannot do {order.expression.name}. It can do: {offered}.")
     model_set.course(order.start, order.strength)
 
 
@@ -157,56 +181,105 @@ def sit(
         best = best_of(faces)
     yield FaceFound(faces, best)
 
-    framing = model_set.framing or order.look.framing
     with timings.stage("plate"):
-        shown = plate(studio.cut_out(faces[best]), order.look, PLATE_SIZE, framing)
-    yield PlateReady(shown)
+        shots = order.shots(model_set)
+        cutout = studio.cut_out(faces[best])
+        first = set_up(cutout, order, shots[0], model_set)
+    yield PlateReady(first.plate)
 
     with timings.stage("pose"):
-        pose = pose_map(faces[best], framing, model_set.canvas)
         mesh = seen(faces[best])
-    yield PoseReady(pose, mesh)
+    yield PoseReady(first.pose, mesh)
 
-    with timings.stage("references"):
-        request = request_for(order, faces, shown, pose, model_set)
-    portraits = []
+    with timings.stage("setups"):
+        setups = [first, *(set_up(cutout, order, other, model_set) for other in shots[1:])]
+        request = request_for(order, faces, setups, model_set)
+    portraits: list[Portrait] = []
+    bases: dict[int, NDArray[np.uint8] | None] = {}
     began = time.perf_counter()
     for event in generator.draw(request):
         if isinstance(event, Progress):
             yield event
             continue
-        portraits.append(Portrait(event, order.look, model_set))
+        with timings.stage("finish"):
+            setup = setups[event.index]
+            bases[event.index] = base = base_of(setup, generator)
+            portraits.append(finish(event, setup, order.look, model_set, base))
         yield PortraitReady(portraits[-1])
-    timings.seconds["portraits"] = time.perf_counter() - began
+    timings.seconds["portraits"] = time.perf_counter() - began - timings.seconds["finish"]
     began = time.perf_counter()
-    reference = subject_in(request.plate, finder)
     for index, portrait in enumerate(portraits):
-        portraits[index] = yield from reviewed(portrait, reference, request, finder, generator)
+        base = bases[portrait.rendering.index]
+        portraits[index] = yield from reviewed(portrait, base, request, finder, generator)
     timings.seconds["likeness"] = time.perf_counter() - began
     yield Done(tuple(portraits), report(order, faces, portraits, generator, timings.seconds))
 
 
+def set_up(cutout: Cutout, order: Order, shot: Shot, model_set: ModelSet) -> Setup:
+    """Plate and pose of one portrait. Raises `PhotoError` for an expression that the face cannot be given."""
+    shown = plate(cutout, shot.of(order.look), PLATE_SIZE, shot.framing)
+    asked, face = shown.pixels, cutout.face
+    if order.expression and not can_be_given(order.expression, face, model_set):
+        raise PhotoError("expression.open")
+    smile = order.expression.smile if order.expression else 0.0
+    if smile > 0 or (smile < 0 and lips_meet(face.landmarks)):  # else words must do it
+        asked = warped(asked, onto(shown.matrix, face.landmarks[:, :2]), smile)
+    return Setup(shot, shown, asked, pose_map(face, shot.framing, model_set.canvas))
+
+
+def can_be_given(expression: Expression, face: Face, model_set: ModelSet) -> bool:
+    """Whether this face can be given that expression: who only redraws a plate cannot close its open lips."""
+    return expression.smile >= 0 or model_set.starts != ("plate",) or lips_meet(face.landmarks)
+
+
+def base_of(setup: Setup, generator: Generator) -> NDArray[np.uint8] | None:
+    """The setup's plate as the networks' autoencoder alone makes it, once for all portraits of that setup.
+
+    None where the set has no finish. Waits for its turn.
+    """
+    if generator.model_set.finish is None:
+        return None
+    return generator.round_trip(on_canvas(setup.asked, generator.model_set))
+
+
+def finish(
+    drawn: Rendering, setup: Setup, look: Look, model_set: ModelSet, base: NDArray[np.uint8] | None
+) -> Portrait:
+    """The portrait as people see it; `base` is the setup's."""
+    image = drawn.image if base is None else finished(drawn.image, base, setup.asked, setup.plate.alpha)
+    return Portrait(image, drawn, setup, look, model_set)
+
+
+def on_canvas(pixels: NDArray[np.uint8], model_set: ModelSet) -> NDArray[np.uint8]:
+    """A plate at the size that the networks draw at."""
+    return np.asarray(cv2.resize(pixels, model_set.canvas, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def reviewed(
     portrait: Portrait,
-    reference: Subject | None,
+    base: NDArray[np.uint8] | None,
     request: Request,
     finder: FaceFinder,
     generator: Generator,
 ) -> Yields[Progress, None, Portrait]:
     """Measure a portrait. Skin that is too far off is drawn again, the best is kept, and mended beside it."""
+    reference = compared_with(portrait, finder)
     if reference is None:
         return portrait
-    best, found = _measured(portrait, reference, finder)
+    best, found = measured(portrait, reference, finder)
+    place = portrait.rendering.index
     for again in range(1, MOST_REDRAWN + 1):
         if _off(best) <= MOST:
             break
-        seed = request.seeds[portrait.rendering.index] + again * len(request.seeds)
-        for event in generator.draw(replace(request, seeds=(seed,))):
+        seed = request.seeds[place] + again * len(request.seeds)
+        for event in generator.draw(request.only(place, seed)):
             if isinstance(event, Progress):
-                yield replace(event, first=portrait.rendering.index)
+                yield replace(event, first=place)
                 continue
-            drawn = replace(portrait, rendering=replace(event, index=portrait.rendering.index))
-            other, subject = _measured(drawn, reference, finder)
+            drawn = finish(
+                replace(event, index=place), portrait.setup, portrait.look, portrait.model_set, base
+            )
+            other, subject = measured(drawn, reference, finder)
             if _off(other) < _off(best):
                 best, found = other, subject
     if found and best.likeness and mendable(best.likeness.measures["skin"]):
@@ -214,8 +287,21 @@ def reviewed(
     return best
 
 
-def _measured(portrait: Portrait, reference: Subject, finder: FaceFinder) -> tuple[Portrait, Subject | None]:
-    subject = subject_in(portrait.rendering.image, finder)
+def compared_with(portrait: Portrait, finder: FaceFinder) -> Subject | None:
+    """The plate in the portrait's own light, crop and expression: what was asked for is no drift.
+
+    At the portrait's size; None where no face is found in it.
+    """
+    height, width = portrait.image.shape[:2]
+    asked = portrait.setup.asked
+    if asked.shape != portrait.image.shape:
+        asked = np.asarray(cv2.resize(asked, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return subject_in(asked, finder)
+
+
+def measured(portrait: Portrait, reference: Subject, finder: FaceFinder) -> tuple[Portrait, Subject | None]:
+    """The portrait with its report, and what was measured; without both where no face is found in it."""
+    subject = subject_in(portrait.image, finder)
     return replace(portrait, likeness=compare(reference, subject) if subject else None), subject
 
 
@@ -232,17 +318,14 @@ def find_faces(photos: Sequence[Photo], finder: FaceFinder) -> tuple[Face, ...]:
     return tuple(require_good(finder.find(photo)) for photo in photos)
 
 
-def request_for(
-    order: Order, faces: Sequence[Face], shown: Plate, pose: Pose, model_set: ModelSet
-) -> Request:
-    """What the generator needs, on its own canvas."""
-    small = cv2.resize(shown.pixels, model_set.canvas, interpolation=cv2.INTER_AREA)
+def request_for(order: Order, faces: Sequence[Face], setups: Sequence[Setup], model_set: ModelSet) -> Request:
+    """What the generator needs, on its own canvas: a setup for each seed of the order."""
     return Request(
         prompt=order.prompt,
         negative_prompt=order.negative_prompt,
-        control=pose.image,
+        controls=tuple(setup.pose.image for setup in setups),
         references=tuple(reference(face) for face in faces),
-        plate=small.astype(np.uint8),
+        plates=tuple(on_canvas(setup.asked, model_set) for setup in setups),
         seeds=order.seeds,
         identity=order.look.identity if order.identity is None else order.identity,
         pose=order.look.pose,
@@ -283,6 +366,7 @@ def report(
         "strength": first.strength,
         "steps": {"requested": first.requested_steps, "executed": first.executed_steps},
         "seeds": [portrait.rendering.seed for portrait in portraits],
+        "shots": [_shot_told(portrait.setup.shot) for portrait in portraits],
         "likeness": [
             one.likeness and {name: as_told(found) for name, found in one.likeness.measures.items()}
             for one in portraits
@@ -290,3 +374,8 @@ def report(
         "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
         "verdicts": [face.verdict.key for face in faces],
     }
+
+
+def _shot_told(shot: Shot) -> dict[str, float]:
+    """Light and crop as `report.json` holds them: degrees, share of the key light, share of the height."""
+    return {"key": shot.light.key, "fill": shot.light.fill, "head_height": shot.framing.head_height}

@@ -1,7 +1,6 @@
 """A picture made ready for a vote keeps its truth to itself."""
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -9,25 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.exhibit import exhibit, fitted, pair
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator
-from pipelines.look import read_looks
-from pipelines.model_set import is_here, read_model_sets
-from pipelines.photo import Photo
+from pipelines.exhibit import EXHIBIT, PHONE, exhibit, exhibits, fitted, pair
+from pipelines.model_set import read_model_sets
 from pipelines.provenance import mark
-from pipelines.studio import Studio, plate
 from tests.hostile import card
 
 SIZE = (256, 320)
-
-
-@pytest.fixture(scope="module")
-def mini() -> Iterator[Generator]:
-    model_set = read_model_sets()["mini"]
-    if not is_here(model_set):
-        pytest.skip("weights/mini is not in this checkout")
-    yield Generator(model_set, "cpu")
+SETS = read_model_sets()
 
 
 def noise(width: int, height: int) -> Any:
@@ -37,7 +24,7 @@ def noise(width: int, height: int) -> Any:
 def test_a_smooth_picture_and_a_rich_one_differ_in_nothing_but_the_picture() -> None:
     smooth, rich = np.full((1350, 1080, 3), 128, np.uint8), noise(480, 600)
     rich[:] = cv2.GaussianBlur(rich, (0, 0), 2)
-    files = [exhibit(pixels, SIZE) for pixels in (smooth, rich)]
+    files = exhibits([smooth, rich], SIZE)
     images = [Image.open(io.BytesIO(file)) for file in files]
     assert len({len(file) for file in files}) == 1
     assert {image.size for image in images} == {SIZE}
@@ -70,23 +57,57 @@ def test_any_shape_becomes_that_size(shape: tuple[int, int]) -> None:
     assert image.size == SIZE
 
 
+def shown_in(file: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(file)))
+
+
 def fine(pixels: Any) -> float:
-    """Power above a quarter of the Nyquist frequency, in the middle of the picture where the face is."""
-    grey = cv2.cvtColor(pixels[60:220, 60:196], cv2.COLOR_RGB2GRAY).astype(np.float64)
-    power = np.abs(np.fft.fft2((grey - grey.mean()) * np.outer(np.hanning(160), np.hanning(136)))) ** 2
-    far = np.hypot(*np.meshgrid(np.fft.fftfreq(160), np.fft.fftfreq(136), indexing="ij"))
-    return float(power[far > 0.125].sum())
+    """Power that a canvas of 512 px cannot hold, in the middle of the picture where the face is."""
+    grey = cv2.cvtColor(pixels[300:700, 280:620], cv2.COLOR_RGB2GRAY).astype(np.float64)
+    rows, columns = grey.shape
+    power = np.abs(np.fft.fft2((grey - grey.mean()) * np.outer(np.hanning(rows), np.hanning(columns)))) ** 2
+    far = np.hypot(*np.meshgrid(np.fft.fftfreq(rows), np.fft.fftfreq(columns), indexing="ij"))
+    return float(power[far > 0.32].sum())
 
 
-def test_the_photograph_goes_through_the_portraits_autoencoder(
-    astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
-) -> None:
-    shown = plate(
-        studio.cut_out(finder.find(astronaut)), read_looks()["grey"], (1080, 1350), mini.model_set.framing
-    ).pixels
-    (control,) = pair(shown, (), mini)
-    softened = np.asarray(Image.open(io.BytesIO(control)))
-    bare = fitted(shown, SIZE)
-    assert fine(softened) < 0.9 * fine(bare)  # what the photograph would have given away
-    difference = np.abs(softened.astype(int) - bare).mean()
-    assert 0.3 < difference < 8  # the same picture, a little softer
+def textured() -> Any:
+    """A picture of the plate's size with detail in every pixel."""
+    return cv2.GaussianBlur(noise(1080, 1350), (0, 0), 0.8)
+
+
+def test_the_photograph_of_a_finished_set_is_the_plate_itself() -> None:
+    plate, portrait = textured(), np.full((1350, 1080, 3), 120, np.uint8)
+    photograph, _ = pair(plate, portrait, SETS["mini"])
+    assert np.array_equal(shown_in(photograph), shown_in(exhibits([plate, portrait], EXHIBIT)[0]))
+
+
+def test_the_photograph_of_another_set_holds_no_more_than_its_canvas() -> None:
+    plate = textured()
+    for name in ("sdxl-laptop", "realvis-lightning"):
+        model_set = SETS[name]
+        photograph, portrait = pair(plate, fitted(plate, model_set.canvas), model_set)
+        assert np.array_equal(shown_in(photograph), shown_in(portrait))  # the size alone gives nothing away
+    laptop, full = (shown_in(pair(plate, plate, SETS[name])[0]) for name in ("sdxl-laptop", "mini"))
+    assert fine(laptop) < 0.5 * fine(full)
+
+
+def test_exhibits_of_every_set_have_one_size_and_a_pair_one_length_and_one_quality() -> None:
+    assert EXHIBIT[0] >= 864 and EXHIBIT[1] >= 1080
+    for name, model_set in SETS.items():
+        width, height = model_set.canvas if model_set.finish is None else (1080, 1350)
+        files = pair(textured(), np.full((height, width, 3), 90, np.uint8), model_set)
+        images = [Image.open(io.BytesIO(file)) for file in files]
+        assert {image.size for image in images} == {EXHIBIT}, name
+        assert len({len(file) for file in files}) == 1
+        assert images[0].quantization == images[1].quantization  # type: ignore[attr-defined]
+
+
+def test_a_phone_gets_both_truths_in_ninety_thousand_bytes_however_rich_they_are() -> None:
+    smooth = np.full((1350, 1080, 3), 128, np.uint8)
+    rich = cv2.GaussianBlur(noise(480, 600), (0, 0), 0.7)  # overflows at the first quality
+    files = exhibits([smooth, rich], PHONE)
+    images = [Image.open(io.BytesIO(file)) for file in files]
+    assert [len(file) for file in files] == [90_000, 90_000]
+    assert images[0].quantization == images[1].quantization  # type: ignore[attr-defined]
+    best = Image.open(io.BytesIO(exhibits([smooth, smooth], PHONE)[0]))
+    assert images[0].quantization != best.quantization  # type: ignore[attr-defined]  # both gave way

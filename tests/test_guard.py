@@ -4,20 +4,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000
 
 from bench.drift import Change, lighter, lighter_by_gain, lighter_by_gamma
+from pipelines.conditioning import Request
 from pipelines.face import FaceFinder
-from pipelines.generate import Progress, Rendering, Request
+from pipelines.generate import Progress, Rendering
 from pipelines.guard import core, guarded, mendable
 from pipelines.likeness import Level, Measure, Subject, subject_in
 from pipelines.look import read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
-from pipelines.sitting import Portrait, reviewed
+from pipelines.sitting import Order, Portrait, request_for, reviewed, set_up
 from pipelines.studio import Studio, plate
 from pipelines.tone import lab_of, tone_change
 
@@ -101,9 +101,9 @@ class Lightener:
         for i, seed in enumerate(request.seeds):
             self.asked.append(seed)
             yield Progress(i, 1, 1, 1)
-            found = subject_in(request.plate, self._finder)
+            found = subject_in(request.plates[i], self._finder)
             assert found
-            image = lighter(self._by[seed])(request.plate, found.landmarks, found.face.mask)
+            image = lighter(self._by[seed])(request.plates[i], found.landmarks, found.face.mask)
             yield Rendering(image, i, seed, "plate", 0.4, 1, 1, 0.1)
 
 
@@ -111,16 +111,15 @@ def sat(
     by: dict[int, float], astronaut: Photo, finder: FaceFinder, studio: Studio
 ) -> tuple[Portrait, Lightener, list[Progress]]:
     """The first of three portraits, reviewed."""
-    canvas = MINI.canvas
-    shown = plate(studio.cut_out(finder.find(astronaut)), GREY, (1080, 1350), MINI.framing).pixels
-    small = np.asarray(cv2.resize(shown, canvas, interpolation=cv2.INTER_AREA), np.uint8)
-    request = Request("", "", np.zeros_like(small), (), small, (5, 6, 7), 0.0, 1.0)
+    order, face = Order(GREY, variations=3, seed=5), finder.find(astronaut)
+    setups = [set_up(studio.cut_out(face), order, order.shots(MINI)[0], MINI)] * 3
+    request = request_for(order, [face], setups, MINI)
     generator: Any = Lightener(by, finder)
     drawn = next(one for one in generator.draw(request) if isinstance(one, Rendering))
     generator.asked.clear()
     steps, review = (
         [],
-        reviewed(Portrait(drawn, GREY, MINI), subject_in(small, finder), request, finder, generator),
+        reviewed(Portrait(drawn.image, drawn, setups[0], GREY, MINI), None, request, finder, generator),
     )
     while True:
         try:

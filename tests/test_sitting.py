@@ -1,17 +1,21 @@
 """The chain in order, on real photographs and the bundled small set."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from errors import ChoiceError, PhotoError
+from pipelines.expression import mouth_change
 from pipelines.face import FaceFinder
-from pipelines.generate import Generator, Progress
+from pipelines.generate import Generator, Progress, Rendering
 from pipelines.look import read_expressions, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
+from pipelines.pose import onto
+from pipelines.shot import Shot
 from pipelines.sitting import (
     Done,
     Event,
@@ -19,13 +23,17 @@ from pipelines.sitting import (
     Order,
     PlateReady,
     PortraitReady,
-    PoseReady,
+    base_of,
+    compared_with,
     find_faces,
+    finish,
+    measured,
     reference,
     request_for,
+    set_up,
     sit,
 )
-from pipelines.studio import Studio, plate
+from pipelines.studio import Studio
 
 GREY = read_looks()["grey"]
 
@@ -71,13 +79,11 @@ def test_the_report_says_what_was_done(events: list[Event]) -> None:
 
 
 def test_two_seeds_give_two_portraits_of_a_person(events: list[Event], finder: FaceFinder) -> None:
-    made = [event.portrait.rendering.image for event in events if isinstance(event, PortraitReady)]
-    assert all(picture.shape == (320, 256, 3) for picture in made)
+    made = [event.portrait.image for event in events if isinstance(event, PortraitReady)]
+    assert all(picture.shape == (1350, 1080, 3) for picture in made)
     assert np.abs(made[0].astype(int) - made[1]).mean() > 1
     for picture in made:
-        finder.find(
-            Photo(cv2.resize(picture, (512, 640), interpolation=cv2.INTER_CUBIC))
-        )  # raises without a face
+        finder.find(Photo(picture.copy()))  # raises without a face
 
 
 def test_the_same_order_gives_the_same_pixels(
@@ -86,7 +92,7 @@ def test_the_same_order_gives_the_same_pixels(
     again = list(sit([astronaut], Order(GREY, variations=2, seed=7), finder, studio, mini))
     for one, other in zip(events, again, strict=True):
         if isinstance(one, PortraitReady) and isinstance(other, PortraitReady):
-            assert np.array_equal(one.portrait.rendering.image, other.portrait.rendering.image)
+            assert np.array_equal(one.portrait.image, other.portrait.image)
         if isinstance(one, PlateReady) and isinstance(other, PlateReady):
             assert np.array_equal(one.plate.pixels, other.plate.pixels)
 
@@ -94,10 +100,9 @@ def test_the_same_order_gives_the_same_pixels(
 def test_the_portrait_keeps_the_sitters_left_and_right(events: list[Event], finder: FaceFinder) -> None:
     """Her left shoulder carries a flag; a mirrored chain would move the brightness to the other side."""
     shown = next(event.plate.pixels for event in events if isinstance(event, PlateReady))
-    made = next(event.portrait.rendering.image for event in events if isinstance(event, PortraitReady))
-    small = cv2.resize(shown, (256, 320), interpolation=cv2.INTER_AREA).astype(float)
-    straight = np.abs(made - small).mean()
-    mirrored = np.abs(made[:, ::-1] - small).mean()
+    made = next(event.portrait.image for event in events if isinstance(event, PortraitReady))
+    straight = np.abs(made - shown.astype(float)).mean()
+    mirrored = np.abs(made[:, ::-1] - shown.astype(float)).mean()
     assert straight < 0.7 * mirrored
 
 
@@ -105,7 +110,7 @@ def test_the_portrait_keeps_red_red(events: list[Event]) -> None:
     """Skin is redder than blue on everybody: swapped channels would turn it."""
     for event in events:
         if isinstance(event, PortraitReady):
-            skin = event.portrait.rendering.image[140:200, 100:156].reshape(-1, 3).mean(axis=0)
+            skin = event.portrait.image[590:840, 420:660].reshape(-1, 3).mean(axis=0)
             assert skin[0] > skin[1] > skin[2] and skin[0] > skin[2] + 20
 
 
@@ -133,11 +138,10 @@ def test_every_selfie_becomes_a_reference_and_the_best_gives_the_pose(
         e for e in sit([soft, astronaut], Order(GREY), finder, studio, mini) if isinstance(e, FaceFound)
     )
     assert len(found.faces) == 2 and found.best == 1
-    shown = plate(studio.cut_out(found.faces[1]), GREY, (1080, 1350))
-    pose = next(
-        e.pose for e in sit([astronaut], Order(GREY), finder, studio, mini) if isinstance(e, PoseReady)
-    )
-    request = request_for(Order(GREY), found.faces, shown, pose, mini.model_set)
+    order = Order(GREY)
+    cutout = studio.cut_out(found.faces[1])
+    setups = [set_up(cutout, order, shot, mini.model_set) for shot in order.shots(mini.model_set)]
+    request = request_for(order, found.faces, setups, mini.model_set)
     assert [r.shape for r in request.references] == [(512, 512, 3)] * 2
     assert not np.array_equal(*request.references)
 
@@ -185,10 +189,101 @@ def test_each_test_portrait_gets_a_portrait_with_a_face(
     for index, path in enumerate(sorted((portraits / "test").glob("*.jpg"))[::6]):
         order = Order(looks[index % len(looks)], variations=1, seed=index)
         made = list(sit([open_photo(path)], order, finder, studio, mini))[-1]
-        picture = made.portraits[0].rendering.image if isinstance(made, Done) else None
+        picture = made.portraits[0].image if isinstance(made, Done) else None
         assert picture is not None
         try:
-            finder.find(Photo(cv2.resize(picture, (512, 640), interpolation=cv2.INTER_CUBIC)))
+            finder.find(Photo(picture.copy()))
         except PhotoError:
             lost.append(path.name)
     assert not lost
+
+
+def test_a_portrait_of_the_small_set_is_finished_with_the_plates_detail(
+    astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    """A camera's picture holds more than the sample's: every pixel here has texture of its own."""
+    large = cv2.resize(astronaut.pixels, (2048, 2048), interpolation=cv2.INTER_CUBIC).astype(np.float64)
+    large += np.random.default_rng(5).normal(0, 12, (2048, 2048, 1))
+    camera = Photo(large.clip(0, 255).astype(np.uint8))
+    done = list(sit([camera], Order(GREY, variations=2, seed=7), finder, studio, mini))[-1]
+    assert isinstance(done, Done)
+    for portrait in done.portraits:
+        plate = portrait.setup.plate.pixels
+        enlarged = cv2.resize(portrait.rendering.image, (1080, 1350), interpolation=cv2.INTER_CUBIC)
+        assert portrait.image.shape == plate.shape
+        assert fine(portrait.image) > 3 * fine(enlarged)
+        assert 0.5 < fine(portrait.image) / fine(plate) < 1.5
+
+
+def fine(pixels: np.ndarray[Any, Any]) -> float:
+    """Power of what a canvas of 256 px hardly holds, in the face."""
+    face = pixels[420:850, 340:740].mean(axis=2)
+    return float((face - cv2.GaussianBlur(face, (0, 0), 4)).var())
+
+
+def test_the_portraits_of_a_sitting_differ_in_light_and_crop_and_the_first_has_the_looks_own(
+    events: list[Event], mini: Generator
+) -> None:
+    done = events[-1]
+    assert isinstance(done, Done)
+    first, second = (portrait.setup.shot for portrait in done.portraits)
+    assert first.light == GREY.light and first.framing == mini.model_set.framing
+    assert second.light.key < 0 < first.light.key and second.framing.head_height > first.framing.head_height
+    assert [shot["key"] for shot in done.report["shots"]] == [first.light.key, second.light.key]
+    assert done.report["shots"][0]["head_height"] == first.framing.head_height
+    shown = next(event.plate.pixels for event in events if isinstance(event, PlateReady))
+    assert np.array_equal(done.portraits[0].setup.plate.pixels, shown)
+    assert np.abs(done.portraits[1].setup.plate.pixels.astype(int) - shown).mean() > 5
+
+
+def test_a_moved_lamp_is_not_called_lighter_skin(
+    astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    """Each portrait is compared with the plate under its own light: an untouched one has changed nothing."""
+    order, face = Order(GREY, variations=2, seed=7), finder.find(astronaut)
+    cutout = studio.cut_out(face)
+    other = GREY.lit(key=-80, fill=0.0)
+    shots = (order.shots(mini.model_set)[0], Shot(other.light, order.shots(mini.model_set)[1].framing))
+    for shot in shots:
+        setup = set_up(cutout, order, shot, mini.model_set)
+        base = base_of(setup, mini)
+        assert base is not None
+        drawn = Rendering(base, 0, 7, "plate", 0.0, 20, 1, 0.1)
+        portrait = finish(drawn, setup, GREY, mini.model_set, base)
+        reference = compared_with(portrait, finder)
+        assert reference is not None
+        found, _ = measured(portrait, reference, finder)
+        assert found.likeness and found.likeness.measures["skin"].value == pytest.approx(0, abs=0.05)
+
+
+def test_an_expression_moves_the_mouth_of_what_is_redrawn_and_not_of_the_photograph(
+    hopper: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    face = finder.find(hopper)
+    moves = {}
+    for name in mini.model_set.expressions:
+        order = Order(GREY, read_expressions()[name], variations=1, seed=3)
+        done = list(sit([hopper], order, finder, studio, mini))[-1]
+        assert isinstance(done, Done)
+        (portrait,) = done.portraits
+        plain = finder.find(Photo(portrait.setup.plate.pixels.copy()))
+        drawn = finder.find(Photo(portrait.image.copy()))
+        moves[name] = mouth_change(plain.landmarks, drawn.landmarks)
+        still = mouth_change(onto(portrait.setup.plate.matrix, face.landmarks[:, :2]), plain.landmarks)
+        assert abs(still) < 0.04  # the photograph stays what it was
+    assert moves["warm_smile"] > 0.04 and moves["serious"] < -0.02
+
+
+def test_open_lips_are_not_closed(
+    astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    order = Order(GREY, read_expressions()["serious"], variations=1)
+    with pytest.raises(PhotoError, match=r"expression\.open"):
+        list(sit([astronaut], order, finder, studio, mini))
+
+
+def test_an_expression_that_the_set_cannot_do_is_refused(
+    astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+) -> None:
+    with pytest.raises(ChoiceError, match=r"mini cannot do relaxed\. It can do: serious, warm_smile"):
+        list(sit([astronaut], Order(GREY, read_expressions()["relaxed"]), finder, studio, mini))

@@ -53,7 +53,9 @@ def agreed(visits: Visits, name: str = "one") -> Visit:
 def with_portraits(visits: Visits, name: str = "one") -> Visit:
     visit = agreed(visits, name)
     visit.add(PHOTO, visit.keep(JPEG))
-    visit.made = Made("grey", visit.keep(JPEG, "photograph.jpg"), (visit.keep(JPEG, "ai-portrait-1.jpg"),))
+    visit.made = Made(
+        "grey", (visit.keep(JPEG, "photograph-1.jpg"),), (visit.keep(JPEG, "ai-portrait-1.jpg"),)
+    )
     return visit
 
 
@@ -113,7 +115,7 @@ def test_a_making_needs_a_photo_and_stops_the_one_before(visits: Visits, album: 
     visit = with_portraits(visits)
     made, first = visit.made, visit.start_run()
     assert made is not None
-    assert [album.get(one) for one in (made.photograph, *made.portraits)] == [None, None]
+    assert [album.get(one) for one in (*made.photographs, *made.portraits)] == [None, None]
     second = visit.start_run()
     assert first.stop.is_set()
     assert not second.stop.is_set()
@@ -168,7 +170,7 @@ def test_delete_mine_leaves_nothing_and_the_visit_goes_on(
     assert files(tmp_path) == []
     assert (visit.selfies, visit.made, visit.quiz, visit.consented) == ([], None, None, False)
     assert made is not None
-    assert album.get(made.photograph) is None
+    assert album.get(made.photographs[0]) is None
     with pytest.raises(VisitorError):
         visit.keep(JPEG)
 
@@ -192,12 +194,12 @@ def test_what_may_be_shown_outlives_the_visit_and_its_code_takes_it_back(
 ) -> None:
     visit = with_portraits(visits)
     assert visit.made and visit.sitting
-    visit.code = album.allow_show(visit.sitting, (visit.made.photograph, *visit.made.portraits)).code
+    visit.code = album.allow_show(visit.sitting, (*visit.made.photographs, *visit.made.portraits)).code
     visits.end(visit)
-    assert album.get(visit.made.photograph) is not None
+    assert album.get(visit.made.photographs[0]) is not None
     assert visits.with_sitting(visit.sitting) is None  # and no browser may see it
     assert album.withdraw(visit.code)
-    assert album.get(visit.made.photograph) is None
+    assert album.get(visit.made.photographs[0]) is None
 
 
 def test_a_new_making_takes_the_permission_to_show_back(visits: Visits, album: Album) -> None:
@@ -257,7 +259,7 @@ def test_what_the_host_approved_outlives_the_visit_that_allowed_it(
     visits.forget_expired()
     assert visit.gone
     assert visits.of("one", "page of one") is not visit
-    assert album.get(visit.made.photograph) is None
+    assert album.get(visit.made.photographs[0]) is None
     assert album.get(visit.made.portraits[0]) is not None
 
 
