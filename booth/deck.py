@@ -1,7 +1,7 @@
 """Pictures with known truth, from a folder: the one place that turns what a picture is into an `Item`.
 
 `deck.toml` lists them. A deck is put there by its operator, and thereby approved. Everything that is shown
-of it goes through the same `exhibit`, at the size of its smallest picture.
+of it goes through the same `exhibit`, with the detail of its smallest picture.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from errors import PresetError
-from pipelines.exhibit import exhibit
+from pipelines.exhibit import EXHIBIT, Pixels, exhibits, fitted
 from pipelines.ladder import RUNGS
 from pipelines.look import complaint, read_table
 from pipelines.photo import Photo, open_photo
@@ -32,7 +32,8 @@ from votes.schema import Item, Kind
 
 LIST = "deck.toml"
 SHAPE = (4, 5)  # width, height
-WIDEST = 896  # px; a larger exhibit only loads longer on a telephone
+MAKING = ("seen", "pose", "preview")  # pictures of a making, by the keys that name their files
+WIDEST = EXHIBIT[0]  # px; more is not shown
 NARROWEST = 128  # px; below it nobody can judge a face
 Name = Annotated[str, StringConstraints(pattern=r"^[\w][\w .-]*$", max_length=120)]  # in the deck's folder
 
@@ -63,6 +64,17 @@ class Entry(BaseModel):
         tuple[Name, ...], Field(description="Its sitter at each of the six steps of the ladder; or absent")
     ] = ()
 
+    seen: Annotated[Name | None, Field(description="What the machine saw in the photograph")] = None
+    pose: Annotated[Name | None, Field(description="The pose map that it drew after")] = None
+    preview: Annotated[Name | None, Field(description="The picture when it was half drawn")] = None
+
+    @field_validator(*MAKING)
+    @classmethod
+    def _drawn(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name and info.data.get("truth") == Kind.PHOTOGRAPH:
+            raise PydanticCustomError("rule", "Pictures of a making belong to a generated picture")
+        return name
+
     @field_validator("ladder")
     @classmethod
     def _whole(cls, ladder: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -88,6 +100,7 @@ class Card:
     path: Path
     entry: Entry
     ladder: tuple[Path, ...] = ()  # the same sitter with ever less of them
+    making: tuple[tuple[str, Path], ...] = ()  # of `MAKING`, those that there are
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ class Deck:
     """All of them; cards of one pair stand in one group."""
 
     groups: tuple[tuple[Card, ...], ...]
-    size: tuple[int, int]  # of every exhibit, width and height in px
+    size: tuple[int, int]  # whose detail every exhibit has, width and height in px
 
     def one_of_each(self, rng: random.Random) -> tuple[Card, ...]:
         """One card of each group, in the order of the list."""
@@ -109,7 +122,16 @@ class Deck:
 
     def jpeg(self, card: Card) -> bytes:
         """The exhibit. Raises `PhotoError` when the file has changed since start-up."""
-        return exhibit(self.photo(card).pixels, self.size)
+        return exhibits([self.pixels(one) for one in (card, *self.beside(card))], EXHIBIT)[0]
+
+    def beside(self, card: Card) -> tuple[Card, ...]:
+        """The other pictures of its pair."""
+        group = next((group for group in self.groups if card in group), ())
+        return tuple(one for one in group if one is not card)
+
+    def pixels(self, card: Card) -> Pixels:
+        """The picture at the size of the smallest one, so that no size tells a truth; raises the same."""
+        return fitted(self.photo(card).pixels, self.size)
 
     def photo(self, card: Card) -> Photo:
         """The file, decoded. Raises `PhotoError` when it has changed since start-up."""
@@ -125,9 +147,10 @@ def read_deck(folder: Path) -> Deck:
         path, where = folder / entry.file, f"{LIST}: item.{place}.file = {entry.file!r}"
         sizes.append(_size(path, where))
         ladder = tuple(folder / name for name in entry.ladder)
-        for step in ladder:
-            _size(step, f"{LIST}: item.{place}.ladder = {step.name!r}")
-        card = Card(_item(entry, path), entry.credit, path, entry, ladder)
+        making = tuple((key, folder / name) for key in MAKING if (name := getattr(entry, key)))
+        for key, beside in (*(("ladder", step) for step in ladder), *making):
+            _size(beside, f"{LIST}: item.{place}.{key} = {beside.name!r}")
+        card = Card(_item(entry, path), entry.credit, path, entry, ladder, making)
         groups[entry.pair or f"alone {place}"].append(card)
     ids = [card.item.id for group in groups.values() for card in group]
     if len(set(ids)) < len(ids):

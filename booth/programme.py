@@ -6,20 +6,19 @@ back is gone everywhere at once. What tells how a picture was made comes only wi
 
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from booth.album import Album, Offer, PictureId, SittingId
-from booth.deck import SHAPE, Card, Deck
-from pipelines.exhibit import exhibit
+from booth.deck import Card, Deck
+from pipelines.exhibit import EXHIBIT, PHONE, Pixels, exhibit, exhibits
 from pipelines.ladder import RUNGS
 from pipelines.photo import Photo, open_photo, read_photo
 from votes.schema import Item, Kind
 
-PHONE_PX = 640  # width; three phone pixels of a third, and a hall's Wi-Fi carries it to everybody
 THUMBNAIL = (480, 600)  # width, height in px, of what waits for approval
 KEPT = 64  # exhibits in memory; of the largest, half a megabyte each
 FRAMES = ("photograph", "seen", "pose", "preview", "portrait")  # the stage tells a making in this order
@@ -28,12 +27,13 @@ STEPS = tuple(f"step-{i}" for i in range(1, len(RUNGS) + 1))  # and a ladder in 
 
 @dataclass(frozen=True, eq=False)
 class Exhibit:
-    """One picture that a room may see. `photo` reads it; `frames` are the pictures of its making, by name."""
+    """One picture that a room may see. `pixels` reads it; `frames` are those of its making, by name."""
 
     item: Item
     credit: str
     facts: Mapping[str, object]  # look, model_set, seed, steps, seconds, prompt: as far as they are known
-    photo: Callable[[], Photo]
+    pixels: Callable[[], Pixels]  # uint8 (H, W, 3) sRGB
+    others: Sequence[Callable[[], Pixels]]  # with which it shares encoder, quality and length
     frames: Mapping[str, Callable[[], Photo]]
     sitting: SittingId | None = None
     is_misfire: bool = False  # for the wall of misfires only
@@ -205,7 +205,7 @@ class Programme:
         if found := self.jpeg(item_id, for_phone=True):
             return found
         waiting = next((one for _, one in self.waiting() if one.item.id == item_id), None)
-        return exhibit(waiting.photo().pixels, THUMBNAIL) if waiting else None
+        return exhibit(waiting.pixels(), THUMBNAIL) if waiting else None
 
     def frame(self, item_id: str, name: str) -> Photo | None:
         """One picture of its making; None where there is none of that name."""
@@ -219,12 +219,8 @@ class Programme:
         found = self.exhibit(item_id)
         if found is None:
             raise KeyError(item_id)
-        pixels = found.photo().pixels
-        across = min(pixels.shape[1], pixels.shape[0] * SHAPE[0] // SHAPE[1])
-        width = min(across, PHONE_PX) if for_phone else across
-        if not found.is_own:
-            width = min(width, self._deck.size[0])  # all of a deck alike
-        return exhibit(pixels, (width, width * SHAPE[1] // SHAPE[0]))
+        pictures = [read() for read in (found.pixels, *found.others)]
+        return exhibits(pictures, PHONE if for_phone else EXHIBIT)[0]
 
     def _of_deck(self, card: Card, group: tuple[Card, ...]) -> Exhibit:
         names = {Kind.PHOTOGRAPH: "photograph", Kind.GENERATED: "portrait"}
@@ -232,10 +228,12 @@ class Programme:
         generated = [one for one in (card, *group) if one.item.truth == Kind.GENERATED]
         drawn = generated[0] if generated else card
         facts = {name: value for name in kept if (value := getattr(drawn.entry, name)) not in (None, "")}
-        frames = {names[one.item.truth]: lambda one=one: self._deck.photo(one) for one in group}
+        own_last = (*reversed(group), card)  # of several with one truth, the one that is asked about
+        frames = {names[one.item.truth]: lambda one=one: self._deck.photo(one) for one in own_last}
         steps = zip(STEPS, drawn.ladder, strict=True) if drawn.ladder else ()
-        frames |= {name: lambda path=path: open_photo(path) for name, path in steps}
-        return Exhibit(card.item, card.credit, facts, lambda: self._deck.photo(card), frames)
+        frames |= {name: lambda path=path: open_photo(path) for name, path in (*drawn.making, *steps)}
+        pixels, *others = (lambda one=one: self._deck.pixels(one) for one in (card, *self._deck.beside(card)))
+        return Exhibit(card.item, card.credit, facts, pixels, others, frames)
 
     def _of_sitting(self, one: Offer, kind: Kind) -> Exhibit | None:
         told = _told(one)
@@ -250,7 +248,11 @@ class Programme:
             return None
         frames = {name: lambda picture=found: self._read(picture) for name, found in told.frames.items()}
         facts = {name: value for name, value in told.facts.items() if value is not None}
-        return Exhibit(item, "", facts, lambda: self._read(picture), frames, one.sitting, bool(told.changed))
+        pixels, *others = (
+            lambda one=one: self._read(one).pixels
+            for one in (picture, *(other for which, other in told.exhibits.items() if which != kind))
+        )
+        return Exhibit(item, "", facts, pixels, others, frames, one.sitting, bool(told.changed))
 
     def _one_of(self, one: Offer) -> tuple[str, ...]:
         """One of a pair, by chance."""

@@ -12,35 +12,25 @@ from PIL import Image
 
 from booth.album import Album
 from booth.deck import read_deck
-from booth.programme import Programme
+from booth.programme import FRAMES, Programme
 from errors import PresetError
 from examples.deck import CREDITS
-from examples.deck import sitting as drawn_anew
-from pipelines.exhibit import exhibit
+from examples.deck import sheet as drawn_anew
+from pages.look_pictures import WELCOME_FACE, WELCOME_LOOK, face_of
+from pipelines.exhibit import EXHIBIT, exhibits
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
 from pipelines.model_set import is_here, read_model_sets
-from pipelines.photo import Photo
+from pipelines.photo import Photo, open_photo
 from pipelines.provenance import mark, read_mark
 from pipelines.studio import Studio
+from tests.decks import ONE, SIX, TWO, deck_of
 from tests.hostile import card
 from votes.schema import Kind
 
 STARTER = Path(__file__).parent.parent / "examples" / "deck"
-ONE = 'file = "a.jpg"\ntruth = "photograph"\ncredit = "Me"\nlicence = "Mine"\n'
-TWO = ONE.replace("a.jpg", "b.jpg").replace("photograph", "generated")
-
-
-SIX = ["a.jpg", "b.jpg"] * 3
-
-
-def deck_of(folder: Path, *items: str) -> Path:
-    Image.fromarray(card(640, 800)).save(folder / "a.jpg")
-    Image.fromarray(card(640, 800)[::-1]).save(folder / "b.jpg")
-    (folder / "deck.toml").write_text("".join(f"[[item]]\n{item}" for item in items))
-    return folder
 
 
 def test_an_operators_own_folder_is_a_deck(tmp_path: Path) -> None:
@@ -74,6 +64,27 @@ def test_a_ladder_is_that_of_its_portrait_and_of_the_photograph_beside_it(tmp_pa
         assert {card.path.name for card in cards} <= {"a.jpg", "b.jpg"} and len(cards) == len(expected)
 
 
+def test_what_it_saw_the_pose_and_the_half_drawn_picture_are_frames_of_the_making(tmp_path: Path) -> None:
+    paired, making = 'pair = "x"\n', 'seen = "a.jpg"\npose = "b.jpg"\npreview = "a.jpg"\n'
+    for more, expected in (("", ["photograph", "portrait"]), (making, list(FRAMES))):
+        deck = read_deck(deck_of(tmp_path, ONE + paired, TWO + paired + more))
+        programme = Programme(deck, Album(tmp_path / "album", 30, 12))
+        for one in deck.groups[0]:  # asked about either of the two
+            found = programme.exhibit(one.item.id)
+            assert found and [name for name in FRAMES if name in found.frames] == expected
+            for name, file in zip(expected[1:-1], ("a.jpg", "b.jpg", "a.jpg"), strict=False):
+                assert np.array_equal(found.frames[name]().pixels, open_photo(tmp_path / file).pixels)
+
+
+def test_the_making_of_a_portrait_shows_that_portrait_and_no_other_of_its_sitter(tmp_path: Path) -> None:
+    other = TWO.replace("b.jpg", "a.jpg")
+    deck = read_deck(deck_of(tmp_path, *(one + 'pair = "x"\n' for one in (TWO, other))))
+    programme = Programme(deck, Album(tmp_path / "album", 30, 12))
+    for one in deck.groups[0]:
+        found = programme.exhibit(one.item.id)
+        assert found and np.array_equal(found.frames["portrait"]().pixels, open_photo(one.path).pixels)
+
+
 def test_the_order_is_of_chance() -> None:
     deck, rng = read_deck(STARTER), random.Random(3)
     orders = {tuple(card.item.look for card in deck.draw(rng)) for _ in range(10)}
@@ -87,7 +98,7 @@ def test_both_truths_go_through_the_same_crop_size_and_encoder(tmp_path: Path) -
     deck = read_deck(folder)
     files = [deck.jpeg(card) for card in deck.draw(random.Random(1))]
     images = [Image.open(io.BytesIO(file)) for file in files]
-    assert {image.size for image in images} == {(500, 625)}
+    assert deck.size == (500, 625) and {image.size for image in images} == {EXHIBIT}
     assert len({str(image.quantization) for image in images}) == 1  # type: ignore[attr-defined]
     assert [read_mark(file) for file in files] == [None, None]
     assert len({len(file) % 1000 for file in files}) == 1 or len({len(file) for file in files}) <= 2
@@ -113,6 +124,12 @@ def test_both_truths_go_through_the_same_crop_size_and_encoder(tmp_path: Path) -
             TWO + f"ladder = {[*SIX[:5], 'none.jpg']}\n",
             r"item\.0\.ladder = 'none\.jpg'\. This is not a picture",
         ),
+        (ONE + 'seen = "b.jpg"\n', r"item\.0\.seen = 'b\.jpg'.*belong to a generated picture"),
+        (ONE + 'preview = "b.jpg"\n', r"item\.0\.preview = 'b\.jpg'.*belong to a generated picture"),
+        (TWO + 'pose = "../b.jpg"\n', r"item\.0\.pose = '\.\./b\.jpg'"),
+        (TWO + 'pose = "none.jpg"\n', r"item\.0\.pose = 'none\.jpg'\. This is not a picture"),
+        (TWO + 'seen = "tiny.png"\n', r"item\.0\.seen = 'tiny\.png'\. It is 60 x 60 px"),
+        (TWO + 'preview = "link.jpg"\n', r"item\.0\.preview = 'link\.jpg'\. A deck's pictures lie in"),
         ("x", "deck.toml: "),
     ],
 )
@@ -137,16 +154,36 @@ def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:
 # ---- the starter deck
 
 
-def test_the_starter_deck_holds_both_sitters_in_all_six_looks_as_twelve_pairs() -> None:
+def test_the_starter_deck_holds_each_sitter_in_three_looks_as_six_pairs() -> None:
     deck = read_deck(STARTER)
-    assert [sorted(card.item.truth for card in group) for group in deck.groups] == [sorted(Kind)] * 12
-    seen = Counter((card.item.look, card.credit.split(".")[0]) for group in deck.groups for card in group)
-    assert set(seen) == {
-        (look, sitter) for look in read_looks() for sitter in ("Eileen Collins", "Grace Hopper")
+    assert [sorted(card.item.truth for card in group) for group in deck.groups] == [sorted(Kind)] * 6
+    cards = [card for group in deck.groups for card in group]
+    seen = Counter((card.item.look, card.credit.split(".")[0]) for card in cards)
+    assert {look for look, _ in seen} == set(read_looks()) and set(seen.values()) == {2}
+    assert Counter(sitter for _, sitter in seen) == {"Eileen Collins": 3, "Grace Hopper": 3}
+    assert {card.item.rehearsal for card in cards} == {True}
+    drawn = [card for card in cards if card.item.truth == Kind.GENERATED]
+    assert [len(card.making) for card in drawn] == [3] * 6  # what it saw, the pose it keeps, half way
+    assert sorted(len(card.ladder) for card in drawn) == [0] * 4 + [len(RUNGS)] * 2
+
+
+def test_the_starter_decks_pictures_are_as_large_as_a_sittings() -> None:
+    deck = read_deck(STARTER)
+    assert deck.size == EXHIBIT
+    cards = [card for group in deck.groups for card in group]
+    assert {Image.open(io.BytesIO(step.read_bytes())).size for card in cards for step in card.ladder} == {
+        EXHIBIT
     }
-    assert {card.item.rehearsal for group in deck.groups for card in group} == {True}
-    ladders = [(card.item.look, len(card.ladder)) for group in deck.groups for card in group if card.ladder]
-    assert ladders == [("grey", len(RUNGS))] * 2
+
+
+def test_nobody_is_shown_a_sitter_in_the_look_that_is_asked_about_before_the_question() -> None:
+    asked = {
+        (card.entry.pair.split()[0], card.item.look) for group in read_deck(STARTER).groups for card in group
+    }
+    names = {"astronaut": "collins", "hopper": "hopper"}
+    shown = {(names[face_of(look)], look) for look in read_looks()}
+    shown.add((names[WELCOME_FACE], WELCOME_LOOK))
+    assert len(asked) == 6 and not asked & shown
 
 
 def test_nothing_of_its_files_tells_the_truth() -> None:
@@ -175,8 +212,7 @@ def test_its_pictures_are_what_the_script_makes(astronaut: Photo, finder: FaceFi
     ]
     kept = {one.item.truth: np.asarray(Image.open(one.path)).astype(int) for one in group}
     anew = {
-        kind: np.asarray(Image.open(io.BytesIO(jpeg))).astype(int)
-        for kind, jpeg in zip(Kind, made, strict=True)
+        kind: np.asarray(Image.open(io.BytesIO(jpeg))).astype(int) for kind, jpeg in made.exhibits.items()
     }
     for kind in Kind:
         assert np.abs(kept[kind] - anew[kind]).mean() < 2
@@ -185,6 +221,6 @@ def test_its_pictures_are_what_the_script_makes(astronaut: Photo, finder: FaceFi
 
 
 def test_an_exhibit_of_a_photo_survives_being_encoded_again() -> None:
-    once = exhibit(card(256, 320), (256, 320))
-    twice = exhibit(np.asarray(Image.open(io.BytesIO(once))), (256, 320))
+    (once,) = exhibits([card(256, 320)], (256, 320))
+    (twice,) = exhibits([np.asarray(Image.open(io.BytesIO(once)))], (256, 320))
     assert len(once) == len(twice)

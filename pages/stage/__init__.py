@@ -28,7 +28,7 @@ from votes.studies import read_studies
 LOOK_EVERY_S = 0.1  # at the snapshot in memory
 BEAT_S = 3.0  # a line that says nothing, so that a lost connection is noticed on both sides
 NO_STORE = {"Cache-Control": "no-store"}
-FRAME = (480, 600)  # px
+FRAME = (864, 1080)  # px; two beside each other are 600 px wide on 1080 lines, 800 on 1440
 FOLDER = Path(__file__).parent
 
 

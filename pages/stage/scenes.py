@@ -11,13 +11,17 @@ from pages import markup
 from pages.board import Board, qr
 from pages.charts import NAMED, split_chart
 from pages.desk import Desk
+from pages.report import lost
 from pipelines.ladder import RUNGS
+from pipelines.likeness import Level
 from votes.room import Snapshot
 from votes.rounds import Scene
 from votes.schema import Kind, Source
 from votes.studies import Study
 from votes.tally import FEWEST_ANSWERS, Share, Tally
 
+BESIDE = 3  # frames; up to so many stand beside the words, more above them
+LONG = 320  # characters of words and credit; beyond, they are written smaller
 FACTS = ("look", "seed", "steps", "seconds", "model_set")
 
 
@@ -133,9 +137,7 @@ class Scenes:
 
     def _how(self, shown: Exhibit) -> str:
         if shown.item.truth == Kind.PHOTOGRAPH:
-            return self._say(
-                "stage.how_own" if shown.is_own or shown.frames.get("portrait") else "stage.how_photograph"
-            )
+            return self._say("stage.how_own" if _is_plate(shown) else "stage.how_photograph")
         named = self._titles.get(shown.item.model_set, shown.item.model_set)
         return (
             self._say("stage.how_generated", model=named)
@@ -157,41 +159,53 @@ class Scenes:
     def _made(self, now: Snapshot, shown: Exhibit) -> str:
         frames = [name for name in FRAMES if name in shown.frames]
         known = [(name, self._fact(name, shown.facts[name])) for name in FACTS if name in shown.facts]
-        prompt = str(shown.facts.get("prompt", ""))
-        credit = shown.credit
         if not frames or (len(frames) < 2 and not known):
-            body = f'<p class="lead">{escape(self._say("stage.unknown"))}</p>'
+            frames, body = [], f'<p class="lead">{escape(self._say("stage.unknown"))}</p>'
         else:
-            body = f'<div class="strip">{"".join(self._frame(now, shown, name) for name in frames)}</div>'
+            figures = (_figure(now, name, *self._caption(now, shown, name)) for name in frames)
+            body = f'<div class="strip">{"".join(figures)}</div>'
         facts = "".join(
             f"<div><dt>{escape(self._say(f'stage.{name}'))}</dt><dd>{escape(value)}</dd></div>"
             for name, value in known
         )
+        told = {"prompt": str(shown.facts.get("prompt", "")), "credit": shown.credit}
         words = "".join(
             f'<p class="small"><b>{escape(self._say(f"stage.{key}"))}</b> {escape(text)}</p>'
-            for key, text in (("prompt", prompt), ("credit", credit))
+            for key, text in told.items()
             if text
         )
+        long = " long" if sum(map(len, told.values())) > LONG else ""
+        beside = " beside" if 0 < len(frames) <= BESIDE else ""
         return (
-            f'<div class="stage made"><h1>{escape(self._say("stage.made"))}</h1>{body}'
-            f'<div class="below"><dl class="facts">{facts}</dl>{words}{self._them(now, shown)}</div></div>'
+            f'<div class="stage made{beside}" style="--n:{len(frames)}">'
+            f'<h1>{escape(self._say("stage.made"))}</h1>{body}<dl class="facts">{facts}</dl>'
+            f'<div class="words{long}">{words}{self._them(now, shown)}</div></div>'
         )
 
     def _ladder(self, now: Snapshot, shown: Exhibit) -> str:
         """The photograph where there is one, then the same sitter with ever less of them."""
-        round_id = now.asked.id if now.asked else ""
-        left = str(shown.facts.get("left", "")).split() or [str(round(100 * (1 - one))) for one in RUNGS]
-        captions = {"photograph": self._say("stage.photograph")} if "photograph" in shown.frames else {}
-        captions |= {name: self._say("stage.left", p=p) for name, p in zip(STEPS, left, strict=True)}
-        figures = "".join(
-            f'<figure><div class="pic"><img src="stage/{round_id}/{name}.jpg" alt="{escape(caption)}"></div>'
-            f"<figcaption><h2>{escape(caption)}</h2></figcaption></figure>"
-            for name, caption in captions.items()
-        )
-        title, lead = (escape(self._say(f"stage.{key}")) for key in ("ladder", "ladder_lead"))
+        shares = str(shown.facts.get("left", "")).split() or [str(round(100 * (1 - one))) for one in RUNGS]
+        left, levels = [self._say("stage.left", p=p) for p in shares], _recognised(shown)
+        captions = {name: (share, "") for name, share in zip(STEPS, left, strict=True)}
+        for name, level in zip(STEPS, levels, strict=False):  # none where the sitter did not ask
+            captions[name] = (captions[name][0], self._say(f"stage.step_{level.replace(' ', '_')}"))
+        if "photograph" in shown.frames:
+            captions = {"photograph": (self._say("stage.photograph"), "")} | captions
+        figures = "".join(_figure(now, name, *caption) for name, caption in captions.items())
+        keys = ("ladder", "ladder_seed", "ladder_lead")
+        title, seed, lead = (escape(self._say(f"stage.{key}")) for key in keys)
         return (
-            f'<div class="stage made ladder"><h1>{title}</h1><div class="strip">{figures}</div>'
-            f'<p class="lead">{lead}</p></div>'
+            f'<div class="stage ladder" style="--n:{len(captions)}">'
+            f'<div class="head"><h1>{title}</h1><p>{seed}</p></div><div class="strip">{figures}</div>'
+            f'<div class="words"><p>{lead}</p>{self._lost(left, levels)}</div></div>'
+        )
+
+    def _lost(self, left: Sequence[str], levels: Sequence[str]) -> str:
+        """Where a face-recognition program first loses the sitter, if they asked it."""
+        told = lost(self._say, "stage", left, levels)
+        errors = self._say("stage.recognition_errors")
+        return (
+            f'<p class="them">{escape(told)} <span class="small">{escape(errors)}</span></p>' if told else ""
         )
 
     def _them(self, now: Snapshot, shown: Exhibit) -> str:
@@ -215,13 +229,13 @@ class Scenes:
             return self._say("stage.seconds_value", s=f"{float(str(value)):.1f}")
         return str(value)
 
-    def _frame(self, now: Snapshot, shown: Exhibit, name: str) -> str:
-        title, note = self._say(f"stage.{name}"), self._say(f"stage.{_note_of(now, shown, name)}")
-        source = f"stage/{now.asked.id}/{name}.jpg" if now.asked else ""
-        return (
-            f'<figure><div class="pic"><img src="{source}" alt="{escape(title)}"></div><figcaption>'
-            f"<h2>{escape(title)}</h2><p>{escape(note)}</p></figcaption></figure>"
-        )
+    def _caption(self, now: Snapshot, shown: Exhibit, name: str) -> tuple[str, str]:
+        """A frame's name and note: not every photograph is a plate, not every start is noise."""
+        key = f"stage.{name}_note"
+        if name == "preview" and now.asked and now.asked.item.start == "plate":
+            key += "_plate"
+        has_note = name != "photograph" or _is_plate(shown)
+        return self._say(f"stage.{name}"), self._say(key) if has_note else ""
 
     def _room(self, now: Snapshot) -> str:
         found = self._board.room.so_far(now)
@@ -293,10 +307,22 @@ class Scenes:
         return self._say("stage.few_one") if n == 1 else self._say("stage.few", n=n)
 
 
-def _note_of(now: Snapshot, shown: Exhibit, name: str) -> str:
-    """What is told of a frame: a photograph of a sitting is a plate, and not every start is noise."""
-    if name == "photograph" and shown.is_own:
-        return "photograph_note_own"
-    if name == "preview" and now.asked and now.asked.item.start == "plate":
-        return "preview_note_plate"
-    return f"{name}_note"
+def _is_plate(shown: Exhibit) -> bool:
+    """Whether its photograph stands on a new backdrop: that of a sitting, or of a look."""
+    return shown.is_own or bool(shown.item.look)
+
+
+def _recognised(shown: Exhibit) -> list[str]:
+    """What a face-recognition program said of each step of the ladder; nothing where nobody asked it."""
+    levels = str(shown.facts.get("recognised", "")).split(",")
+    return levels if len(levels) == len(STEPS) and set(levels) <= set(Level) else []
+
+
+def _figure(now: Snapshot, name: str, title: str, note: str) -> str:
+    """A picture of the making with its caption below."""
+    source = f"stage/{now.asked.id}/{name}.jpg" if now.asked else ""
+    below = f"<p>{escape(note)}</p>" if note else ""
+    return (
+        f'<figure><div class="pic"><img src="{source}" alt="{escape(title)}"></div><figcaption>'
+        f"<h2>{escape(title)}</h2>{below}</figcaption></figure>"
+    )

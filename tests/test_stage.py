@@ -1,0 +1,130 @@
+"""What the stage's scenes say of a making, whatever deck it comes from."""
+
+import html
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from booth.album import Album
+from booth.deck import read_deck
+from booth.programme import STEPS, Exhibit, Programme
+from pages.board import Board
+from pages.stage.scenes import Scenes
+from pipelines.likeness import Level
+from pipelines.look import read_looks
+from settings import Settings
+from tests.decks import ONE, SIX, TWO, deck_of
+from votes.room import Room
+from votes.rounds import Scene
+from votes.store import Store
+from votes.studies import read_studies
+from words import WORDS as FOLDER
+from words import read_words
+
+WORDS = read_words()
+LOOK = 'look = "grey"\n'
+PAIR = 'pair = "x"\n'
+# "What the camera took", as each language would say it of a picture that was given a new backdrop.
+CLAIM = re.compile(
+    r"what the camera|as the camera (?:took|saw)|was die Kamera|wie die Kamera"
+    r"|lo que (?:tomó|vio|captó) la cámara|ce que l.appareil|ce que la caméra"
+    r"|untouched|unretouched|straight from the camera",
+    re.IGNORECASE,
+)
+
+
+@contextmanager
+def scenes_of(folder: Path, *items: str, **facts: str) -> Iterator[dict[Scene, str]]:
+    """The words of each scene about the deck's first picture; `facts` as a sitting would tell them."""
+    with Store("sqlite://") as store:
+        programme = Told(read_deck(deck_of(folder, *items)), Album(folder / "album", 30, 12))
+        programme.facts = facts
+        desk: Any = SimpleNamespace(words=WORDS, looks=read_looks(), board=None)
+        desk.board = Board(Room(store, programme), programme, Settings())
+        room, scenes = desk.board.room, Scenes(desk, read_studies(), {})
+        seen: dict[Scene, str] = {}
+        while room.now().setting.scene != Scene.ROOM:
+            now = room.next()
+            seen[now.setting.scene] = html.unescape(scenes.html(now))
+        yield seen
+
+
+class Told(Programme):
+    """A deck, told of as a sitting is that knows more of itself."""
+
+    facts: dict[str, str]
+
+    def exhibit(self, item_id: str) -> Exhibit | None:
+        found = super().exhibit(item_id)
+        if found:
+            object.__setattr__(found, "facts", MappingProxyType({**found.facts, **self.facts}))
+        return found
+
+
+def caption(made: str, name: str) -> str:
+    """What stands below a frame."""
+    found = re.search(rf"/{name}\.jpg.*?<figcaption>(.*?)</figcaption>", made)
+    return " ".join(re.sub("<.*?>", " ", found[1]).split()) if found else ""
+
+
+@pytest.mark.parametrize("language", [path.stem for path in sorted(FOLDER.glob("*.toml"))])
+def test_no_language_calls_a_picture_what_the_camera_took(language: str) -> None:
+    assert [text for text in WORDS.tables[language].values() if CLAIM.search(text)] == []
+
+
+def test_the_photograph_of_a_look_or_of_a_pair_is_told_to_stand_on_a_new_backdrop(tmp_path: Path) -> None:
+    for items in ([ONE + LOOK], [ONE + PAIR, TWO + PAIR], [ONE + LOOK + PAIR, TWO + LOOK + PAIR]):
+        with scenes_of(tmp_path, *items) as seen:
+            name, note = WORDS.say("stage.photograph"), WORDS.say("stage.photograph_note")
+            assert caption(seen[Scene.MADE], "photograph") == f"{name} {note}"
+            if WORDS.say("stage.was_photograph") in seen[Scene.TRUTH]:
+                assert WORDS.say("stage.how_own") in seen[Scene.TRUTH]
+
+
+def test_a_photograph_alone_without_a_look_is_told_to_be_a_photograph_and_no_more(tmp_path: Path) -> None:
+    for more in ("", 'model_set = "mini"\nseed = 3\n'):
+        with scenes_of(tmp_path, ONE + more) as seen:
+            assert WORDS.say("stage.how_photograph") in seen[Scene.TRUTH]
+            told = "".join(seen.values())
+            assert WORDS.say("stage.photograph_note") not in told and WORDS.say("stage.how_own") not in told
+            if more:
+                assert caption(seen[Scene.MADE], "photograph") == WORDS.say("stage.photograph")
+
+
+def test_a_ladder_tells_where_a_program_loses_the_sitter_only_where_they_asked(tmp_path: Path) -> None:
+    levels = [
+        Level.UNCHANGED,
+        Level.UNCHANGED,
+        Level.A_LITTLE,
+        Level.CLEARLY,
+        Level.A_LITTLE,
+        Level.NOT_MEASURED,
+    ]
+    item = TWO + f"ladder = {SIX}\n"
+    with scenes_of(tmp_path, item, recognised=",".join(levels)) as seen:
+        told = [caption(seen[Scene.LADDER], name) for name in STEPS]
+        words = [WORDS.say(f"stage.step_{level.replace(' ', '_')}") for level in levels]
+        assert told == [f"{p} % {word}" for p, word in zip((85, 70, 55, 40, 25, 10), words, strict=True)]
+        assert WORDS.say("stage.lost", left="40\N{NO-BREAK SPACE}%") in seen[Scene.LADDER]
+        assert WORDS.say("stage.recognition_errors") in seen[Scene.LADDER]
+    with scenes_of(tmp_path, item, recognised=",".join([Level.UNCHANGED] * 6)) as seen:
+        assert WORDS.say("stage.kept") in seen[Scene.LADDER]
+    for unasked in ({}, {"recognised": ""}, {"recognised": "unchanged"}, {"recognised": ",".join("abcdef")}):
+        with scenes_of(tmp_path, item, **unasked) as seen:
+            assert [caption(seen[Scene.LADDER], name) for name in STEPS] == [
+                f"{p} %" for p in (85, 70, 55, 40, 25, 10)
+            ]
+            assert "recognition" not in seen[Scene.LADDER]
+
+
+def test_no_scene_before_the_truth_names_a_frame_of_the_making(tmp_path: Path) -> None:
+    making = 'seen = "a.jpg"\npose = "b.jpg"\npreview = "a.jpg"\n'
+    with scenes_of(tmp_path, ONE + PAIR, TWO + PAIR + making) as seen:
+        told = {scene for scene, text in seen.items() if "seen.jpg" in text or "preview.jpg" in text}
+        assert told == {Scene.MADE}
+        assert len(re.findall("<figure>", seen[Scene.MADE])) == 5
