@@ -36,6 +36,22 @@ class Asked:
     guess: Guess | None = None
 
 
+@dataclass(frozen=True)
+class Score:
+    """How often one visitor was right, of the pictures that they could not know."""
+
+    right: int = 0
+    answered: int = 0
+    apart: int = 0  # answered too, but they saw these being made
+
+    def plus(self, question: Question, guess: Guess) -> "Score":
+        """With one more answer."""
+        if guess.exposed:
+            return replace(self, apart=self.apart + 1)
+        right = self.right + (guess.answer == question.item.truth)
+        return replace(self, right=right, answered=self.answered + 1)
+
+
 def line_up(deck: Sequence[Question], own: Question | None, rng: random.Random) -> tuple[Question, ...]:
     """The order of a visit: the deck as it was drawn, the visitor's own picture among the first few."""
     questions = list(deck)
@@ -56,6 +72,7 @@ class Quiz:
         self._show = show
         self._place = 0
         self._asked: Asked | None = None
+        self._score = Score()
         self._lock = threading.RLock()  # two taps at once are one
 
     @property
@@ -67,6 +84,11 @@ class Quiz:
     def total(self) -> int:
         """How many pictures there are."""
         return len(self._questions)
+
+    @property
+    def score(self) -> Score:
+        """Of the answers that were given so far."""
+        return self._score
 
     def asked(self) -> Asked:
         """The question that stands; asking again changes nothing. Raises `VisitorError` after the last."""
@@ -87,7 +109,9 @@ class Quiz:
             if asked.guess is None:
                 seconds, exposed = time.monotonic() - asked.since, asked.question.exposed
                 guess = Guess(asked.round.id, self._voter, kind, exposed, seconds, datetime.now(UTC))
-                asked = self._asked = replace(asked, guess=self._store.record(guess))
+                kept = self._store.record(guess)
+                asked = self._asked = replace(asked, guess=kept)
+                self._score = self._score.plus(asked.question, kept)
             return asked
 
     def go_on(self) -> bool:

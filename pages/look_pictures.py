@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pages.samples import sample
+from pipelines.exhibit import fitted
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import Look
@@ -26,7 +27,9 @@ from pipelines.sitting import Order, PortraitReady, sit
 from pipelines.studio import Studio, plate
 
 SIZE = (240, 300)  # width, height in px
-FACE, WELCOME_FACE = "hopper", "astronaut"
+# The starter deck asks about each sample face in three looks; here they are seen in the other three.
+FACES = {"black": "astronaut", "white": "astronaut", "outdoor": "astronaut"}
+OTHER_FACE, WELCOME_FACE = "hopper", "astronaut"
 WELCOME = ("welcome-photograph", "welcome-portrait")
 WELCOME_LOOK = "outdoor"
 WELCOME_SEED = 1912  # of its own: the starter deck's portraits are others
@@ -50,11 +53,11 @@ class LookPictures:
     def draw(self) -> None:
         """Every look. The first visitor then finds every part of the chain but the generator loaded."""
         self._pictures[WELCOME[0]] = self._welcome_photograph()
-        face = self._finder.find(sample(FACE))
-        seen(face)
-        cutout = self._studio.cut_out(face)
+        faces = {name: self._finder.find(sample(name)) for name in map(face_of, self._looks)}
+        cutouts = {name: self._studio.cut_out(face) for name, face in faces.items()}
+        seen(next(iter(faces.values())))
         for name, look in self._looks.items():
-            self._pictures[name] = _jpeg(plate(cutout, look, SIZE).pixels)
+            self._pictures[name] = _jpeg(plate(cutouts[face_of(name)], look, SIZE).pixels)
 
     def draw_welcome(self) -> None:
         """The portrait beside the welcome's photograph; without a model there is none."""
@@ -63,12 +66,12 @@ class LookPictures:
             chain = sit([sample(WELCOME_FACE)], order, self._finder, self._studio, self._generator)
             with closing(chain) as events:  # before the portrait is measured, which nobody here asks for
                 drawn = next(event.portrait for event in events if isinstance(event, PortraitReady))
-            self._pictures[WELCOME[1]] = _jpeg(drawn.rendering.image)
+            self._pictures[WELCOME[1]] = _jpeg(fitted(drawn.image, LARGE))
         finally:
             self._awaited &= set(self._pictures)
 
     def route(self) -> Route:
-        """Waits for a picture that is still to be drawn; 404 for one that will not come."""
+        """Waits for a picture that is still to be drawn, then says 202; 404 for one that will not come."""
 
         async def picture(request: Request) -> Response:
             name, waited = request.path_params["name"], 0.0
@@ -76,7 +79,9 @@ class LookPictures:
                 await asyncio.sleep(PAUSE_S)
                 waited += PAUSE_S
             jpeg = self._pictures.get(name)
-            return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=404)
+            if jpeg is None:
+                return Response(status_code=202 if name in self._awaited else 404)
+            return Response(jpeg, media_type="image/jpeg")
 
         return Route("/looks/{name}.jpg", picture)
 
@@ -92,6 +97,11 @@ class LookPictures:
             face.photo.pixels, matrix, LARGE, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
         return _jpeg(np.asarray(framed, np.uint8))
+
+
+def face_of(look: str) -> str:
+    """The sample face that a look is shown on."""
+    return FACES.get(look, OTHER_FACE)
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:

@@ -118,6 +118,16 @@ def heading(title: str, lead: str = "") -> str:
     return f'<h1 class="title" tabindex="-1">{escape(title)}</h1>{below}'
 
 
+def lead(sentence: str) -> str:
+    """What a heading means."""
+    return f'<p class="lead">{escape(sentence)}</p>'
+
+
+def score(sentence: str, below: str) -> str:
+    """How often somebody was right, and what to hold it against."""
+    return f'<p class="score">{escape(sentence)}</p>{note(below)}'
+
+
 def notice(sentence: str) -> str:
     """What went wrong, or nothing."""
     return f'<p class="notice" role="alert">{escape(sentence)}</p>' if sentence else ""
@@ -127,6 +137,12 @@ def note(sentence: str, address: str = "", words: str = "") -> str:
     """A small line, and where it leads."""
     link = f' <a href="{escape(address)}">{escape(words)}</a>' if address else ""
     return f'<p class="note">{escape(sentence)}{link}</p>'
+
+
+def without(choice: str, options: Sequence[str]) -> str:
+    """Takes options out of the choice of that name while this is on the page."""
+    labels = ", ".join(f'label:has([name="{choice}"][value="{escape(one)}"])' for one in options)
+    return f"<style>{labels} {{ display: none !important; }}</style>" if options else ""
 
 
 def status(sentence: str) -> str:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from pages import markup
+from pipelines.ladder import RUNGS
 from pipelines.likeness import Lab, Level, LikenessReport, Measure, Outline
 
 Say = Callable[..., str]
@@ -30,17 +31,37 @@ def reports(say: Say, found: Sequence[LikenessReport | None], pictures: Sequence
     return "".join(inside)
 
 
-def briefly(say: Say, found: Sequence[LikenessReport | None]) -> str:
-    """The same in words alone, one a step of the ladder; the last one visible, as its picture is."""
+def briefly(
+    say: Say, found: Sequence[LikenessReport | None], left: Sequence[str] = (), levels: Sequence[str] = ()
+) -> str:
+    """The same in words alone, one a step of the ladder; the last one visible, as its picture is.
+
+    `levels` is what a face-recognition program said of each step; empty where nobody asked it. `left` names
+    the steps.
+    """
     inside = []
     for i, report in enumerate(found):
         hidden = "" if i + 1 == len(found) else " hidden"
-        told = markup.note(say("result.unseen"))
-        if report:
-            told = "".join(_line(say, report, name) for name in FRAMES)
-            told = f'<ul class="brief">{told}</ul>'
+        told = "" if report else markup.note(say("result.unseen"))
+        lines = [_line(say, report, name) for name in FRAMES] if report else []
+        if i < len(levels):
+            lines.append(_recognition(say, levels[i], lost(say, "ladder", left, levels[: i + 1])))
+        if lines:
+            told += f'<ul class="brief">{"".join(lines)}</ul>'
         inside.append(f'<section class="likeness" data-portrait="{i}"{hidden}>{told}</section>')
     return "".join(inside)
+
+
+def lost(say: Say, page: str, left: Sequence[str], levels: Sequence[str]) -> str:
+    """At which step a face-recognition program first loses the sitter, or that it knows them at all six.
+
+    Empty where neither is known: nobody asked it, or it is still at an earlier step, or found no face.
+    """
+    if Level.CLEARLY in levels:
+        at = left[levels.index(Level.CLEARLY)].replace(" ", "\N{NO-BREAK SPACE}")
+        return say(f"{page}.lost", left=at)
+    whole = len(levels) == len(RUNGS) and Level.NOT_MEASURED not in levels
+    return say(f"{page}.kept") if whole else ""
 
 
 def misfired(report: LikenessReport | None) -> dict[str, str]:
@@ -77,6 +98,17 @@ def _line(say: Say, report: LikenessReport, name: str) -> str:
     return (
         f'<li><h2>{escape(say(f"result.frame_{name}"))}</h2><span class="level">{_level(worst.level)}'
         f"{escape(word)}</span><p>{escape(say(worst.key, **worst.values))}</p></li>"
+    )
+
+
+def _recognition(say: Say, level: str, told: str) -> str:
+    """A face-recognition program's answer about one step, and where it loses the sitter."""
+    key = "unseen" if level == Level.NOT_MEASURED else level.replace(" ", "_")
+    word = say(f"stage.step_{level.replace(' ', '_')}")  # "clearly" would read as clearly recognised
+    sentence = f"{say(f'likeness.recognition_{key}')} {told}".strip()
+    return (
+        f'<li><h2>{escape(say("likeness.recognition"))}</h2><span class="level">{_level(Level(level))}'
+        f"{escape(word)}</span><p>{escape(sentence)}</p></li>"
     )
 
 

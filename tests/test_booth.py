@@ -65,9 +65,9 @@ Updates = list[dict[Any, Any]]
 
 
 class Painter:
-    """Stands where the generator stands: paints each portrait in its own flat colour."""
+    """Stands where the generator stands: paints each portrait in its own flat colour, and leaves it so."""
 
-    model_set = read_model_sets()["mini"]
+    model_set = read_model_sets()["mini"].model_copy(update={"finish": None})
     loaded = True
 
     def __init__(self, failure: Exception | None = None) -> None:
@@ -165,7 +165,7 @@ def with_photo(desk: Desk, astronaut: Photo, name: str = "one") -> tuple[Actions
 def sat_down(desk: Desk, astronaut: Photo, count: str = "2") -> tuple[Actions, Screens, Updates]:
     does, on = with_photo(desk, astronaut)
     does.begin(visitor())
-    return does, on, list(does.make("grey", "relaxed", count, 0.5, visitor()))
+    return does, on, list(does.make("grey", "warm_smile", count, 0.5, visitor()))
 
 
 def shown(on: Screens, update: dict[Any, Any]) -> list[str]:
@@ -275,11 +275,11 @@ class Lightener(Painter):
         self._by = by
 
     def draw(self, request: Request) -> Iterator[Progress | Rendering]:
-        with FaceFinder() as finder:
-            found = subject_in(request.plate, finder)
-        assert found
-        for i, seed in enumerate(request.seeds):
-            image = lighter(self._by[i])(request.plate, found.landmarks, found.face.mask)
+        for i, (seed, plate) in enumerate(zip(request.seeds, request.plates, strict=True)):
+            with FaceFinder() as finder:
+                found = subject_in(plate, finder)
+            assert found
+            image = lighter(self._by[i])(plate, found.landmarks, found.face.mask)
             yield Rendering(image, i, seed, "plate", 0.4, 20, STEPS, 0.1)
 
 
@@ -318,7 +318,8 @@ def test_a_round_is_about_the_portrait_as_it_was_drawn(desk: Desk, astronaut: Ph
 
 def skin_of(jpeg: bytes) -> float:
     """Median L* of the middle of the face, on the small set's canvas."""
-    cheeks = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))[130:170, 95:161]
+    small = Image.open(io.BytesIO(jpeg)).convert("RGB").resize((256, 320))
+    cheeks = np.asarray(small)[130:170, 95:161]
     return float(np.median(lab_of(cheeks)[..., 0]))
 
 
@@ -476,10 +477,10 @@ def test_a_visitor_is_asked_about_one_of_each_pair_and_one_of_their_own(desk: De
         does.answer(Kind.GENERATED)(visitor())
         update = does.next(visitor())
     assert shown(on, update) == ["goodbye"]
-    assert len(items) == 13
+    assert len(items) == 7
     assert exposed.count(True) == 1
     assert [guess.exposed for guess in desk.store.guesses()] == exposed
-    assert len({item.id for item in items}) == 13
+    assert len({item.id for item in items}) == 7
 
 
 def test_who_sat_with_a_sample_face_has_seen_the_decks_sitters_in_that_look(
@@ -494,7 +495,7 @@ def test_who_sat_with_a_sample_face_has_seen_the_decks_sitters_in_that_look(
     assert visit.quiz is not None
     seen = [one for one in visit.quiz._questions if one.exposed]
     assert {one.item.look for one in seen} == {"black"}
-    assert len(seen) == 3
+    assert len(seen) == 2  # the deck's, and one of their own
 
 
 def test_the_truth_that_is_kept_is_that_of_the_picture_shown(desk: Desk, astronaut: Photo) -> None:
@@ -508,6 +509,25 @@ def test_the_truth_that_is_kept_is_that_of_the_picture_shown(desk: Desk, astrona
         assert painted == (own.item.truth == Kind.GENERATED)
         truths.add(own.item.truth)
         again(desk)
+
+
+def test_serious_is_offered_where_the_lips_meet(desk: Desk, astronaut: Photo, hopper: Photo) -> None:
+    for photo, is_offered in ((hopper, True), (astronaut, False)):
+        does, on = agreed(desk)
+        visit = visit_of(desk)
+        visit.add(photo, visit.keep(b"thumbnail"))
+        update = does.photos_taken(visitor())
+        hidden = '[name="expression"][value="serious"]' in update[on.look.runs]
+        assert hidden != is_offered and 'value="warm_smile"' not in update[on.look.runs]
+        does.leave(visitor())
+
+
+def test_an_expression_that_this_face_cannot_be_given_is_one_sentence(desk: Desk, astronaut: Photo) -> None:
+    does, on = with_photo(desk, astronaut)
+    does.begin(visitor())
+    updates = list(does.make("grey", "serious", "1", 0.5, visitor()))
+    assert WORDS.say("expression.open") in updates[-1][on.look.notice]
+    assert len(visit_of(desk).selfies) == 1  # nothing is lost
 
 
 def again(desk: Desk) -> tuple[Actions, Screens, Updates]:
@@ -554,7 +574,24 @@ def test_after_the_answer_the_truth_is_told(desk: Desk, astronaut: Photo, said: 
         assert not update[on.vote.answers].visible
         assert update[on.vote.next].visible
         update = does.next(visitor())
-    assert [kept.answer for kept in desk.store.guesses()] == [said] * 13
+    assert [kept.answer for kept in desk.store.guesses()] == [said] * 7
+
+
+def test_goodbye_tells_how_often_they_were_right_of_what_they_did_not_see_being_made(
+    desk: Desk, astronaut: Photo
+) -> None:
+    does, on, _ = sat_down(desk, astronaut)
+    assert "score" not in does.go(Stage.GOODBYE)(visitor())[on.goodbye.words]  # nothing was guessed
+    update, right, counted = does.go(Stage.VOTE)(visitor()), 0, 0
+    while shown(on, update) == ["vote"]:
+        question = asked_about(desk).question
+        counted += not question.exposed
+        right += question.item.truth == Kind.GENERATED and not question.exposed
+        does.answer(Kind.GENERATED)(visitor())
+        update = does.next(visitor())
+    assert WORDS.say("goodbye.score", k=right, n=counted) in update[on.goodbye.words]
+    assert WORDS.say("goodbye.apart_one") in update[on.goodbye.words]
+    assert "score" not in does.delete(visitor())[on.goodbye.words]
 
 
 def test_reload_double_tap_and_replay_change_nothing(desk: Desk, astronaut: Photo) -> None:

@@ -19,7 +19,7 @@ import axe_playwright_python
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expect, sync_playwright
 
 from booth.deck import read_deck
 from tests.hostile import REFUSED, card, encoded
@@ -37,6 +37,18 @@ FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 RED, BLUE = (200, 30, 30), (30, 30, 200)  # to the left and the right of the sitter in the camera's picture
 STILL = """() => document.getAnimations().every(
     (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)"""
+# What stands under the AI's sign on the ladder, each time that something changes: nothing, or which picture.
+SIGNED = """() => {
+  window.signed = [];
+  new MutationObserver(() => requestAnimationFrame(() => {
+    const large = document.querySelector(".screen.ladder .large");
+    if (!large?.offsetHeight || !large.querySelector("img").getAttribute("src")) return;
+    const [own, top] = large.querySelectorAll(".wipe img");
+    const [, sign] = large.querySelectorAll("figcaption span");
+    const [was, is] = [own, top].map((one) => one.getAttribute("src"));
+    signed.push(!sign.offsetHeight && !top.offsetHeight ? "" : is === was || !is ? "the photograph" : is);
+  })).observe(document.body, { subtree: true, childList: true, attributes: true });
+}"""
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
@@ -183,7 +195,7 @@ def test_a_visit_from_welcome_to_goodbye(browser: Browser, booth: Booth, size: s
         expect(page.locator(".truth")).to_be_visible()
         look_at(page, size, "truth")
         tap(button(page, "vote.next"))
-        expect(page.get_by_text(WORDS.say("vote.nth", i=2, n=13))).to_be_visible()
+        expect(page.get_by_text(WORDS.say("vote.nth", i=2, n=7))).to_be_visible()
         to_the_end(page, size, tap)
         assert [status(page, url) for url in portraits] == [404] * 6
         tap(button(page, "goodbye.done"))
@@ -212,8 +224,12 @@ def look_through(page: Page, tap: Callable[[Locator], None]) -> None:
 
 def watch_it_forget(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
     """The ladder of the portrait that is large, and back to it."""
+    page.evaluate(SIGNED)
     tap(button(page, "ladder.link"))
     expect(page.get_by_role("link", name=WORDS.say("ladder.take"))).to_be_visible(timeout=MAKING_MS)
+    signed = page.evaluate("signed")
+    assert signed[0] == ""  # before the first step the photograph stands alone
+    assert not any(one == "the photograph" for one in signed) and len(set(signed)) > 1
     expect(page.locator(".strip input")).to_have_count(6)
     told = page.locator(".likeness")
     expect(told.nth(5)).to_be_visible()
@@ -341,6 +357,41 @@ def test_a_visit_by_keyboard_alone(browser: Browser, booth: Booth) -> None:
         press(button(page, "vote.stop"))
         press(button(page, "goodbye.done"))
         expect(button(page, "welcome.start")).to_be_visible()
+
+
+# ---- the welcome
+
+ALONE = (".bar-y", ".grip", ".tag.r", "input", ".top")
+
+
+@pytest.mark.parametrize("answers", [[202, 202, 200], [404]], ids=["late", "never"])
+def test_the_welcome_shows_its_photograph_alone_until_the_portrait_is_there(
+    blind: Browser, booth: Booth, answers: list[int]
+) -> None:
+    portrait, left = encoded(card(480, 600), "jpeg"), list(answers)
+
+    def answer(route: Route) -> None:
+        status = left.pop(0) if len(left) > 1 else left[0]
+        route.fulfill(status=status, body=portrait if status == 200 else b"", content_type="image/jpeg")
+
+    with blind.new_context(viewport={"width": 1920, "height": 1080}) as context:
+        page, asked = context.new_page(), list[str]()
+        page.on("request", lambda one: asked.append(one.url) if "welcome-portrait" in one.url else None)
+        page.route("**/looks/welcome-portrait.jpg", answer)
+        page.goto(booth.url)
+        expect(page.locator(".welcome .tag.l")).to_be_visible(timeout=30_000)
+        expect(page.get_by_alt_text(WORDS.say("vote.photo"), exact=True)).to_be_visible()
+        for part in ALONE:
+            expect(page.locator(f".welcome .wipe {part}")).to_be_hidden()
+        look_at(page, "laptop", f"welcome-{'never' if 404 in answers else 'waits'}")
+        if 404 in answers:
+            page.wait_for_timeout(4_000)
+            assert len(asked) == 1  # it will not come: nobody asks again
+        else:
+            expect(page.locator(".welcome .tag.r")).to_be_visible(timeout=15_000)
+            expect(page.get_by_role("slider", name=WORDS.say("welcome.wipe"))).to_be_attached()
+        for part in ALONE:
+            expect(page.locator(f".welcome .wipe {part}")).to_be_visible(visible=404 not in answers)
 
 
 # ---- the camera

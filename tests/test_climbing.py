@@ -26,6 +26,7 @@ from pages.host.layout import Host, lay_out
 from pages.stage.scenes import Scenes
 from pipelines.generate import Progress, Rendering, Request
 from pipelines.ladder import RUNGS, left_of, rungs
+from pipelines.likeness import Level, Measure
 from pipelines.look import read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
@@ -64,7 +65,7 @@ class Fader(Painter):
             raise self.fails_at
         share = request.strength or 0.0
         for i, seed in enumerate(request.seeds):
-            image = (request.plate * (1 - share) + 128 * share).astype(np.uint8)
+            image = (request.plates[i] * (1 - share) + 128 * share).astype(np.uint8)
             yield Progress(i, 1, 1, 1, (image,))
             yield Rendering(image, i, seed, "plate", request.strength, 20, 3, 0.1)
 
@@ -118,6 +119,69 @@ def test_each_step_says_what_it_changed_and_all_six_can_be_taken_home(desk: Desk
     assert prove(taken.jpeg, desk.signer.known()) == Proof(Verdict.OURS, "ai")
     width, height = Image.open(io.BytesIO(taken.jpeg)).size
     assert width > 6 * height / 2
+
+
+class Answers:
+    """Stands where the face-recognition program stands: an answer a question, from first to last."""
+
+    refusal = ""
+
+    def __init__(self, *levels: Level) -> None:
+        self.left = list(levels)
+        self.asked = 0
+
+    def answer(self, selfies: Any, portrait: Any) -> Measure:
+        self.asked += 1
+        level = self.left.pop(0)
+        return Measure(
+            "recognition", level, f"likeness.recognition_{level.replace(' ', '_')}", value=-314.159
+        )
+
+
+ASKED = (Level.UNCHANGED, Level.UNCHANGED, Level.A_LITTLE, Level.A_LITTLE, Level.CLEARLY, Level.A_LITTLE)
+
+
+def test_who_asked_the_program_hears_at_each_step_what_it_says_and_where_it_loses_them(
+    desk: Desk, astronaut: Photo
+) -> None:
+    program: Any = Answers(Level.UNCHANGED, *ASKED)
+    desk, does, on, climbs = sat(replace(desk, recognizer=program), astronaut)
+    does.ask_machine(json.dumps({"chosen": 1}), visitor())
+    last = climbed(climbs)[-1]
+    told = [html.unescape(one) for one in last[on.ladder.report].split("data-portrait=")[1:]]
+    for i, level in enumerate(ASKED):
+        assert WORDS.say(f"likeness.recognition_{level.replace(' ', '_')}") in told[i]
+    lost = WORDS.say("ladder.lost", left="25\N{NO-BREAK SPACE}%")
+    assert [lost in one for one in told] == [False] * 4 + [True] * 2
+    visit = visit_of(desk)
+    assert visit.climb and visit.climb.recognised == [str(level) for level in ASKED]  # words, no number
+    assert "314.159" not in repr(vars(visit.climb))
+    climbs.allow(TICKED, last[on.ladder.portraits], visitor())
+    item, _ = on_stage(desk)
+    found = desk.board.programme.exhibit(item)
+    assert found and found.facts["recognised"] == ",".join(ASKED)
+
+
+def test_who_did_not_ask_the_program_is_recognised_at_no_step(desk: Desk, astronaut: Photo) -> None:
+    program: Any = Answers(Level.UNCHANGED)
+    desk, does, on, climbs = sat(replace(desk, recognizer=program), astronaut)
+    does.ask_machine(json.dumps({"chosen": 0}), visitor())  # about another portrait
+    last = climbed(climbs, portrait=1)[-1]
+    assert program.asked == 1
+    assert WORDS.say("likeness.recognition") not in last[on.ladder.report]
+    climbs.allow(TICKED, last[on.ladder.portraits], visitor())
+    found = desk.board.programme.exhibit(on_stage(desk)[0])
+    assert found and "recognised" not in found.facts
+
+
+def test_a_program_that_knows_all_six_is_said_to_at_the_last_step(desk: Desk, astronaut: Photo) -> None:
+    program: Any = Answers(*[Level.A_LITTLE] * 7)
+    _, does, on, climbs = sat(replace(desk, recognizer=program), astronaut)
+    does.ask_machine(json.dumps({"chosen": 1}), visitor())
+    report = climbed(climbs)[-1][on.ladder.report]
+    assert [WORDS.say("ladder.kept") in one for one in report.split("data-portrait=")[1:]] == [False] * 5 + [
+        True
+    ]
 
 
 def test_asked_again_a_whole_ladder_is_shown_and_not_drawn(desk: Desk, astronaut: Photo) -> None:
@@ -279,7 +343,7 @@ def test_the_host_page_names_a_ladder_only_after_the_truth(desk: Desk) -> None:
     on = asyncio.run(laid_out())
     does, room = Handlers(desk, on), desk.board.room
     named: dict[bool, list[Scene]] = {True: [], False: []}
-    for look, has_ladder in (("grey", True), ("black", False)):
+    for look, has_ladder in (("grey", True), ("white", False)):
         room.go_to(next(one for one in room.now().setting.programme if look_of(desk, one) == look))
         while (scene := room.now().setting.scene) != Scene.ROOM:
             if WORDS.say("host.ladder_state") in does.looked()[on.states]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booth.quiz import OWN_AMONG_FIRST, Question, Quiz, line_up, new_item_id
+from booth.quiz import OWN_AMONG_FIRST, Question, Quiz, Score, line_up, new_item_id
 from errors import VisitorError
 from votes.schema import Item, Kind, VoterId
 from votes.store import Store
@@ -90,6 +90,19 @@ def test_who_saw_the_making_is_counted_apart(store: Store) -> None:
     asked = quiz.answer(Kind.GENERATED)
     assert store.count(asked.round.id, exposed=True).answers == 1
     assert store.count(asked.round.id, exposed=False).answers == 0
+
+
+def test_the_score_counts_each_answer_once_and_what_was_seen_being_made_apart(store: Store) -> None:
+    truths = (Kind.GENERATED, Kind.PHOTOGRAPH, Kind.PHOTOGRAPH)
+    quiz, _ = quiz_of(store, *map(question, truths), question(exposed=True))
+    assert quiz.score == Score()
+    for _ in truths:
+        quiz.answer(Kind.PHOTOGRAPH)
+        quiz.answer(Kind.GENERATED)  # a second tap changes nothing
+        quiz.go_on()
+    assert quiz.score == Score(right=2, answered=3)
+    quiz.answer(Kind.GENERATED)
+    assert quiz.score == Score(right=2, answered=3, apart=1)
 
 
 @given(st.integers(0, 20), st.integers())

@@ -91,6 +91,16 @@ def test_the_welcome_shows_a_photograph_and_a_portrait_drawn_here_or_none(desk: 
     assert client.get(f"/looks/{WELCOME[1]}.jpg").status_code == 404  # at once: it will not come
 
 
+def test_a_picture_that_is_still_being_drawn_after_a_while_is_told_apart_from_one_that_never_comes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.look_pictures.PATIENCE_S", 0.0)
+    client = TestClient(Starlette(routes=[desk.pictures.route()]))
+    for asking in (client.head, client.get):
+        assert asking(f"/looks/{WELCOME[1]}.jpg").status_code == 202
+        assert asking("/looks/nosuch.jpg").status_code == 404
+
+
 def test_gradio_keeps_nothing_of_a_visit_that_is_over(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ from pages.components.consent import UNTICKED, ticked
 from pages.desk import Desk
 from pages.report import misfired
 from pipelines.generate import Generator
+from pipelines.model_set import ModelSet
 from pipelines.photo import read_photo
 from pipelines.sitting import Order, sit
 from votes.schema import Drift, Kind
@@ -207,7 +208,7 @@ class Actions:
 
     def _keep_misfire(self, visit: Visit, made: Made, chosen: int) -> None:
         changed = misfired(made.likeness[chosen])
-        both = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
+        both = {Kind.PHOTOGRAPH: made.photographs[chosen], Kind.GENERATED: made.portraits[chosen]}
         kept = {kind: found.jpeg for kind, one in both.items() if (found := visit.album.get(one))}
         if not changed or len(kept) < len(both):
             raise ChoiceError("A page asked for the wall with a portrait that is none for it.")
@@ -313,8 +314,7 @@ class Actions:
 
     def _drawn_by(self, generator: Generator, visit: Visit, run: Run, order: Order) -> Iterator[Update]:
         desk = self._desk
-        if "identity" not in generator.model_set.capabilities:
-            order = replace(order, identity=None)
+        order = within(order, generator.model_set)
         story = Story(desk, self._on.making, visit, order, generator)
         yield story.opening()
         photos = tuple(selfie.photo for selfie in visit.selfies)
@@ -335,14 +335,18 @@ class Actions:
     def _order(self, look: str, expression: str, count: str, identity: float) -> Order:
         """What the page asked for. Raises `ChoiceError` for what it does not offer."""
         desk = self._desk
-        chosen, mood = desk.looks.get(str(look)), desk.expressions.get(str(expression))
+        offered = desk.generator.model_set.expressions
+        chosen = desk.looks.get(str(look))
+        mood = desk.expressions.get(str(expression)) if expression in offered else None
         if chosen is None or (mood is None and expression != AS_I_AM):
             raise ChoiceError("A page asked for a look or an expression that it does not offer.")
         if not isinstance(identity, int | float):
             raise ChoiceError("A page asked for a closeness that is no number.")
         return Order(chosen, mood, _number(count), secrets.randbelow(LAST_SEED), identity=identity)
 
-    def _questions(self, look: str, on_sample: bool, own: Sequence[Question]) -> tuple[Question, ...]:
+    def _questions(
+        self, look: str, on_sample: bool, own: Sequence[dict[Kind, Question]]
+    ) -> tuple[Question, ...]:
         """The deck in an order of its own, one of the visitor's pictures among it.
 
         Who sat with a sample face has seen the deck's sitters in that look: these count as exposed too.
@@ -352,8 +356,17 @@ class Actions:
             Question(card.item, partial(deck.jpeg, card), on_sample and card.item.look == look, card.credit)
             for card in deck.draw(DICE)
         ]
-        photograph, *generated = own
-        return line_up(drawn, DICE.choice([photograph, DICE.choice(generated)]), DICE)
+        return line_up(drawn, DICE.choice(list(DICE.choice(own).values())), DICE)
+
+
+def within(order: Order, model_set: ModelSet) -> Order:
+    """The order without what this set cannot do: the one that steps in for another may do less."""
+    knows = order.expression is not None and order.expression.name in model_set.expressions
+    return replace(
+        order,
+        identity=order.identity if "identity" in model_set.capabilities else None,
+        expression=order.expression if knows else None,
+    )
 
 
 def drift_of(made: Made, sitter: str, band: int, event: str) -> Drift:

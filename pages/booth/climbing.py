@@ -23,6 +23,7 @@ from pages.desk import Desk
 from pages.gate import COOKIE
 from pipelines.generate import Generator
 from pipelines.ladder import Rung, ladder, left_of, strip
+from pipelines.likeness import Level
 from pipelines.photo import read_photo
 from pipelines.signing import drawn_from
 from pipelines.sitting import Order
@@ -93,17 +94,23 @@ class Climbing:
             return
         generator, order = self._asked(visit.made, climb.portrait)
         photos, desk = tuple(selfie.photo for selfie in visit.selfies), self._desk
+        # Nobody is recognised unasked.
+        asked = desk.recognizer if climb.portrait in visit.recognised else None
         images: list[markup.Pixels] = []
         yield {self._on.ladder.steps: self._views.climbing(0)}
-        with closing(ladder(photos, order, desk.finder, desk.studio, generator)) as events:
+        like = visit.made.shots[climb.portrait]
+        chain = ladder(photos, order, desk.finder, desk.studio, generator, recognizer=asked, like=like)
+        with closing(chain) as events:
             for event in events:  # closing cancels the drawing within one step
                 if run.stop.is_set():
                     return
                 if isinstance(event, Rung):
-                    images.append(event.portrait.rendering.image)
+                    images.append(event.portrait.image)
                     climb.pictures.append(self._kept(visit, generator, event))
                     climb.likeness.append(event.likeness)
                     climb.left.append(round(100 * left_of(event.order)))
+                    if asked:
+                        climb.recognised.append(answer_of(event))
                     if len(images) == len(STEPS):
                         climb.strip = self._strip(visit, generator, visit.made, climb, images)
                     yield self._views.show(visit)
@@ -117,10 +124,9 @@ class Climbing:
         return generator, replace(made.order, seed=seed)
 
     def _kept(self, visit: Visit, generator: Generator, rung: Rung) -> PictureId:
-        drawn = rung.portrait.rendering
-        return visit.keep(
-            self._desk.signer.sign(drawn.image, drawn_from(drawn.start), generator.model_set, format="JPEG")
-        )
+        made = drawn_from(rung.portrait.rendering.start)
+        jpeg = self._desk.signer.sign(rung.portrait.image, made, generator.model_set, format="JPEG")
+        return visit.keep(jpeg)
 
     def _strip(
         self,
@@ -131,7 +137,7 @@ class Climbing:
         images: Sequence[markup.Pixels],
     ) -> PictureId:
         """Photograph and all steps as one picture, to take home."""
-        photograph = visit.album.get(made.photograph)
+        photograph = visit.album.get(made.photographs[climb.portrait])
         if photograph is None:
             raise VisitorError("visit.over")
         first = (read_photo(photograph.jpeg).pixels, self._desk.say("stage.photograph"))
@@ -172,7 +178,7 @@ def allow_show(desk: Desk, visit: Visit, chosen: int, climb: Climb | None = None
     if visit.made is None or visit.sitting is None:
         raise VisitorError("visit.over")
     made = visit.made
-    own = {Kind.PHOTOGRAPH: made.photograph, Kind.GENERATED: made.portraits[chosen]}
+    own = {Kind.PHOTOGRAPH: made.photographs[chosen], Kind.GENERATED: made.portraits[chosen]}
     shown = made.shows[chosen]
     facts, frames = dict(shown.facts), dict(shown.frames)
     if chosen in visit.recognised:
@@ -181,6 +187,8 @@ def allow_show(desk: Desk, visit: Visit, chosen: int, climb: Climb | None = None
         kept = [visit.album.get(picture) for picture in climb.pictures]
         frames |= {name: one.jpeg for name, one in zip(STEPS, kept, strict=True) if one}
         facts["left"] = " ".join(map(str, climb.left))
+        if climb.recognised:
+            facts["recognised"] = ",".join(climb.recognised)
     try:
         code, copies = offer(
             desk.album, visit.sitting, replace(shown, facts=facts, frames=frames), own, visit.misfire_code
@@ -189,6 +197,11 @@ def allow_show(desk: Desk, visit: Visit, chosen: int, climb: Climb | None = None
         raise VisitorError("visit.over") from error
     visit.drop_copies()
     visit.code, visit.copies, visit.shows_climb, visit.chosen = code, copies, climb is not None, chosen
+
+
+def answer_of(rung: Rung) -> str:
+    """Whether a face-recognition program takes that step for the sitter: the word, never the number."""
+    return (rung.recognition.level if rung.recognition else Level.NOT_MEASURED).value
 
 
 def _shows(shown: str, climb: Climb) -> bool:

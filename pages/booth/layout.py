@@ -292,7 +292,10 @@ class Layout:
         ]
 
     def _moods(self) -> list[Option]:
-        moods = [Option(one.name, one.title) for one in self._desk.expressions.values()]
+        offered = self._desk.generator.model_set.expressions
+        moods = [
+            Option(one.name, one.title) for one in self._desk.expressions.values() if one.name in offered
+        ]
         return [Option(AS_I_AM, self._say("look.as_i_am")), *moods]
 
 

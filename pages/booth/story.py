@@ -14,7 +14,7 @@ from pages import markup
 from pages.booth.screens import Making
 from pages.desk import Desk
 from pages.markup import Pixels
-from pipelines.exhibit import exhibit, pair
+from pipelines.exhibit import exhibit, fitted, pair
 from pipelines.generate import Generator, Progress, Rendering
 from pipelines.provenance import mark
 from pipelines.signing import drawn_from
@@ -23,7 +23,8 @@ from votes.schema import Item, Kind
 
 PREVIEW_EVERY_S = 0.25  # at most four pictures a second
 SMALL_PX = 540  # width of what explains, not of what is judged
-FRAME = (480, 600)  # width, height in px of what the stage explains a making with
+SHOWN = (540, 675)  # width, height in px of a portrait on the making screen
+FRAME = (640, 800)  # of what the stage explains a making with
 
 
 def in_order(portraits: Sequence[Portrait]) -> tuple[Portrait, ...]:
@@ -40,7 +41,6 @@ class Story:
         self._visit = visit
         self._order = order
         self._generator = generator
-        self._plate: Pixels | None = None
         self._portraits: tuple[Portrait, ...] = ()
         self._frames: dict[str, bytes] = {}  # what the machine saw, and the pose it keeps
         self._half_way: dict[int, Pixels] = {}  # each portrait in the making
@@ -62,8 +62,7 @@ class Story:
         """What changes on the making screen."""
         say, screen = self._desk.say, self._screen
         if isinstance(event, PlateReady):
-            self._plate = event.plate.pixels
-            shown = markup.bytes_url(mark(self._plate, "plate", format="JPEG"))
+            shown = markup.bytes_url(mark(event.plate.pixels, "plate", format="JPEG"))
             alt = say("making.photo_alt")
             return {
                 screen.plate: markup.picture(shown, alt, say("making.photo"), "photograph"),
@@ -80,41 +79,44 @@ class Story:
             self._remember(event)
             return {screen.steps: self._steps(event), **self._preview(event)}
         if isinstance(event, PortraitReady):
-            drawn = event.portrait.rendering
-            self._start = drawn.start
-            return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(drawn.image)))}
+            self._start = event.portrait.rendering.start
+            small = fitted(event.portrait.image, SHOWN)
+            return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(small)))}
         if isinstance(event, Done):
             self._portraits = in_order(event.portraits)
         return {}
 
-    def made(self) -> tuple[Made, tuple[Question, ...]]:
-        """The finished pictures in the album, marked; and the question that may be asked about each."""
-        signed = self._desk.signer.sign(self._photograph(), "plate", format="JPEG")
-        plate = self._visit.keep(signed, "photograph.jpg")
-        portraits = [
-            self._visit.keep(self._marked(one.rendering.image), f"ai-portrait-{i}.jpg")
-            for i, one in enumerate(self._portraits, 1)
-        ]
-        images = [one.rendering.image for one in self._portraits]  # as drawn: a round is about no mended one
-        photograph, *generated = pair(self._photograph(), images, self._generator)
-        control, *own = [
-            Question(self._item(truth), partial(bytes, jpeg), exposed=True)
-            for truth, jpeg in ((Kind.PHOTOGRAPH, photograph), *((Kind.GENERATED, one) for one in generated))
-        ]
+    def made(self) -> tuple[Made, tuple[dict[Kind, Question], ...]]:
+        """The finished pictures in the album, marked; and the questions that may be asked about each."""
+        photographs, portraits, guarded = [], [], []
+        for i, one in enumerate(self._portraits, 1):
+            plate = self._desk.signer.sign(one.setup.plate.pixels, "plate", format="JPEG")
+            photographs.append(self._visit.keep(plate, f"photograph-{i}.jpg"))
+            portraits.append(self._visit.keep(self._marked(one.image), f"ai-portrait-{i}.jpg"))
+            guarded.append(self._guarded(one, i))
+        pairs = [self._questions(one) for one in self._portraits]
         made = Made(
-            self._order.look.name,
-            plate,
-            tuple(portraits),
-            self._generator is self._desk.fallback,
-            tuple(
-                self._showing(control, question, one.rendering)
-                for question, one in zip(own, self._portraits, strict=True)
+            look=self._order.look.name,
+            photographs=tuple(photographs),
+            portraits=tuple(portraits),
+            on_fallback=self._generator is self._desk.fallback,
+            shows=tuple(
+                self._showing(own, one.rendering) for own, one in zip(pairs, self._portraits, strict=True)
             ),
-            tuple(one.likeness for one in self._portraits),
-            tuple(self._guarded(one, i) for i, one in enumerate(self._portraits, 1)),
-            self._order,
+            likeness=tuple(one.likeness for one in self._portraits),
+            guarded=tuple(guarded),
+            order=self._order,
+            shots=tuple(one.setup.shot for one in self._portraits),
         )
-        return made, (control, *own)
+        return made, tuple(pairs)
+
+    def _questions(self, portrait: Portrait) -> dict[Kind, Question]:
+        """What may be asked about a portrait, as drawn (a round is about no mended one), and its plate."""
+        files = pair(portrait.setup.plate.pixels, portrait.image, self._generator.model_set)
+        return {
+            kind: Question(self._item(kind), partial(bytes, jpeg), exposed=True)
+            for kind, jpeg in zip((Kind.PHOTOGRAPH, Kind.GENERATED), files, strict=True)
+        }
 
     def _guarded(self, portrait: Portrait, number: int) -> PictureId | None:
         if portrait.guarded is None:
@@ -123,9 +125,8 @@ class Story:
         jpeg = self._desk.signer.sign(portrait.guarded, "guarded", model_set, format="JPEG")
         return self._visit.keep(jpeg, f"ai-portrait-{number}-skin-tone.jpg")
 
-    def _showing(self, control: Question, question: Question, drawn: Rendering) -> Showing:
+    def _showing(self, kinds: dict[Kind, Question], drawn: Rendering) -> Showing:
         """What a room could be asked about one portrait and the photograph beside it."""
-        kinds = {Kind.PHOTOGRAPH: control, Kind.GENERATED: question}
         half_way = self._half_way.get(drawn.index)
         return Showing(
             items={kind: one.item for kind, one in kinds.items()},
@@ -158,11 +159,6 @@ class Story:
             expression.name if expression else None,
             model_set.rehearsal,
         )
-
-    def _photograph(self) -> Pixels:
-        if self._plate is None:
-            raise ValueError("no plate yet")
-        return self._plate
 
     def _marked(self, pixels: Pixels) -> bytes:
         made, model_set = drawn_from(self._start), self._generator.model_set

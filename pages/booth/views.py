@@ -1,20 +1,25 @@
 """What each screen shows of a visit. The page is a function of the visit: a reload shows the same."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 
-from booth.quiz import Asked
+from booth.quiz import Asked, Score
 from booth.visit import Climb, Made, Stage, Visit
+from errors import PhotoError
 from pages import markup
+from pages.booth.layout import AS_I_AM
 from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
 from pages.components.consent import TICKED, UNTICKED
 from pages.desk import Desk
 from pages.report import briefly, misfired, reports
+from pipelines.face import best_of
 from pipelines.ladder import RUNGS
 from pipelines.photo import MAX_BYTES
+from pipelines.sitting import can_be_given, find_faces
 from votes.schema import Kind
 from votes.tally import Tally
 
@@ -54,11 +59,22 @@ class Views:
     def _camera(self, visit: Visit) -> Update:
         return {self._on.camera.camera: self.shots(visit)}
 
-    def _look(self, _: Visit) -> Update:
+    def _look(self, visit: Visit) -> Update:
         runs = self._say(
             "look.machine", model=self._desk.generator.model_set.title, s=self._desk.line.usual_s
         )
-        return {self._on.look.runs: markup.note(runs)}
+        beyond = self._beyond(visit)
+        shown: Update = {self._on.look.runs: markup.note(runs) + markup.without("expression", beyond)}
+        return shown | ({self._on.look.expression: AS_I_AM} if beyond else {})
+
+    def _beyond(self, visit: Visit) -> list[str]:
+        """The expressions that the best of these photos cannot be given."""
+        desk = self._desk
+        with suppress(PhotoError):  # of which a making would tell
+            faces = find_faces([selfie.photo for selfie in visit.selfies], desk.finder)
+            best, model_set = faces[best_of(faces)], desk.generator.model_set
+            return [name for name, one in desk.expressions.items() if not can_be_given(one, best, model_set)]
+        return []
 
     def _result(self, visit: Visit) -> Update:
         made, on, say = visit.made, self._on.result, self._say
@@ -78,6 +94,8 @@ class Views:
 
     def _told(self, made: Made) -> str:
         notes = [self._honest(made), *([self._say("result.order")] if len(made.portraits) > 1 else [])]
+        if made.order and made.order.expression:
+            notes.append(self._say("result.asked", x=made.order.expression.title))
         return markup.heading(self._say("likeness.title")) + markup.note(" ".join(notes))
 
     def code(self, visit: Visit) -> str:
@@ -91,12 +109,16 @@ class Views:
             return {}
         steps = zip(self.shares(climb), climb.pictures, strict=True)
         prints = [{"url": picture_url(one), "caption": share, "alt": share} for share, one in steps]
-        value = {"photograph": self._photograph(made), "portraits": prints, "chosen": len(prints) - 1}
+        value = {
+            "photograph": self._photograph(made, climb.portrait),
+            "portraits": prints,
+            "chosen": len(prints) - 1,
+        }
         strip = f"{picture_url(climb.strip)}?take=1" if climb.strip else ""
         done = markup.note(say("ladder.done"), strip, say("ladder.take"))
         return {
             on.portraits: json.dumps(value),
-            on.report: briefly(say, climb.likeness),
+            on.report: briefly(say, climb.likeness, self.shares(climb), climb.recognised),
             on.steps: done if strip else self.climbing(len(prints)),
             on.allow: gr.Column(visible=bool(strip)),
             on.show: TICKED if visit.code and visit.shows_climb else UNTICKED,
@@ -112,9 +134,10 @@ class Views:
         label = self._say("ladder.step", i=min(done + 1, len(RUNGS)), n=len(RUNGS))
         return markup.steps(label, [float(i < done) for i in range(len(RUNGS))])
 
-    def _photograph(self, made: Made) -> dict[str, str]:
+    def _photograph(self, made: Made, portrait: int) -> dict[str, str]:
+        """The plate in that portrait's light and crop."""
         name = self._say("result.photo")
-        return {"url": picture_url(made.photograph), "caption": name, "alt": name}
+        return {"url": picture_url(made.photographs[portrait]), "caption": name, "alt": name}
 
     def _portraits(self, made: Made, chosen: int) -> str:
         say = self._say
@@ -123,9 +146,14 @@ class Views:
             name = say("result.ai", i=i)
             mended = made.guarded[i - 1]
             guarded = picture_url(mended) if mended else ""
-            tells = {"guarded": guarded, "misfire": bool(misfired(made.likeness[i - 1]))}
+            tells = {
+                "guarded": guarded,
+                "misfire": bool(misfired(made.likeness[i - 1])),
+                "photograph": picture_url(made.photographs[i - 1]),
+            }
             prints.append({"url": picture_url(picture), "caption": name, "alt": name, **tells})
-        return json.dumps({"photograph": self._photograph(made), "portraits": prints, "chosen": chosen})
+        shown = {"photograph": self._photograph(made, chosen), "portraits": prints, "chosen": chosen}
+        return json.dumps(shown)
 
     def _honest(self, made: Made) -> str:
         """Which model drew, and what it is good for."""
@@ -192,11 +220,21 @@ class Views:
             shown = say("goodbye.shown", c=visit.code, h=self._desk.show_hours)
             hung = say("goodbye.misfire", c=visit.misfire_code, h=self._desk.show_hours)
             lead = shown if visit.code else hung if visit.misfire else say("goodbye.kept", m=minutes)
-            words = markup.heading(say("goodbye.title"), lead)
+            words = markup.heading(say("goodbye.title")) + self._score(visit) + markup.lead(lead)
             return {on.words: words, **self._goodbye_ways(True), **self.fair(visit)}
         lead = say("goodbye.downloads") if visit.downloaded else ""
         hidden = {on.band: gr.HTML(visible=False), on.fair: ""}
         return {on.words: markup.heading(say("delete.done"), lead), **self._goodbye_ways(False), **hidden}
+
+    def _score(self, visit: Visit) -> str:
+        """How often they were right, and what that leaves out; nothing where they guessed nothing."""
+        say, score = self._say, visit.quiz.score if visit.quiz else Score()
+        if not score.answered:
+            return ""
+        below = [say("goodbye.chance")]
+        if score.apart:
+            below.append(say("goodbye.apart_one" if score.apart == 1 else "goodbye.apart", n=score.apart))
+        return markup.score(say("goodbye.score", k=score.right, n=score.answered), " ".join(below))
 
     def fair(self, visit: Visit) -> Update:
         """The swatches, where there is something that may be told with one; and what is kept."""

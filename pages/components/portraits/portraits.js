@@ -20,15 +20,23 @@ const frame = (print, index) => {
   label.lastElementChild.textContent = print.caption;
   return label;
 };
+let drawn = false;
+const appear = () => { // before anything is drawn the photograph stands alone
+  if (!drawn) wipe.classList.add("alone");
+  else if (large.complete && large.naturalWidth) wipe.classList.remove("alone");
+};
 const draw = () => {
   const value = JSON.parse(props.value || "{}");
   if (!value.photograph) return;
-  fill(photograph, captions[0], value.photograph);
-  const chosen = value.portraits[value.chosen] ?? { url: value.photograph.url, caption: "" }; // none is drawn yet
-  skin.hidden = !chosen.guarded;
-  fill(large, captions[1], mend.checked && chosen.guarded ? { ...chosen, url: chosen.guarded } : chosen);
+  const own = value.portraits[value.chosen]?.photograph; // in the same light and crop
+  fill(photograph, captions[0], own ? { ...value.photograph, url: own } : value.photograph);
+  const chosen = value.portraits[value.chosen];
+  skin.hidden = !chosen?.guarded;
+  drawn = Boolean(chosen);
+  if (drawn) fill(large, captions[1], mend.checked && chosen.guarded ? { ...chosen, url: chosen.guarded } : chosen);
+  appear();
   for (const report of document.querySelectorAll("[data-portrait]")) report.hidden = Number(report.dataset.portrait) !== value.chosen;
-  document.querySelector(".misfire")?.toggleAttribute("hidden", !chosen.misfire);
+  document.querySelector(".misfire")?.toggleAttribute("hidden", !chosen?.misfire);
   const shown = value.portraits.map((print) => print.url).join();
   if (strip.dataset.shown !== shown) {
     strip.dataset.shown = shown;
@@ -42,6 +50,7 @@ draw();
 place();
 watch("value", draw);
 range.addEventListener("input", place);
+large.addEventListener("load", appear);
 element.addEventListener("change", ({ target }) => {
   if (target === range) return;
   if (target === mend) return draw();

@@ -1,6 +1,8 @@
 const wipe = element.querySelector(".wipe");
 const range = wipe.querySelector("input");
+const [left, right] = wipe.querySelectorAll("img");
 const PERIOD_MS = 24000; // to and fro
+const AGAIN_MS = 3000;
 let attracting = !matchMedia("(prefers-reduced-motion: reduce)").matches;
 const place = (share) => {
   wipe.style.setProperty("--x", `${share}%`);
@@ -9,16 +11,24 @@ const place = (share) => {
 const rest = () => { attracting = false; };
 range.addEventListener("input", () => { rest(); place(Number(range.value)); });
 ["pointerdown", "keydown", "focus"].forEach((name) => range.addEventListener(name, rest));
-const right = wipe.querySelector(".top");
-const alone = () => wipe.classList.toggle("alone", right.complete && !right.naturalWidth);
-["load", "error"].forEach((name) => right.addEventListener(name, alone));
-alone();
-const move = (now) => {
+const move = (began) => (now) => {
   if (!attracting || !wipe.isConnected) return;
-  const share = 50 + 38 * Math.sin((2 * Math.PI * now) / PERIOD_MS);
+  const share = 50 + 38 * Math.sin((2 * Math.PI * (now - began)) / PERIOD_MS);
   range.value = share;
   place(share);
-  requestAnimationFrame(move);
+  requestAnimationFrame(move(began));
 };
-place(50);
-requestAnimationFrame(move);
+// 202: it is still being drawn; anything else but a picture: it never comes. A lost connection may come back.
+const arrive = async (picture) => {
+  if (!wipe.isConnected) return;
+  const reply = await fetch(picture.dataset.src, { method: "HEAD" }).catch(() => null);
+  if (!reply || reply.status === 202) { setTimeout(arrive, AGAIN_MS, picture); return; }
+  if (reply.status === 200) picture.src = picture.dataset.src;
+};
+left.addEventListener("load", () => wipe.classList.add("here"));
+right.addEventListener("load", () => {
+  wipe.classList.remove("alone");
+  place(50);
+  requestAnimationFrame((now) => move(now)(now));
+});
+[left, right].forEach(arrive);
