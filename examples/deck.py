@@ -1,4 +1,4 @@
-"""The starter deck: two sitters in every look, each as a photograph and as an AI portrait.
+"""The starter deck: two sitters in three looks each, as a photograph and as an AI portrait.
 
     python -m examples.deck [FOLDER]
 
@@ -8,73 +8,89 @@ the public domain. The small offline model draws the portraits; on a processor t
 
 import argparse
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from booth.deck import LIST
 from examples.contact_sheet import sitters
-from pipelines.exhibit import exhibit, pair
+from pipelines.exhibit import EXHIBIT, exhibit, pair
 from pipelines.face import FaceFinder
-from pipelines.generate import Generator
+from pipelines.generate import Generator, Progress
 from pipelines.ladder import Rung, ladder
 from pipelines.look import Look, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
-from pipelines.sitting import Order, PlateReady, PortraitReady, sit
+from pipelines.sitting import Order, PortraitReady, PoseReady, sit
 from pipelines.studio import Studio
 from votes.schema import Kind
 
 FOLDER = Path(__file__).parent / "deck"
 SEED = 7
-WITH_LADDER = "grey"  # the look in which each sitter is drawn with ever less of them, too
+# The three looks of each sitter that are asked about; welcome and look screens show them in the others.
+LOOKS = {"collins": ("grey", "editorial", "corporate"), "hopper": ("black", "white", "outdoor")}
+WITH_LADDER = ("grey", "black")  # in which a sitter is drawn with ever less of them, too
+FRAME = (640, 800)  # width, height in px of what a making is told with
 CREDITS = {
     "collins": "Eileen Collins. Photograph: NASA, public domain",
     "hopper": "Grace Hopper. Photograph: United States Navy, public domain",
 }
 MADE = {
-    Kind.PHOTOGRAPH: "on a new backdrop, through the autoencoder of the small model beside it",
+    Kind.PHOTOGRAPH: "on a new backdrop",
     Kind.GENERATED: "drawn over that photograph by the small offline model of this project",
 }
 
 
-def pictures(generator: Generator) -> Iterator[tuple[str, Look, Kind, bytes, list[bytes]]]:
-    """Sitter, look, truth, exhibit, and the ladder of a portrait that has one; a pair at a time."""
+@dataclass(frozen=True)
+class Sheet:
+    """One sitter in one look, JPEG bytes throughout."""
+
+    exhibits: Mapping[Kind, bytes]
+    making: Mapping[str, bytes]  # what the machine saw, pose map, half-way picture
+    ladder: Sequence[bytes]  # ever less of the sitter; empty where none was drawn
+
+
+def sheets(generator: Generator) -> Iterator[tuple[str, Look, Sheet]]:
+    """Each sitter in the looks of their own."""
+    looks = read_looks()
     with FaceFinder() as finder, Studio() as studio:
-        for name, photo in zip(CREDITS, sitters(), strict=True):
-            for look in read_looks().values():
-                drawn = sitting(photo, look, finder, studio, generator)
-                climbed = steps(photo, look, finder, studio, generator) if look.name == WITH_LADDER else []
-                for truth, jpeg in zip(Kind, drawn, strict=True):
-                    yield name, look, truth, jpeg, climbed if truth == Kind.GENERATED else []
+        for (name, asked), photo in zip(LOOKS.items(), sitters(), strict=True):
+            for look in (looks[one] for one in asked):
+                yield name, look, sheet(photo, look, finder, studio, generator)
 
 
-def sitting(
-    photo: Photo, look: Look, finder: FaceFinder, studio: Studio, generator: Generator
-) -> tuple[bytes, ...]:
-    """The exhibits of one photograph and one portrait."""
-    chain = sit([photo], Order(look, variations=1, seed=SEED), finder, studio, generator)
-    with closing(chain) as events:  # before the portrait is measured, which a deck does not tell
-        shown = next(event.plate.pixels for event in events if isinstance(event, PlateReady))
-        drawn = next(event.portrait.rendering.image for event in events if isinstance(event, PortraitReady))
-    return pair(shown, [drawn], generator)
+def sheet(photo: Photo, look: Look, finder: FaceFinder, studio: Studio, generator: Generator) -> Sheet:
+    """Photograph, portrait, and how it was made."""
+    order = Order(look, variations=1, seed=SEED)
+    making: dict[str, bytes] = {}
+    with closing(sit([photo], order, finder, studio, generator)) as events:
+        for event in events:
+            if isinstance(event, PoseReady):
+                making |= {"seen": exhibit(event.seen, FRAME), "pose": exhibit(event.pose.image, FRAME)}
+            elif isinstance(event, Progress) and event.previews and "preview" not in making:
+                making["preview"] = exhibit(event.previews[0], FRAME)
+            elif isinstance(event, PortraitReady):  # before it is measured, which a deck does not tell
+                portrait = event.portrait
+                break
+    climbed = []
+    if look.name in WITH_LADDER:
+        rungs = ladder([photo], order, finder, studio, generator)
+        climbed = [exhibit(rung.portrait.image, EXHIBIT) for rung in rungs if isinstance(rung, Rung)]
+    files = pair(portrait.setup.plate.pixels, portrait.image, generator.model_set)
+    return Sheet(dict(zip((Kind.PHOTOGRAPH, Kind.GENERATED), files, strict=True)), making, climbed)
 
 
-def steps(photo: Photo, look: Look, finder: FaceFinder, studio: Studio, generator: Generator) -> list[bytes]:
-    """The sitter at each step of the ladder."""
-    events = ladder([photo], Order(look, seed=SEED), finder, studio, generator)
-    drawn = [event.portrait.rendering.image for event in events if isinstance(event, Rung)]
-    return [exhibit(image, generator.model_set.canvas) for image in drawn]
-
-
-def entry(file: str, name: str, look: Look, truth: Kind, climbed: Sequence[str]) -> str:
+def entry(file: str, name: str, look: Look, truth: Kind, beside: Mapping[str, Sequence[str]]) -> str:
     """One picture's part of `deck.toml`; the stage tells of a portrait's making once the truth is out."""
     making = f"""seed = {SEED}
 steps = {read_model_sets()["mini"].course().executed_steps}
 prompt = "{Order(look).prompt}"
 """
-    if climbed:
-        making += f"ladder = [{', '.join(map(repr, climbed))}]\n".replace("'", '"')
+    for key, files in beside.items():
+        value = json.dumps(files if key == "ladder" else files[0])
+        making += f"{key} = {value}\n" if files else ""
     return f"""
 [[item]]
 file = "{file}"
@@ -100,13 +116,16 @@ def write(folder: Path) -> None:
     for old in folder.glob("*.jpg"):
         old.unlink()
     entries = {}
-    for name, look, truth, jpeg, climbed in pictures(Generator(read_model_sets()["mini"], "cpu")):
-        file = file_name(name, look, truth.value)
-        (folder / file).write_bytes(jpeg)
-        files = [file_name(name, look, f"step {i}") for i in range(1, len(climbed) + 1)]
-        for step, picture in zip(files, climbed, strict=True):
-            (folder / step).write_bytes(picture)
-        entries[file] = entry(file, name, look, truth, files)
+    for name, look, one in sheets(Generator(read_model_sets()["mini"], "cpu")):
+        steps = {f"step {i}": jpeg for i, jpeg in enumerate(one.ladder, 1)}
+        for what, jpeg in (*one.making.items(), *steps.items()):
+            (folder / file_name(name, look, what)).write_bytes(jpeg)
+        beside = {key: [file_name(name, look, key)] for key in one.making}
+        beside["ladder"] = [file_name(name, look, step) for step in steps]
+        for truth, jpeg in one.exhibits.items():
+            file = file_name(name, look, truth.value)
+            (folder / file).write_bytes(jpeg)
+            entries[file] = entry(file, name, look, truth, beside)
     head = "# The starter deck, written by `python -m examples.deck`. Pairs: a visitor sees one of each.\n"
     (folder / LIST).write_text(head + "".join(entries[file] for file in sorted(entries)), encoding="utf-8")
 

@@ -212,7 +212,10 @@ def look_through(page: Page, tap: Callable[[Locator], None]) -> None:
     expect(line).to_have_attribute("aria-valuetext", WORDS.say("result.wiped", p=51))
     reports = page.locator(".likeness")
     expect(reports).to_have_count(4)
+    photograph = page.locator(".screen.result .wipe img").first
+    first = photograph.get_attribute("src") or ""
     page.locator(".strip input").nth(0).press("ArrowDown")
+    expect(photograph).not_to_have_attribute("src", first)  # each in its own light and crop
     expect(reports.nth(1)).to_be_visible()
     expect(reports.nth(0)).to_be_hidden()
     expect(reports.nth(1).locator(".report > li")).to_have_count(3)

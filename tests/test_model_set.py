@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from errors import ChoiceError, NotDownloaded, OperatorError, PresetError
 from pipelines.fetch import downloads, fetch
+from pipelines.look import read_expressions
 from pipelines.model_set import (
     MODEL_SETS,
     Device,
@@ -27,6 +28,7 @@ from tests.served_hub import FakeHub, serve
 CARD_24 = Device("cuda", 25.4, "a card sold as 24 GB")
 CARD_4 = Device("cuda", 4.2, "a card sold as 4 GB")
 PROCESSOR = Device("cpu", 33.0, "the processor")
+STRENGTH = f"strength = {read_model_sets()['mini'].strength:g}"
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,13 @@ def test_a_set_tells_licences_limits_and_rehearsal(sets: dict[str, ModelSet]) ->
     assert sets["realvis-lightning"].restricted
     assert [name for name, one in sets.items() if one.rehearsal] == ["mini"]
     assert sets["mini"].capabilities == {"prompt", "pose"}
+    assert [name for name, one in sets.items() if one.finish] == ["mini"]
+
+
+def test_every_expression_that_a_set_says_it_can_do_is_a_file(sets: dict[str, ModelSet]) -> None:
+    for model_set in sets.values():
+        assert model_set.expressions and set(model_set.expressions) <= set(read_expressions())
+    assert "relaxed" not in sets["mini"].expressions  # nothing moves a mouth to relaxed
 
 
 @pytest.mark.parametrize(
@@ -105,10 +114,17 @@ def test_a_set_tells_licences_limits_and_rehearsal(sets: dict[str, ModelSet]) ->
         ),
         ("sdxl-lightning", 'start = "noise"', 'start = "plate"', r"strength = None\. A start from the plate"),
         ("sdxl-lightning", 'start = "noise"', 'start = "noise"\nstrength = 0.5', r"strength = 0\.5\. Only a"),
-        ("mini", "strength = 0.15", "strength = 0.04", r"strength = 0\.04\. .* leaves none of 20 steps"),
-        ("mini", "strength = 0.15", "strength = 0.0", r"strength = 0\.0\. "),
+        ("mini", STRENGTH, "strength = 0.04", r"strength = 0\.04\. .* leaves none of 20 steps"),
+        ("mini", STRENGTH, "strength = 0.0", r"strength = 0\.0\. "),
         ("mini", "canvas = [256, 320]", "canvas = [256, 300]", r"canvas = \[256, 300\]\. A canvas is 4:5"),
         ("mini", '"prompt", "pose"', '"prompt", "identity"', r"capabilities = .* go together\."),
+        (
+            "mini",
+            'starts = ["plate"]',
+            'starts = ["noise", "plate"]',
+            r"finish = 'detail'\. A finish with the",
+        ),
+        ("mini", 'finish = "detail"', 'finish = "gloss"', r"finish = 'gloss'\. "),
         ("mini", 'local = "mini"', 'local = "mini"\nrepo = "a/b"', r"parts\.base\.local = 'mini'\. A part"),
         ("mini", 'local = "mini"\n', "", r"parts\.base\.local = ''\. A part lies in a repo or in a local"),
         ("mini", "rank = 0", "rank = 0\nname = 'other'", r"name = 'other'\."),
