@@ -26,6 +26,7 @@ import numpy as np
 from bench.mini_judges import median_interval, told_apart
 from bench.mini_sitters import Findings, Known, Lab, own_faces
 from errors import PhotoError
+from pipelines.exhibit import fitted
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator, Progress
 from pipelines.ladder import RUNGS
@@ -40,6 +41,7 @@ from votes.tally import wilson
 
 BANDS = ("dark", "mid", "light")  # skin_ita below 10, to 38, above
 FACES = Path("runs/mini/faces.npz")
+CELL = (432, 540)  # width, height in px of a picture on the sheet
 VARIED = ("seed", "light", "crop")
 MOODS = ("warm_smile", "serious")
 Gathered = dict[str, list[Findings]]
@@ -194,7 +196,8 @@ def sheet(gathered: Gathered) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]
     for band in BANDS:
         for one in gathered[band]:
             blank = np.zeros_like(one.pictures["plate"])
-            rows.append(np.hstack([one.pictures.get(name, blank) for name in names]))
+            cells = [fitted(one.pictures.get(name, blank), CELL) for name in names]
+            rows.append(np.hstack(cells))
     return np.vstack(rows)
 
 

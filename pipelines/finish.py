@@ -25,11 +25,12 @@ MOST_BEND, BEND_SIGMA, BEND_ROUNDS = 0.35, 6.0, 4  # gradient of the flow: beyon
 NEAR = 4.0  # the flow fades so far outside the sitter: the backdrop stays where it is
 INNER, INNER_SIGMA = (0.55, 0.98), 1.2  # alpha within the outline, where the network's tone is taken
 CHROMA_SIGMA = 2.5  # colour needs less resolution than lightness, and small networks blotch it
+CHANGE_SIGMA = 0.6  # what is finer of a change is the network's grid: a JPEG of it is 3 % longer
 # Light and shade across a face, whose pupils are 55 px apart: finer than the first is features; the second,
 # across and down, averages left with right, but not a face with clothes.
 FEATURE_SIGMA, FACE_SIGMAS = 14.0, (150.0, 30.0)
 FINE, FINE_SIGMA = (0.7, 3.0), 3.0  # the band in which both must agree, and over what area
-AGREE, LEAST_DETAIL = (0.2, 0.7), 0.35  # correlations mapped to 0..1; never less of the plate's detail
+AGREE, LEAST_DETAIL = (0.2, 0.7), 0.5  # correlations mapped to 0..1; never less of the plate's detail
 FLAT = 4.0  # variance in grey values below which a correlation says nothing
 
 
@@ -99,7 +100,8 @@ def tone_change(portrait: Pixels, moved: Pixels, inner: Array, unit: float = 1.0
     change[..., :1] -= shade - _within(shade, inner, *(sigma * unit for sigma in FACE_SIGMAS))
     change *= inner[..., None]
     after = cv2.cvtColor(before + change, cv2.COLOR_LAB2RGB).clip(0, 1)
-    return np.asarray(255 * (after - cv2.cvtColor(before, cv2.COLOR_LAB2RGB)), np.float32)
+    colours = 255 * (after - cv2.cvtColor(before, cv2.COLOR_LAB2RGB))
+    return np.asarray(blurred(colours, CHANGE_SIGMA * unit), np.float32)
 
 
 def agreement(portrait: Pixels, moved: Pixels, unit: float = 1.0) -> Array:
