@@ -140,7 +140,7 @@ def test_a_room_from_the_sitters_leave_to_the_export(browser: Browser, booth: Bo
 
 def approve(host: Page) -> None:
     """The portrait that waits comes last in the deck; the stage goes there."""
-    expect(host.locator(".sheet li")).to_have_count(12)
+    expect(host.locator(".sheet li")).to_have_count(6)
     expect(button(host, "host.show")).to_be_visible(timeout=10_000)
     picture(host, "host-approve")
     button(host, "host.show").click()
