@@ -1,7 +1,7 @@
 """How well the skin-tone guard undoes a lightening: `FACE_VALUE_PORTRAITS=... python -m bench.guard`.
 
-The sitters that check the likeness report (25 a band of skin tone) and those of `test/`, each on the plate
-of the grey look. Skin is made lighter or darker by three methods that the guard does not know (`bench.drift`)
+Of the sitters that check the likeness report those with full-size pictures, and those of `test/`, each on the
+plate of the grey look, 1080 x 1350, as finished portraits are guarded. Skin is made lighter or darker by three methods that the guard does not know (`bench.drift`)
 and guarded; what is left against the plate is told as CIEDE2000: of the skin measure, and pixel by pixel of
 the face. Writes docs/guard.md, and sheets (plate, spoilt, guarded) to look at to runs/guard.
 """
@@ -21,7 +21,7 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000
 
 from bench.drift import lighter, lighter_by_gain, lighter_by_gamma
-from bench.likeness import BANDS, ROOT, Lab, Sitter, sitters
+from bench.likeness import BANDS, ROOT, Lab, Sitter, sitters, sizes_of
 from errors import PhotoError
 from pipelines.guard import core, guarded
 from pipelines.likeness import Subject
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 
 def judged(sitter: Sitter, lab: Lab, folder: Path) -> tuple[list[Answer], Pixels]:
     """All answers of a sitter, and their row of the sheet."""
-    pixels = lab.plate_of(lab.face(folder / sitter.file), "large")
+    pixels = lab.plate_of(lab.face(folder / sitter.file), "finished")
     plate = lab.subject(pixels)
     answers, row = [], [pixels]
     for method, change in METHODS.items():
@@ -91,6 +91,7 @@ def work(job: tuple[Path, list[Sitter], int]) -> list[Answer]:
             found, row = judged(sitter, lab, folder)
             answers += found
             rows.append(row)
+    lab.close()
     if rows:
         name = f"{some[0].part}-{number:02}.jpg"
         Image.fromarray(np.vstack(rows)).save(RUNS / name, quality=92)
@@ -99,7 +100,7 @@ def work(job: tuple[Path, list[Sitter], int]) -> list[Answer]:
 
 def jobs(folder: Path) -> Iterator[tuple[Path, list[Sitter], int]]:
     """Sheets of few sitters, one part each."""
-    everyone = [one for one in sitters(folder) if one.part != "set"]
+    everyone = [one for one in sitters(folder) if "finished" in sizes_of(one)]
     for part in ("check", "test"):
         some = sorted((one for one in everyone if one.part == part), key=lambda one: one.band)
         for number, start in enumerate(range(0, len(some), SHEET_ROWS)):
@@ -135,7 +136,7 @@ def _row(part: str, amount: int, band: str, some: Sequence[Answer]) -> str:
 
 HEAD = """# How well the skin-tone guard works
 
-Written by `python -m bench.guard`. Plates of sitters on whom no threshold was set, their skin made lighter or
+Written by `python -m bench.guard`. Plates (1080 x 1350, as portraits are finished) of sitters on whom no threshold was set, their skin made lighter or
 darker by three methods (added in L*, a gamma curve, more light), then guarded. CIEDE2000 against the plate:
 *tone* by the skin measure of the report, *pixels* the median over the face. Three methods a sitter make n.
 

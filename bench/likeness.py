@@ -33,7 +33,7 @@ from pipelines.look import Framing, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo, open_photo
 from pipelines.shape import MEAN_FACE, aligned, looks_at
-from pipelines.sitting import PLATE_SIZE, Order, base_of, finish, request_for, set_up
+from pipelines.sitting import PLATE_SIZE, Order, finish, request_for, set_up
 from pipelines.studio import Studio, plate
 from pipelines.verdict import LEFT_PUPIL, RIGHT_PUPIL, Pixels
 
@@ -117,6 +117,11 @@ class Lab:
         self._look, self._mini = read_looks()["grey"], read_model_sets()["mini"]
         self._generator = Generator(self._mini, "cpu")
 
+    def close(self) -> None:
+        """Give MediaPipe's graphs back: a chunk's would stay in memory."""
+        self._finder.close()
+        self._studio.close()
+
     def face(self, file: Path) -> Face:
         """Raises `PhotoError` where there is none."""
         return self._finder.find(open_photo(file))
@@ -182,7 +187,7 @@ class Lab:
         setup = set_up(self._studio.cut_out(face), order, order.shots(model_set)[0], model_set)
         request = request_for(order, [face], [setup], model_set)
         drawn = next(one for one in self._generator.draw(request) if isinstance(one, Rendering))
-        return finish(drawn, setup, self._look, model_set, base_of(setup, self._generator)).image
+        return finish(drawn, setup, self._look, model_set).image
 
     def _compared(self, reference: Subject, changed: Pixels) -> dict[str, Any]:
         measures = compare(reference, self.subject(changed), doubts=False).measures
@@ -221,6 +226,7 @@ def work(job: tuple[str, Path, list[Any]]) -> None:
                 else (lab.more(one, known) if name.startswith("more") else lab.answers(one))
             )
             lines += [json.dumps(answer) for answer in found]
+    lab.close()
     part = RUNS / f"{name}.part"
     part.write_text("\n".join(lines), encoding="utf-8")
     part.replace(RUNS / f"{name}.jsonl")

@@ -27,7 +27,6 @@ from pipelines.sitting import (
     Order,
     Portrait,
     Setup,
-    base_of,
     find_faces,
     finish,
     on_canvas,
@@ -96,12 +95,10 @@ class Lab:
     def draw(self, order: Order, face: Face, setups: list[Setup]) -> list[Portrait]:
         """The finished portraits of an order, as the booth makes them."""
         model_set = self.generator.model_set
-        bases = {id(setup): base_of(setup, self.generator) for setup in setups}
         return [
-            finish(event, setup, order.look, model_set, bases[id(setup)])
+            finish(event, setups[event.index], order.look, model_set)
             for event in self.generator.draw(request_for(order, [face], setups, model_set))
             if isinstance(event, Rendering)
-            for setup in (setups[event.index],)
         ]
 
     def judge(self, path: Path, index: int) -> Findings:
@@ -116,17 +113,20 @@ class Lab:
             raise PhotoError("face.none")
         found, own = Findings(), self.recognizer.descriptor(face)
         found.pictures["plate"] = setups[0].plate.pixels
-        self._round_trip(found, setups[0], asked[0], own)
-        self._portraits(found, self.draw(order, face, setups), asked, own)
+        portraits = self.draw(order, face, setups)
+        self._round_trip(found, portraits[0], asked[0], own)
+        self._portraits(found, portraits, asked, own)
         self._ladder(found, replace(order, variations=1), face, setups[0], own)
         self._variation(found, replace(order, variations=2), face, cutout, setups)
         self._expressions(found, replace(order, variations=1), face, cutout, asked[0])
         return found
 
-    def _round_trip(self, found: Findings, setup: Setup, asked: Seen, own: Floats) -> None:
+    def _round_trip(self, found: Findings, portrait: Portrait, asked: Seen, own: Floats) -> None:
         """What the autoencoder alone costs on its canvas: what the finish gives back."""
-        small = on_canvas(setup.asked, self.generator.model_set)
-        again = self.generator.round_trip(small)
+        again = portrait.rendering.base
+        if again is None:
+            return
+        small = on_canvas(portrait.setup.asked, self.generator.model_set)
         found.measures["psnr"].append(float(cv2.PSNR(small, again)))
         for name, one in (("plate", asked), ("round trip", self.see(again))):
             if one:
@@ -195,10 +195,9 @@ class Lab:
             request = request_for(order, [face], [plain, setup], model_set)
             seeds = request.seeds if name == "seed" else (order.seed, order.seed)
             drawn = [
-                finish(event, one, order.look, model_set, base_of(one, self.generator))
+                finish(event, (plain, setup)[event.index], order.look, model_set)
                 for event in self.generator.draw(replace(request, seeds=seeds))
                 if isinstance(event, Rendering)
-                for one in ([plain, setup][event.index],)
             ]
             seen = [one for portrait in drawn if (one := self.see(portrait.image))]
             if len(seen) == 2:

@@ -6,6 +6,7 @@ back is gone everywhere at once. What tells how a picture was made comes only wi
 
 import random
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -37,6 +38,7 @@ class Exhibit:
     frames: Mapping[str, Callable[[], Photo]]
     sitting: SittingId | None = None
     is_misfire: bool = False  # for the wall of misfires only
+    has_plate: bool = False  # of a deck: its photograph was put on a look's backdrop
 
     @property
     def has_ladder(self) -> bool:
@@ -130,6 +132,7 @@ class Programme:
         self._sittings: set[str] = set()  # items of sittings that were here
         self._rejected: set[SittingId] = set()
         self._jpeg = lru_cache(KEPT)(self._encoded)
+        self._encoding = threading.Lock()
 
     def draw(self) -> tuple[str, ...]:
         """All that is approved: the deck in its order, then sittings; one of each pair by chance."""
@@ -198,7 +201,10 @@ class Programme:
 
     def jpeg(self, item_id: str, for_phone: bool = False) -> bytes | None:
         """Its bytes for stage or phone: both truths alike, no mark, no metadata. None when it is gone."""
-        return self._jpeg(item_id, for_phone) if self.exhibit(item_id) else None
+        if not self.exhibit(item_id):
+            return None
+        with self._encoding:  # a hall asks for the same picture in one second: it is made once
+            return self._jpeg(item_id, for_phone)
 
     def host_jpeg(self, item_id: str) -> bytes | None:
         """The same for a host, who also sees what waits for approval."""
@@ -233,7 +239,9 @@ class Programme:
         steps = zip(STEPS, drawn.ladder, strict=True) if drawn.ladder else ()
         frames |= {name: lambda path=path: open_photo(path) for name, path in (*drawn.making, *steps)}
         pixels, *others = (lambda one=one: self._deck.pixels(one) for one in (card, *self._deck.beside(card)))
-        return Exhibit(card.item, card.credit, facts, pixels, others, frames)
+        photographs = [one for one in own_last if one.item.truth == Kind.PHOTOGRAPH]
+        has_plate = bool(photographs) and bool(photographs[-1].item.look)  # the one in `frames`
+        return Exhibit(card.item, card.credit, facts, pixels, others, frames, has_plate=has_plate)
 
     def _of_sitting(self, one: Offer, kind: Kind) -> Exhibit | None:
         told = _told(one)

@@ -75,6 +75,7 @@ class Made:
     guarded: tuple[PictureId | None, ...] = ()  # portrait by portrait, with the photograph's skin tone
     order: Order | None = None  # as the page asked for it
     shots: tuple[Shot, ...] = ()  # light and crop of each portrait
+    mouth_moved: bool = False  # before the drawing, to the expression that was asked for
 
 
 @dataclass(eq=False)

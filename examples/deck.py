@@ -69,7 +69,7 @@ def sheet(photo: Photo, look: Look, finder: FaceFinder, studio: Studio, generato
         for event in events:
             if isinstance(event, PoseReady):
                 making |= {"seen": exhibit(event.seen, FRAME), "pose": exhibit(event.pose.image, FRAME)}
-            elif isinstance(event, Progress) and event.previews and "preview" not in making:
+            elif isinstance(event, Progress) and event.previews and event.is_first_half:
                 making["preview"] = exhibit(event.previews[0], FRAME)
             elif isinstance(event, PortraitReady):  # before it is measured, which a deck does not tell
                 portrait = event.portrait

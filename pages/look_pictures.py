@@ -53,7 +53,7 @@ class LookPictures:
     def draw(self) -> None:
         """Every look. The first visitor then finds every part of the chain but the generator loaded."""
         self._pictures[WELCOME[0]] = self._welcome_photograph()
-        faces = {name: self._finder.find(sample(name)) for name in map(face_of, self._looks)}
+        faces = {name: self._finder.find(sample(name)) for name in {*map(face_of, self._looks)}}
         cutouts = {name: self._studio.cut_out(face) for name, face in faces.items()}
         seen(next(iter(faces.values())))
         for name, look in self._looks.items():

@@ -14,7 +14,7 @@ from typing import Any
 
 from errors import NoQuota
 from pipelines.conditioning import Request
-from pipelines.generate import Event, Generator, Pixels
+from pipelines.generate import Event, Generator
 
 # What a visitor's quota must still hold, and the longest a drawing may take: four portraits of eight steps
 # and their decoding are 0.4 PFLOP, a few seconds on that card; the rest is for a slow start.
@@ -42,7 +42,6 @@ class Borrowed(Generator):
     def __init__(self, *given: Any, lend: Lend, **named: Any) -> None:
         super().__init__(*given, **named)
         self._lent_draw = lend(self._draw_there)
-        self._lent_trip = lend(self._round_trip_there)
 
     def load(self) -> None:
         """In the calling thread, which must be the main one: only there a card may be noted."""
@@ -56,21 +55,9 @@ class Borrowed(Generator):
             except Exception as error:
                 raise _as_ours(error) from error
 
-    def round_trip(self, pixels: Pixels) -> Pixels:
-        """As `Generator.round_trip`; raises `NoQuota` too."""
-        try:
-            there: Pixels = self._lent_trip(pixels)
-        except Exception as error:
-            raise _as_ours(error) from error
-        return there
-
     def _draw_there(self, request: Request) -> Iterator[Event]:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="draw")
         yield from super().draw(request)
-
-    def _round_trip_there(self, pixels: Pixels) -> Pixels:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="draw")
-        return super().round_trip(pixels)
 
 
 def _as_ours(error: Exception) -> Exception:

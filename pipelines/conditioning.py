@@ -4,7 +4,7 @@ Pictures are uint8 (H, W, 3) sRGB, at the set's canvas unless said otherwise. to
 functions; its import takes seconds.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +52,7 @@ class Conditions:
     plates: "Tensor"  # likewise
     latents: "Tensor | None"  # the encoded plates (n, C, h, w), for a start from them
     sketch: Sketch | None  # latents to pictures (n, 3, h, w) in -1..1
+    bases: dict[int, Pixels] = field(default_factory=dict)  # plates decoded from `latents`, by id
 
 
 def check_request(request: Request, model_set: ModelSet) -> None:

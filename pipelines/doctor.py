@@ -19,7 +19,7 @@ from pipelines.generate import Generator, Rendering
 from pipelines.look import read_looks
 from pipelines.model_set import find_device, locate, read_model_sets
 from pipelines.photo import Photo
-from pipelines.sitting import Order, Setup, request_for, set_up
+from pipelines.sitting import Order, Portrait, Setup, finish, request_for, set_up
 from pipelines.studio import Studio
 from settings import Settings
 
@@ -92,13 +92,14 @@ def contact_sheet(generator: Generator) -> NDArray[np.uint8]:
     return np.concatenate(rows, axis=0)
 
 
-def draw_one(generator: Generator, sitter: Sitter, pose: float | None, identity: float | None) -> Rendering:
+def draw_one(generator: Generator, sitter: Sitter, pose: float | None, identity: float | None) -> Portrait:
     """One portrait of the sitter, seed 0, at these scales (None: the look's)."""
     look = read_looks()[LOOK]
     look = look if pose is None else look.model_copy(update={"pose": pose})
     order = Order(look, variations=1, identity=identity)
     request = request_for(order, [sitter.face], [sitter.setup], generator.model_set)
-    return next(event for event in generator.draw(request) if isinstance(event, Rendering))
+    drawn = next(event for event in generator.draw(request) if isinstance(event, Rendering))
+    return finish(drawn, sitter.setup, look, generator.model_set)
 
 
 def example(generator: Generator) -> Sitter:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ChoiceError, TooMuch
-from pipelines.conditioning import Conditions, Request, check_request, conditions_of, latents_of, options_for
+from pipelines.conditioning import Conditions, Request, check_request, conditions_of, options_for
 from pipelines.loading import SAMPLERS, Loader, Networks, load_networks, quiet
 from pipelines.model_set import WEIGHTS, Course, ModelSet, Start, find_device, locate, revisions
 from pipelines.preview import Sketch, heading, to_pixels
@@ -43,6 +43,11 @@ class Progress:
     steps: int  # that really run
     previews: tuple[Pixels, ...] = ()  # half the canvas wide; none at the last step
 
+    @property
+    def is_first_half(self) -> bool:
+        """Whether what it previews is half drawn at most."""
+        return self.step <= max(1, self.steps // 2)
+
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
@@ -56,6 +61,7 @@ class Rendering:
     requested_steps: int
     executed_steps: int
     seconds: float  # its share of the drawing, and its own decoding
+    base: Pixels | None = None  # its plate through the autoencoder alone, where the set has a finish
 
 
 Event = Progress | Rendering
@@ -123,13 +129,6 @@ class Generator:
         check_request(request, self.model_set)
         return self._events(request, course)
 
-    def round_trip(self, pixels: Pixels) -> Pixels:
-        """A picture of the canvas's size through the set's autoencoder: what each portrait came out of.
-
-        Waits for its turn. Raises what `load` raises.
-        """
-        return self._thread.submit(self._round_trip, pixels).result()
-
     def revisions(self) -> dict[str, str]:
         """Commit of each repository, digest of a local folder's weights. Raises `NotDownloaded`."""
         return revisions(self.model_set, *self._where)
@@ -176,18 +175,6 @@ class Generator:
         finally:
             networks.release()
 
-    def _round_trip(self, pixels: Pixels) -> Pixels:
-        networks = self._ready()
-        import torch
-
-        vae = networks.drawing.vae
-        try:
-            with torch.no_grad():
-                latents = latents_of(networks, pixels) / vae.config.scaling_factor
-                return to_pixels(vae.decode(latents).sample)[0]
-        finally:
-            networks.release()
-
     def _portraits(self, job: _Job) -> None:
         """All portraits in batches, in smaller ones when the memory does not suffice."""
         conditions, first, seeds = None, 0, job.request.seeds
@@ -200,7 +187,7 @@ class Generator:
                 if not _out_of_memory(error):
                     raise
             else:
-                _finish(job, latents, first, batch, seconds)
+                _hand_over(job, conditions, latents, first, seconds)
                 first += len(batch)
                 continue
             # here, not in the clause: the error holds on to the memory of the batch that failed
@@ -274,22 +261,34 @@ class _Watcher:
         return {}
 
 
-def _finish(job: _Job, latents: "Tensor", first: int, seeds: tuple[int, ...], seconds: float) -> None:
-    """Decode one by one, which bounds the memory, and hand each portrait over at once."""
-    vae, course = job.networks.drawing.vae, job.course
+def _hand_over(job: _Job, conditions: Conditions, latents: "Tensor", first: int, seconds: float) -> None:
+    """Decode one by one, which bounds the memory, and hand each portrait over at once.
+
+    With its plate's latents decoded too, once a plate, where the set has a finish.
+    """
+    course = job.course
     how = (course.start, course.strength, course.requested_steps, course.executed_steps)
-    for index, (seed, latent) in enumerate(zip(seeds, latents, strict=True), first):
+    for index, latent in enumerate(latents, first):
         if job.stop.is_set():
             raise _Closed
-        began = time.perf_counter()
-        try:
-            image = vae.decode(latent[None] / vae.config.scaling_factor).sample
-        except RuntimeError as error:
-            if _out_of_memory(error):
-                raise TooMuch from error
-            raise
-        (pixels,) = to_pixels(image)
-        job.put(Rendering(pixels, index, seed, *how, seconds + time.perf_counter() - began))
+        began, seed = time.perf_counter(), job.request.seeds[index]
+        image, base, plate = _decode(job, latent[None]), None, id(job.request.plates[index])
+        if job.model_set.finish and conditions.latents is not None:
+            if plate not in conditions.bases:
+                conditions.bases[plate] = _decode(job, conditions.latents[index : index + 1])
+            base = conditions.bases[plate]
+        job.put(Rendering(image, index, seed, *how, seconds + time.perf_counter() - began, base))
+
+
+def _decode(job: _Job, latents: "Tensor") -> Pixels:
+    """One picture from scaled latents (1, C, h, w). Raises `TooMuch`."""
+    vae = job.networks.drawing.vae
+    try:
+        return to_pixels(vae.decode(latents / vae.config.scaling_factor).sample)[0]
+    except RuntimeError as error:
+        if _out_of_memory(error):
+            raise TooMuch from error
+        raise
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

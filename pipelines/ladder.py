@@ -26,7 +26,6 @@ from pipelines.sitting import (
     Order,
     PlateReady,
     Portrait,
-    base_of,
     check_order,
     compared_with,
     find_faces,
@@ -111,13 +110,13 @@ def ladder(
     shot = like or orders[0].shots(model_set)[0]
     setup = set_up(studio.cut_out(faces[best_of(faces)]), order, shot, model_set)
     yield PlateReady(setup.plate)
-    base, reference = base_of(setup, generator), None
+    reference = None
     for one in orders:
         for event in generator.draw(request_for(one, faces, [setup], model_set)):
             if isinstance(event, Progress):
                 yield event
                 continue
-            portrait = finish(event, setup, order.look, model_set, base)
+            portrait = finish(event, setup, order.look, model_set)
             reference = reference or compared_with(portrait, finder)
             found = None
             if reference:

@@ -149,13 +149,15 @@ class Look(Preset):
     variation: Variation | None = None
 
     def lit(self, key: float | None = None, fill: float | None = None) -> "Look":
-        """The same look under other light. Raises `ChoiceError` when a value is out of range."""
-        light = self.light.model_dump()
-        light.update({name: value for name, value in (("key", key), ("fill", fill)) if value is not None})
+        """The same look under other light, all portraits alike. Raises `ChoiceError` for one out of range."""
+        asked = {name: value for name, value in (("key", key), ("fill", fill)) if value is not None}
+        ends = {name: (value, value) for name, value in asked.items()}
         try:
-            return self.model_copy(update={"light": Light.model_validate(light)})
+            light = Light.model_validate(self.light.model_dump() | asked)
         except ValidationError as error:
             raise ChoiceError(f"{complaint(error, 'light')}") from error
+        ranges = self.variation.model_copy(update=ends) if self.variation else None
+        return self.model_copy(update={"light": light, "variation": ranges})
 
 
 class Expression(Preset):

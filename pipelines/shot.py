@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.look import Framing, Light, Look
 
-HIGHEST_HEAD = 0.75  # as `Framing` allows
+HEADS = (0.3, 0.75)  # lowest and highest share of the height, as `Framing` allows
 # Where in the ranges (0 lowest, 1 highest) the portraits after the first stand: the lamp crosses to the other
 # side and back; a close crop follows a wide one; hard light follows soft.
 KEYS, FILLS, CROPS = (0.05, 0.95, 0.3, 0.7), (0.75, 0.1, 0.95, 0.4), (0.9, 0.05, 0.6, 0.25)
@@ -41,5 +41,5 @@ def shot(look: Look, framing: Framing, place: int, seed: int) -> Shot:
         for (low, high), where, off in zip(ranges, (KEYS, FILLS, CROPS), chance, strict=True)
     )
     light = look.light.model_copy(update={"key": round(key, 1), "fill": round(fill, 3)})
-    tall = round(min(HIGHEST_HEAD, framing.head_height * crop), 4)
+    tall = round(float(np.clip(framing.head_height * crop, *HEADS)), 4)
     return Shot(light, framing.model_copy(update={"head_height": tall}))

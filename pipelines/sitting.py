@@ -80,6 +80,11 @@ class Setup:
     asked: NDArray[np.uint8]  # the same with the expression asked for: drawn from, and compared with
     pose: Pose
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether the mouth was moved to an expression, which then is no change."""
+        return self.asked is not self.plate.pixels
+
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
@@ -192,32 +197,31 @@ def sit(
     yield PoseReady(first.pose, mesh)
 
     with timings.stage("setups"):
-        setups = [first, *(set_up(cutout, order, other, model_set) for other in shots[1:])]
+        known = {first.shot: first}  # a look may light all portraits alike
+        for other in shots[1:]:
+            known[other] = known.get(other) or set_up(cutout, order, other, model_set)
+        setups = [known[shot] for shot in shots]
         request = request_for(order, faces, setups, model_set)
     portraits: list[Portrait] = []
-    bases: dict[int, NDArray[np.uint8] | None] = {}
     began = time.perf_counter()
     for event in generator.draw(request):
         if isinstance(event, Progress):
             yield event
             continue
         with timings.stage("finish"):
-            setup = setups[event.index]
-            bases[event.index] = base = base_of(setup, generator)
-            portraits.append(finish(event, setup, order.look, model_set, base))
+            portraits.append(finish(event, setups[event.index], order.look, model_set))
         yield PortraitReady(portraits[-1])
     timings.seconds["portraits"] = time.perf_counter() - began - timings.seconds["finish"]
     began = time.perf_counter()
     for index, portrait in enumerate(portraits):
-        base = bases[portrait.rendering.index]
-        portraits[index] = yield from reviewed(portrait, base, request, finder, generator)
+        portraits[index] = yield from reviewed(portrait, request, finder, generator)
     timings.seconds["likeness"] = time.perf_counter() - began
     yield Done(tuple(portraits), report(order, faces, portraits, generator, timings.seconds))
 
 
 def set_up(cutout: Cutout, order: Order, shot: Shot, model_set: ModelSet) -> Setup:
     """Plate and pose of one portrait. Raises `PhotoError` for an expression that the face cannot be given."""
-    shown = plate(cutout, shot.of(order.look), PLATE_SIZE, shot.framing)
+    shown = plate(cutout, shot.of(order.look), PLATE_SIZE)
     asked, face = shown.pixels, cutout.face
     if order.expression and not can_be_given(order.expression, face, model_set):
         raise PhotoError("expression.open")
@@ -232,21 +236,22 @@ def can_be_given(expression: Expression, face: Face, model_set: ModelSet) -> boo
     return expression.smile >= 0 or model_set.starts != ("plate",) or lips_meet(face.landmarks)
 
 
-def base_of(setup: Setup, generator: Generator) -> NDArray[np.uint8] | None:
-    """The setup's plate as the networks' autoencoder alone makes it, once for all portraits of that setup.
+def within(order: Order, faces: Sequence[Face], model_set: ModelSet) -> Order:
+    """The order without what this set cannot do: who steps in for another set may do less."""
+    expression, known = order.expression, "identity" in model_set.capabilities
+    if expression and (
+        expression.name not in model_set.expressions
+        or not can_be_given(expression, faces[best_of(faces)], model_set)
+    ):
+        expression = None
+    return replace(order, identity=order.identity if known else None, expression=expression)
 
-    None where the set has no finish. Waits for its turn.
-    """
-    if generator.model_set.finish is None:
-        return None
-    return generator.round_trip(on_canvas(setup.asked, generator.model_set))
 
-
-def finish(
-    drawn: Rendering, setup: Setup, look: Look, model_set: ModelSet, base: NDArray[np.uint8] | None
-) -> Portrait:
-    """The portrait as people see it; `base` is the setup's."""
-    image = drawn.image if base is None else finished(drawn.image, base, setup.asked, setup.plate.alpha)
+def finish(drawn: Rendering, setup: Setup, look: Look, model_set: ModelSet) -> Portrait:
+    """The portrait as people see it: at the plate's size where the set has a finish, else as drawn."""
+    image = drawn.image
+    if drawn.base is not None:
+        image = finished(image, drawn.base, setup.asked, setup.plate.alpha)
     return Portrait(image, drawn, setup, look, model_set)
 
 
@@ -257,7 +262,6 @@ def on_canvas(pixels: NDArray[np.uint8], model_set: ModelSet) -> NDArray[np.uint
 
 def reviewed(
     portrait: Portrait,
-    base: NDArray[np.uint8] | None,
     request: Request,
     finder: FaceFinder,
     generator: Generator,
@@ -276,9 +280,7 @@ def reviewed(
             if isinstance(event, Progress):
                 yield replace(event, first=place)
                 continue
-            drawn = finish(
-                replace(event, index=place), portrait.setup, portrait.look, portrait.model_set, base
-            )
+            drawn = finish(replace(event, index=place), portrait.setup, portrait.look, portrait.model_set)
             other, subject = measured(drawn, reference, finder)
             if _off(other) < _off(best):
                 best, found = other, subject
@@ -320,12 +322,13 @@ def find_faces(photos: Sequence[Photo], finder: FaceFinder) -> tuple[Face, ...]:
 
 def request_for(order: Order, faces: Sequence[Face], setups: Sequence[Setup], model_set: ModelSet) -> Request:
     """What the generator needs, on its own canvas: a setup for each seed of the order."""
+    plates = {id(setup): on_canvas(setup.asked, model_set) for setup in setups}
     return Request(
         prompt=order.prompt,
         negative_prompt=order.negative_prompt,
         controls=tuple(setup.pose.image for setup in setups),
         references=tuple(reference(face) for face in faces),
-        plates=tuple(on_canvas(setup.asked, model_set) for setup in setups),
+        plates=tuple(plates[id(setup)] for setup in setups),
         seeds=order.seeds,
         identity=order.look.identity if order.identity is None else order.identity,
         pose=order.look.pose,

@@ -81,9 +81,6 @@ class Painter:
     def revisions(self) -> dict[str, str]:
         return {}
 
-    def round_trip(self, pixels: Any) -> Any:
-        return pixels
-
     def draw(self, request: Request) -> Iterator[Progress | Rendering]:
         self.load()
         width, height = self.model_set.canvas

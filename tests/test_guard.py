@@ -119,7 +119,7 @@ def sat(
     generator.asked.clear()
     steps, review = (
         [],
-        reviewed(Portrait(drawn.image, drawn, setups[0], GREY, MINI), None, request, finder, generator),
+        reviewed(Portrait(drawn.image, drawn, setups[0], GREY, MINI), request, finder, generator),
     )
     while True:
         try:

@@ -144,7 +144,7 @@ def test_the_light_of_any_look_can_be_varied() -> None:
     for look in read_looks().values():
         lit = look.lit(key=-30.0, fill=0.25)
         assert (lit.light.key, lit.light.fill) == (-30.0, 0.25)
-        assert lit.model_copy(update={"light": look.light}) == look
+        assert lit.model_copy(update={"light": look.light, "variation": look.variation}) == look
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import PresetError
-from pipelines.look import LOOKS, read_look, read_looks
+from pipelines.look import LOOKS, Variation, read_look, read_looks
 from pipelines.model_set import read_model_sets
-from pipelines.shot import HIGHEST_HEAD, shot
+from pipelines.shot import HEADS, shot
 from pipelines.sitting import Order
 
 SETS = [one for one in read_model_sets().values()]
@@ -32,7 +32,7 @@ def test_every_shot_stays_within_the_looks_ranges_and_comes_again(
     for value, (low, high) in ((one.light.key, look.variation.key), (one.light.fill, look.variation.fill)):
         assert low - 0.06 <= value <= high + 0.06  # rounded
     low, high = (framing.head_height * end for end in look.variation.crop)
-    assert min(HIGHEST_HEAD, low) - 1e-3 <= one.framing.head_height <= high + 1e-3
+    assert min(HEADS[1], low) - 1e-3 <= one.framing.head_height <= high + 1e-3
     assert one.framing.eye_line == framing.eye_line
     assert one.light.rim == look.light.rim  # what has no range is the look's
 
@@ -59,3 +59,16 @@ def test_a_range_that_is_turned_round_is_refused_by_file_and_key(tmp_path: objec
     file.write_text(text.replace("crop = [0.9, 1.08]", "crop = [1.08, 0.9]"), encoding="utf-8")
     with pytest.raises(PresetError, match=r"^grey\.toml: variation\.crop = .*lowest comes first"):
         read_look(file)
+
+
+def test_a_key_light_that_was_asked_for_is_that_of_all_portraits() -> None:
+    shots = Order(read_looks()["grey"].lit(key=-80), seed=3).shots(SETS[0])
+    assert {one.light.key for one in shots} == {-80}
+    assert len({one.light.fill for one in shots}) == 4  # what was not asked for still varies
+
+
+def test_a_crop_never_leaves_what_a_framing_may_be() -> None:
+    look = read_looks()["grey"]
+    wide = look.model_copy(update={"variation": Variation(key=(0.0, 0.0), fill=(0.5, 0.5), crop=(0.8, 0.8))})
+    framing = look.framing.model_copy(update={"head_height": 0.3})
+    assert shot(wide, framing, 1, 0).framing.head_height == HEADS[0]

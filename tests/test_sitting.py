@@ -238,15 +238,12 @@ class Copier:
 
     model_set = read_model_sets()["mini"]
 
-    def round_trip(self, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return pixels
-
     def revisions(self) -> dict[str, str]:
         return {}
 
     def draw(self, request: Request) -> Iterator[Rendering]:
         for i, (plate, seed) in enumerate(zip(request.plates, request.seeds, strict=True)):
-            yield Rendering(plate, i, seed, "plate", 0.0, 20, 1, 0.1)
+            yield Rendering(plate, i, seed, "plate", 0.0, 20, 1, 0.1, base=plate)
 
 
 def test_a_moved_lamp_or_a_closer_crop_is_not_called_a_change(

@@ -6,7 +6,6 @@ The browser's word is looked up or refused, never used: it names no file and no 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
@@ -26,9 +25,8 @@ from pages.components.consent import UNTICKED, ticked
 from pages.desk import Desk
 from pages.report import misfired
 from pipelines.generate import Generator
-from pipelines.model_set import ModelSet
 from pipelines.photo import read_photo
-from pipelines.sitting import Order, sit
+from pipelines.sitting import Order, find_faces, sit, within
 from votes.schema import Drift, Kind
 
 Handler = Callable[[gr.Request], Update]
@@ -309,12 +307,16 @@ class Actions:
         except NoQuota:
             if self._desk.fallback is None:
                 raise
-            yield {self._on.making.notice: markup.status(self._desk.say("making.quota"))}
-            yield from self._drawn_by(self._desk.fallback, visit, run, order)
+            say, fallback = self._desk.say, self._desk.fallback
+            photos = [selfie.photo for selfie in visit.selfies]
+            less = within(order, find_faces(photos, self._desk.finder), fallback.model_set)
+            dropped = [say("making.plain")] if order.expression and not less.expression else []
+            told = " ".join([say("making.quota"), *dropped])
+            yield {self._on.making.notice: markup.status(told)}
+            yield from self._drawn_by(fallback, visit, run, less)
 
     def _drawn_by(self, generator: Generator, visit: Visit, run: Run, order: Order) -> Iterator[Update]:
         desk = self._desk
-        order = within(order, generator.model_set)
         story = Story(desk, self._on.making, visit, order, generator)
         yield story.opening()
         photos = tuple(selfie.photo for selfie in visit.selfies)
@@ -342,7 +344,9 @@ class Actions:
             raise ChoiceError("A page asked for a look or an expression that it does not offer.")
         if not isinstance(identity, int | float):
             raise ChoiceError("A page asked for a closeness that is no number.")
-        return Order(chosen, mood, _number(count), secrets.randbelow(LAST_SEED), identity=identity)
+        known = "identity" in desk.generator.model_set.capabilities
+        closeness = identity if known else None
+        return Order(chosen, mood, _number(count), secrets.randbelow(LAST_SEED), identity=closeness)
 
     def _questions(
         self, look: str, on_sample: bool, own: Sequence[dict[Kind, Question]]
@@ -357,16 +361,6 @@ class Actions:
             for card in deck.draw(DICE)
         ]
         return line_up(drawn, DICE.choice(list(DICE.choice(own).values())), DICE)
-
-
-def within(order: Order, model_set: ModelSet) -> Order:
-    """The order without what this set cannot do: the one that steps in for another may do less."""
-    knows = order.expression is not None and order.expression.name in model_set.expressions
-    return replace(
-        order,
-        identity=order.identity if "identity" in model_set.capabilities else None,
-        expression=order.expression if knows else None,
-    )
 
 
 def drift_of(made: Made, sitter: str, band: int, event: str) -> Drift:

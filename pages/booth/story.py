@@ -15,7 +15,7 @@ from pages.booth.screens import Making
 from pages.desk import Desk
 from pages.markup import Pixels
 from pipelines.exhibit import exhibit, fitted, pair
-from pipelines.generate import Generator, Progress, Rendering
+from pipelines.generate import Generator, Progress
 from pipelines.provenance import mark
 from pipelines.signing import drawn_from
 from pipelines.sitting import Done, Event, Order, PlateReady, Portrait, PortraitReady, PoseReady
@@ -42,8 +42,9 @@ class Story:
         self._order = order
         self._generator = generator
         self._portraits: tuple[Portrait, ...] = ()
-        self._frames: dict[str, bytes] = {}  # what the machine saw, and the pose it keeps
+        self._frames: dict[str, bytes] = {}  # what the machine saw
         self._half_way: dict[int, Pixels] = {}  # each portrait in the making
+        self._ready: set[int] = set()  # whatever is drawn of them after that is another seed
         self._start = generator.model_set.start
         self._next_preview = 0.0  # monotonic s
 
@@ -69,7 +70,7 @@ class Story:
                 screen.steps: self._waiting(),
             }
         if isinstance(event, PoseReady):
-            self._frames = {"seen": _frame(event.seen), "pose": _frame(event.pose.image)}
+            self._frames = {"seen": _frame(event.seen)}
             seen, pose = markup.data_url(event.seen, SMALL_PX), markup.data_url(event.pose.image, SMALL_PX)
             return {
                 screen.seen: markup.picture(seen, say("making.sees_alt"), say("making.sees")),
@@ -80,6 +81,7 @@ class Story:
             return {screen.steps: self._steps(event), **self._preview(event)}
         if isinstance(event, PortraitReady):
             self._start = event.portrait.rendering.start
+            self._ready.add(event.portrait.rendering.index)
             small = fitted(event.portrait.image, SHOWN)
             return {screen.preview: self._in_the_making(markup.bytes_url(self._marked(small)))}
         if isinstance(event, Done):
@@ -100,13 +102,12 @@ class Story:
             photographs=tuple(photographs),
             portraits=tuple(portraits),
             on_fallback=self._generator is self._desk.fallback,
-            shows=tuple(
-                self._showing(own, one.rendering) for own, one in zip(pairs, self._portraits, strict=True)
-            ),
+            shows=tuple(self._showing(own, one) for own, one in zip(pairs, self._portraits, strict=True)),
             likeness=tuple(one.likeness for one in self._portraits),
             guarded=tuple(guarded),
             order=self._order,
             shots=tuple(one.setup.shot for one in self._portraits),
+            mouth_moved=any(one.setup.is_moved for one in self._portraits),
         )
         return made, tuple(pairs)
 
@@ -125,13 +126,15 @@ class Story:
         jpeg = self._desk.signer.sign(portrait.guarded, "guarded", model_set, format="JPEG")
         return self._visit.keep(jpeg, f"ai-portrait-{number}-skin-tone.jpg")
 
-    def _showing(self, kinds: dict[Kind, Question], drawn: Rendering) -> Showing:
+    def _showing(self, kinds: dict[Kind, Question], portrait: Portrait) -> Showing:
         """What a room could be asked about one portrait and the photograph beside it."""
-        half_way = self._half_way.get(drawn.index)
+        drawn = portrait.rendering
+        half_way = self._half_way.get(drawn.index) if drawn.seed == self._order.seeds[drawn.index] else None
+        frames = {**self._frames, "pose": _frame(portrait.setup.pose.image)}
         return Showing(
             items={kind: one.item for kind, one in kinds.items()},
             exhibits={kind: one.jpeg() for kind, one in kinds.items()},
-            frames=self._frames | ({} if half_way is None else {"preview": _frame(half_way)}),
+            frames=frames | ({} if half_way is None else {"preview": _frame(half_way)}),
             facts={
                 "look": self._order.look.name,
                 "model_set": self._generator.model_set.name,
@@ -144,9 +147,9 @@ class Story:
 
     def _remember(self, event: Progress) -> None:
         """Keep the last preview of the first half of the steps: noise that is about to be somebody."""
-        for i, preview in enumerate(event.previews):
-            if event.step <= max(1, event.steps // 2):
-                self._half_way[event.first + i] = preview
+        for place, preview in enumerate(event.previews, event.first):
+            if event.is_first_half and place not in self._ready:
+                self._half_way[place] = preview
 
     def _item(self, truth: Kind) -> Item:
         model_set, expression = self._generator.model_set, self._order.expression

@@ -94,7 +94,7 @@ class Views:
 
     def _told(self, made: Made) -> str:
         notes = [self._honest(made), *([self._say("result.order")] if len(made.portraits) > 1 else [])]
-        if made.order and made.order.expression:
+        if made.order and made.order.expression and made.mouth_moved:
             notes.append(self._say("result.asked", x=made.order.expression.title))
         return markup.heading(self._say("likeness.title")) + markup.note(" ".join(notes))
 

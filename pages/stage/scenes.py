@@ -308,8 +308,8 @@ class Scenes:
 
 
 def _is_plate(shown: Exhibit) -> bool:
-    """Whether its photograph stands on a new backdrop: that of a sitting, or of a look."""
-    return shown.is_own or bool(shown.item.look)
+    """Whether its photograph stands on a new backdrop: that of a sitting, or one whose deck names a look."""
+    return shown.is_own or shown.has_plate
 
 
 def _recognised(shown: Exhibit) -> list[str]:
