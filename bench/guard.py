@@ -1,9 +1,10 @@
 """How well the skin-tone guard undoes a lightening: `FACE_VALUE_PORTRAITS=... python -m bench.guard`.
 
-Of the sitters that check the likeness report those with full-size pictures, and those of `test/`, each on the
-plate of the grey look, 1080 x 1350, as finished portraits are guarded. Skin is made lighter or darker by three methods that the guard does not know (`bench.drift`)
-and guarded; what is left against the plate is told as CIEDE2000: of the skin measure, and pixel by pixel of
-the face. Writes docs/guard.md, and sheets (plate, spoilt, guarded) to look at to runs/guard.
+Of the sitters that check the likeness report those with full-size pictures, and those of `test/`, each on
+the plate of the grey look, 1080 x 1350, as finished portraits are guarded. Skin is made lighter or darker by
+three methods that the guard does not know (`bench.drift`) and guarded; what is left against the plate is told
+as CIEDE2000: of the skin measure, and pixel by pixel of the face. Writes docs/guard.md, and sheets (plate,
+spoilt, guarded) to look at to runs/guard.
 """
 
 import os
@@ -136,9 +137,10 @@ def _row(part: str, amount: int, band: str, some: Sequence[Answer]) -> str:
 
 HEAD = """# How well the skin-tone guard works
 
-Written by `python -m bench.guard`. Plates (1080 x 1350, as portraits are finished) of sitters on whom no threshold was set, their skin made lighter or
-darker by three methods (added in L*, a gamma curve, more light), then guarded. CIEDE2000 against the plate:
-*tone* by the skin measure of the report, *pixels* the median over the face. Three methods a sitter make n.
+Written by `python -m bench.guard`. Plates (1080 x 1350, as portraits are finished) of sitters on whom no
+threshold was set, their skin made lighter or darker by three methods (added in L*, a gamma curve, more
+light), then guarded. CIEDE2000 against the plate: *tone* by the skin measure of the report, *pixels* the
+median over the face. Three methods a sitter make n.
 
 """
 TAIL = """

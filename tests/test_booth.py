@@ -297,6 +297,10 @@ def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
     assert drawn[1] - drawn[0] > 1.5
     assert mended[0] == pytest.approx(mended[1], abs=1)
     assert drawn[0] - mended[0] > 2
+    for one, other in zip(result["portraits"], reversed(result["portraits"]), strict=True):
+        portrait = small_of(desk, one["url"])  # each stands beside the plate that it was drawn from
+        own, others = (np.abs(portrait - small_of(desk, print_["photograph"])) for print_ in (one, other))
+        assert own.mean() < 0.5 * others.mean()
     taken = picture_of(desk, result["portraits"][0]["guarded"])
     assert prove(taken, desk.signer.known()) == Proof(Verdict.OURS, "ai")
     told = re.findall(r"<p>([^<]*)</p>", updates[-1][on.result.report])
@@ -311,6 +315,12 @@ def test_a_round_is_about_the_portrait_as_it_was_drawn(desk: Desk, astronaut: Ph
     assert visit.made is not None and visit.made.guarded[0]
     exhibits = visit.made.shows[0].exhibits
     assert skin_of(exhibits[Kind.GENERATED]) - skin_of(exhibits[Kind.PHOTOGRAPH]) > 5
+
+
+def small_of(desk: Desk, url: str) -> Any:
+    """That picture on the small set's canvas, float."""
+    image = Image.open(io.BytesIO(picture_of(desk, url))).convert("RGB")
+    return np.asarray(image.resize((256, 320), Image.Resampling.BOX), np.float64)
 
 
 def skin_of(jpeg: bytes) -> float:
@@ -425,6 +435,19 @@ def test_without_quota_the_small_model_draws_and_the_page_says_so(desk: Desk, as
     _, on, updates = sat_down(replace(desk, generator=borrowed, fallback=small), astronaut)
     assert shown(on, updates[-1]) == ["result"]
     assert WORDS.say("making.quota") in updates[-1][on.result.words].replace("&#x27;", "'")
+
+
+def test_who_steps_in_leaves_out_what_it_cannot_do_and_the_page_says_so(desk: Desk, astronaut: Photo) -> None:
+    lent, small = Painter(NoQuota()), desk.generator
+    lent.model_set = read_model_sets()["realvis-lightning"]
+    borrowed: Any = lent
+    does, on = with_photo(replace(desk, generator=borrowed, fallback=small), astronaut)
+    does.begin(visitor())
+    updates = list(does.make("grey", "serious", "1", 0.5, visitor()))  # her lips are open
+    assert shown(on, updates[-1]) == ["result"]
+    told = [str(update[on.making.notice]) for update in updates if on.making.notice in update]
+    assert any(WORDS.say("making.plain") in sentence for sentence in told)
+    assert WORDS.say("result.asked", x="Serious") not in updates[-1][on.result.words]
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,11 @@ class Fader(Painter):
         super().__init__()
         self.fails_at: Exception | None = failure
         self.asked: list[tuple[float | None, tuple[int, ...]]] = []
+        self.plates: list[tuple[Any, ...]] = []
 
     def draw(self, request: Request) -> Iterator[Progress | Rendering]:
         self.asked.append((request.strength, request.seeds))
+        self.plates.append(request.plates)
         if self.fails_at and request.strength and request.strength > 0.5:
             raise self.fails_at
         share = request.strength or 0.0
@@ -103,6 +105,12 @@ def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(desk: Desk, astron
     assert visit.made and visit.made.shows[1].facts["seed"] == fader.asked[before][1][0]
     assert [strength for strength, _ in fader.asked[before:]] == list(RUNGS)
     assert len({seeds for _, seeds in fader.asked[before:]}) == 1
+    (plate,) = [
+        plate
+        for plate, seed in zip(fader.plates[0], fader.asked[0][1], strict=True)
+        if seed == fader.asked[before][1][0]
+    ]
+    assert all(np.array_equal(plates[0], plate) for plates in fader.plates[before:])  # its light and crop
 
 
 def test_each_step_says_what_it_changed_and_all_six_can_be_taken_home(desk: Desk, astronaut: Photo) -> None:

@@ -87,7 +87,8 @@ def test_the_photograph_of_a_look_is_told_to_stand_on_a_new_backdrop(tmp_path: P
 
 
 def test_a_photograph_alone_without_a_look_is_told_to_be_a_photograph_and_no_more(tmp_path: Path) -> None:
-    for items in ([ONE], [ONE + 'model_set = "mini"\nseed = 3\n'], [ONE + PAIR, TWO + PAIR]):
+    plain = ([ONE], [ONE + 'model_set = "mini"\nseed = 3\n'], [ONE + PAIR, TWO + PAIR])
+    for items in (*plain, [ONE + PAIR, TWO + LOOK + PAIR]):  # the look is the portrait's alone
         with scenes_of(tmp_path, *items) as seen:
             told = "".join(seen.values())
             if WORDS.say("stage.was_photograph") in seen[Scene.TRUTH]:
