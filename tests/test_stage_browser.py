@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.decks import ONE, TWO
 from tests.hostile import card
 from tests.serving import Booth, serving, weights
-from tests.test_browser import launched
+from tests.test_room_browser import browser as browser  # the fixtures
+from tests.test_room_browser import playwright as playwright
 
 pytestmark = pytest.mark.browser
 
@@ -80,19 +81,6 @@ def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
         folder / "served", weights(folder / "weights"), models=False, DECK=str(own), HOST_KEY=KEY
     ) as booth:
         yield booth
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    browser = launched(playwright)
-    yield browser
-    browser.close()
 
 
 def test_every_making_and_the_ladder_fill_the_screen_whole_and_sharp(browser: Browser, booth: Booth) -> None:
