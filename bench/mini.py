@@ -33,7 +33,7 @@ from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
 from pipelines.model_set import WEIGHTS, read_model_sets
 from pipelines.photo import open_photo
-from pipelines.sitting import Order, find_faces, request_for, set_up
+from pipelines.sitting import Order, find_faces, request_for
 from pipelines.studio import Studio
 from training.data import sitters as people
 from training.data import split
@@ -142,8 +142,7 @@ def timed(lab: Lab, path: Path) -> dict[str, float]:
     model_set, order = lab.generator.model_set, Order(read_looks()["grey"])
     (face,) = find_faces([open_photo(path)], lab.finder)
     cutout = lab.studio.cut_out(face)
-    setups = [set_up(cutout, order, shot, model_set) for shot in order.shots(model_set)]
-    request = request_for(order, [face], setups, model_set)
+    request = request_for(order, [face], lab.set_up(cutout, order), model_set)
     whole, first, worked = [], [], []
     for _ in range(4):
         began, busy, seen = time.perf_counter(), time.process_time(), 0.0

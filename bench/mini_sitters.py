@@ -92,22 +92,35 @@ class Lab:
             return None
         return Seen(pixels, face, judges.points_of(face, enlarge), self.recognizer.descriptor(face))
 
-    def draw(self, order: Order, face: Face, setups: list[Setup]) -> list[Portrait]:
-        """The finished portraits of an order, as the booth makes them."""
+    def nearness(self, one: Seen, own: Floats) -> tuple[float, float]:
+        """How far from the sitter by recognition, and how far the nearest training face is."""
+        others = np.linalg.norm(self.known.descriptors - one.descriptor, axis=1)
+        return float(np.linalg.norm(one.descriptor - own)), float(others.min())
+
+    def set_up(self, cutout: Cutout, order: Order) -> list[Setup]:
+        """A setup for each portrait of an order."""
         model_set = self.generator.model_set
+        return [set_up(cutout, order, shot, model_set) for shot in order.shots(model_set)]
+
+    def draw(
+        self, order: Order, face: Face, setups: list[Setup], seeds: tuple[int, ...] | None = None
+    ) -> list[Portrait]:
+        """The finished portraits of an order, as the booth makes them; `seeds` replaces the order's."""
+        model_set = self.generator.model_set
+        request = request_for(order, [face], setups, model_set)
         return [
             finish(event, setups[event.index], order.look, model_set)
-            for event in self.generator.draw(request_for(order, [face], setups, model_set))
+            for event in self.generator.draw(replace(request, seeds=seeds or request.seeds))
             if isinstance(event, Rendering)
         ]
 
     def judge(self, path: Path, index: int) -> Findings:
         """All measures of one sitter. Raises `PhotoError` for a photograph that would be taken again."""
-        model_set, look = self.generator.model_set, self.looks[index % len(self.looks)]
+        look = self.looks[index % len(self.looks)]
         (face,) = find_faces([open_photo(path)], self.finder)
         cutout = self.studio.cut_out(face)
         order = Order(look, variations=SEEDS, seed=10 * index)
-        setups = [set_up(cutout, order, shot, model_set) for shot in order.shots(model_set)]
+        setups = self.set_up(cutout, order)
         asked = [one for setup in setups if (one := self.see(setup.asked))]
         if len(asked) < SEEDS:
             raise PhotoError("face.none")
@@ -157,11 +170,10 @@ class Lab:
 
     def _recognised(self, found: Findings, one: Seen, own: Floats) -> None:
         """Whose face it is nearest to, and how near it comes to a training picture."""
-        to_own = float(np.linalg.norm(one.descriptor - own))
-        others = np.linalg.norm(self.known.descriptors - one.descriptor, axis=1)
+        to_own, to_other = self.nearness(one, own)
         found.measures["distance"].append(to_own)
-        found.measures["own_sitter_share"].append(float(to_own < others.min()))
-        found.measures["nearest_training"].append(float(others.min()))
+        found.measures["own_sitter_share"].append(float(to_own < to_other))
+        found.measures["nearest_training"].append(to_other)
         alike = self.known.crops @ judges.aligned_crop(one.pixels, one.points)
         found.measures["alike_training"].append(float(alike.max()))
 
@@ -173,10 +185,9 @@ class Lab:
             one = self.see(drawn.image)
             found.measures[f"face_found_share at {strength:g}"].append(float(one is not None))
             if one:
-                away = float(np.linalg.norm(one.descriptor - own))
-                others = np.linalg.norm(self.known.descriptors - one.descriptor, axis=1)
-                found.measures[f"distance at {strength:g}"].append(away)
-                found.measures[f"own_sitter_share at {strength:g}"].append(float(away < others.min()))
+                to_own, to_other = self.nearness(one, own)
+                found.measures[f"distance at {strength:g}"].append(to_own)
+                found.measures[f"own_sitter_share at {strength:g}"].append(float(to_own < to_other))
 
     def _variation(
         self, found: Findings, order: Order, face: Face, cutout: Cutout, setups: list[Setup]
@@ -192,13 +203,8 @@ class Lab:
         plain = setups[0]
         for name, shot in other.items():
             setup = plain if name == "seed" else set_up(cutout, order, shot, model_set)
-            request = request_for(order, [face], [plain, setup], model_set)
-            seeds = request.seeds if name == "seed" else (order.seed, order.seed)
-            drawn = [
-                finish(event, (plain, setup)[event.index], order.look, model_set)
-                for event in self.generator.draw(replace(request, seeds=seeds))
-                if isinstance(event, Rendering)
-            ]
+            seeds = order.seeds if name == "seed" else (order.seed, order.seed)
+            drawn = self.draw(order, face, [plain, setup], seeds)
             seen = [one for portrait in drawn if (one := self.see(portrait.image))]
             if len(seen) == 2:
                 pair = ((one.pixels, one.points) for one in seen)
@@ -212,8 +218,7 @@ class Lab:
             if expression.smile < 0 and not lips_meet(face.landmarks):
                 continue
             asked = replace(order, expression=expression)
-            setup = set_up(cutout, asked, asked.shots(model_set)[0], model_set)
-            (drawn,) = self.draw(asked, face, [setup])
+            (drawn,) = self.draw(asked, face, self.set_up(cutout, asked))
             if one := self.see(drawn.image):
                 before, after = plain.points.astype(np.float32), one.points.astype(np.float32)
                 moved = mouth_change(before, after) * np.sign(expression.smile)

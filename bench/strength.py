@@ -24,7 +24,7 @@ from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.model_set import read_model_sets
 from pipelines.photo import open_photo
-from pipelines.sitting import Order, find_faces, set_up
+from pipelines.sitting import Order, find_faces
 from pipelines.studio import Studio
 from training.data import split
 from votes.tally import wilson
@@ -37,16 +37,14 @@ def drawn(lab: Lab, path: Path, index: int, strength: float) -> list[Row]:
     """Two portraits of one sitter. Raises `PhotoError` for a photograph that would be taken again."""
     (face,) = find_faces([open_photo(path)], lab.finder)
     cutout, own, rows = lab.studio.cut_out(face), lab.recognizer.descriptor(face), []
-    look, model_set = lab.looks[index % len(lab.looks)], lab.generator.model_set
+    look = lab.looks[index % len(lab.looks)]
     order = Order(look, variations=2, seed=10 * index, strength=strength)
-    setups = [set_up(cutout, order, shot, model_set) for shot in order.shots(model_set)]
-    for portrait in lab.draw(order, face, setups):
+    for portrait in lab.draw(order, face, lab.set_up(cutout, order)):
         if one := lab.see(portrait.image):
-            away = float(np.linalg.norm(one.descriptor - own))
-            others = np.linalg.norm(lab.known.descriptors - one.descriptor, axis=1)
+            to_own, to_other = lab.nearness(one, own)
             inside = judges.head(one.points)
             changed = np.abs(portrait.image[inside].astype(float) - portrait.setup.plate.pixels[inside])
-            rows.append((away, bool(away < others.min()), float(changed.mean())))
+            rows.append((to_own, to_own < to_other, float(changed.mean())))
     return rows
 
 

@@ -112,10 +112,9 @@ def idle(sentence: str, stay: str) -> str:
     )
 
 
-def heading(title: str, lead: str = "") -> str:
+def heading(title: str, below: str = "") -> str:
     """The one `h1` of a screen, and what it means."""
-    below = f'<p class="lead">{escape(lead)}</p>' if lead else ""
-    return f'<h1 class="title" tabindex="-1">{escape(title)}</h1>{below}'
+    return f'<h1 class="title" tabindex="-1">{escape(title)}</h1>{lead(below) if below else ""}'
 
 
 def lead(sentence: str) -> str:

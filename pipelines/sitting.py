@@ -233,7 +233,12 @@ def set_up(cutout: Cutout, order: Order, shot: Shot, model_set: ModelSet) -> Set
 
 def can_be_given(expression: Expression, face: Face, model_set: ModelSet) -> bool:
     """Whether this face can be given that expression: who only redraws a plate cannot close its open lips."""
-    return expression.smile >= 0 or model_set.starts != ("plate",) or lips_meet(face.landmarks)
+    return not wants_closed_lips(expression, model_set) or lips_meet(face.landmarks)
+
+
+def wants_closed_lips(expression: Expression, model_set: ModelSet) -> bool:
+    """Whether the set can give it to closed lips only: it moves the plate's, where others have words."""
+    return expression.smile < 0 and model_set.starts == ("plate",)
 
 
 def within(order: Order, faces: Sequence[Face], model_set: ModelSet) -> Order:

@@ -19,7 +19,7 @@ from pages.report import briefly, misfired, reports
 from pipelines.face import best_of
 from pipelines.ladder import RUNGS
 from pipelines.photo import MAX_BYTES
-from pipelines.sitting import can_be_given, find_faces
+from pipelines.sitting import can_be_given, find_faces, wants_closed_lips
 from votes.schema import Kind
 from votes.tally import Tally
 
@@ -69,11 +69,14 @@ class Views:
 
     def _beyond(self, visit: Visit) -> list[str]:
         """The expressions that the best of these photos cannot be given."""
-        desk = self._desk
+        desk, model_set = self._desk, self._desk.generator.model_set
+        doubtful = [one for one in desk.expressions.values() if wants_closed_lips(one, model_set)]
+        if not doubtful:  # finding faces takes a while
+            return []
         with suppress(PhotoError):  # of which a making would tell
             faces = find_faces([selfie.photo for selfie in visit.selfies], desk.finder)
-            best, model_set = faces[best_of(faces)], desk.generator.model_set
-            return [name for name, one in desk.expressions.items() if not can_be_given(one, best, model_set)]
+            best = faces[best_of(faces)]
+            return [one.name for one in doubtful if not can_be_given(one, best, model_set)]
         return []
 
     def _result(self, visit: Visit) -> Update:
