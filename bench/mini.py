@@ -31,7 +31,8 @@ from pipelines.face import FaceFinder
 from pipelines.generate import Generator, Progress
 from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
-from pipelines.model_set import WEIGHTS, read_model_sets
+from pipelines.machine import WEIGHTS
+from pipelines.model_set import read_model_sets
 from pipelines.photo import open_photo
 from pipelines.sitting import Order, find_faces, request_for
 from pipelines.studio import Studio

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from pipelines.commission_measure import POSED, fine_power, head, pose_error
 from pipelines.face import Face
-from pipelines.pose import HEAD
 from pipelines.verdict import LEFT_PUPIL, RIGHT_PUPIL
 
+__all__ = ["POSED", "fine_power", "head", "pose_error"]  # the product's own measures
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-POSED = tuple(HEAD.values())  # nose, pupils, ears: what of the face the pose map shows
-FINE = 0.25  # of the Nyquist frequency: what is above carries lashes, pores, single hairs
 SURROUND = 0.02  # alpha below which a pixel of the plate is backdrop
 CROP_PX = 48  # side of the aligned crops that are compared pixel by pixel
 CROP_SIDE = 3.0  # of such a crop, in pupil distances: forehead to chin
@@ -42,29 +41,6 @@ def points_of(face: Face, enlarged: float) -> Floats:
 def pupils_apart(points: Floats) -> float:
     """In px."""
     return float(np.hypot(*(points[LEFT_PUPIL] - points[RIGHT_PUPIL])))
-
-
-def pose_error(asked: Floats, found: Floats) -> float:
-    """Median distance of the landmarks that the pose map shows, in pupil distances: no alignment."""
-    away = np.linalg.norm(asked[POSED, :] - found[POSED, :], axis=1)
-    return float(np.median(away) / pupils_apart(asked))
-
-
-def head(points: Floats) -> tuple[slice, slice]:
-    """Rows and columns of the face, brows to chin."""
-    low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int) + 1
-    return slice(max(0, low[1]), high[1]), slice(max(0, low[0]), high[0])
-
-
-def fine_power(picture: Pixels, points: Floats) -> float:
-    """Mean power of the luma above a quarter of the Nyquist frequency, in the face, under a Hann window."""
-    grey = cv2.cvtColor(np.ascontiguousarray(picture[head(points)]), cv2.COLOR_RGB2GRAY).astype(np.float64)
-    window = np.outer(np.hanning(grey.shape[0]), np.hanning(grey.shape[1]))
-    power = np.abs(np.fft.fft2((grey - grey.mean()) * window)) ** 2
-    radius = np.hypot(
-        *np.meshgrid(np.fft.fftfreq(grey.shape[0]), np.fft.fftfreq(grey.shape[1]), indexing="ij")
-    )
-    return float(power[radius > FINE / 2].mean())
 
 
 def skin(picture: Pixels, points: Floats) -> Floats:

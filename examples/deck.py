@@ -86,7 +86,7 @@ def entry(file: str, name: str, look: Look, truth: Kind, beside: Mapping[str, Se
     """One picture's part of `deck.toml`; the stage tells of a portrait's making once the truth is out."""
     making = f"""seed = {SEED}
 steps = {read_model_sets()["mini"].course().executed_steps}
-prompt = "{Order(look).prompt}"
+prompt = "{Order(look).prompt(read_model_sets()["mini"])}"
 """
     for key, files in beside.items():
         value = json.dumps(files if key == "ladder" else files[0])

@@ -4,42 +4,19 @@ Pictures are uint8 (H, W, 3) sRGB, at the set's canvas unless said otherwise. to
 functions; its import takes seconds.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from pipelines.drawer import MOST_REFERENCES, Pixels, Request
 from pipelines.loading import Networks
-from pipelines.model_set import Course, ModelSet, Start
+from pipelines.model_set import Course, ModelSet
 from pipelines.preview import Sketch, fitted_sketch, tiny_sketch, to_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Pixels = NDArray[np.uint8]
-MOST_REFERENCES = 4
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """What to draw. Portraits differ by their seed, and by their light and crop: pose map and plate."""
-
-    prompt: str
-    negative_prompt: str  # read by sets with guidance only
-    controls: tuple[Pixels, ...]  # the pose map of each portrait
-    references: tuple[Pixels, ...]  # up to four square face crops of any size; first counts like last
-    plates: tuple[Pixels, ...]  # one each
-    seeds: tuple[int, ...]  # one each
-    identity: float  # IP-Adapter scale, 0..1
-    pose: float  # ControlNet scale, 0..1.5
-    start: Start | None = None  # None: the set's own
-    strength: float | None = None  # share of the schedule, for a start from the plate; None: the set's own
-
-    def only(self, place: int, seed: int) -> "Request":
-        """The same for the portrait at one place alone, with another seed."""
-        return replace(self, controls=(self.controls[place],), plates=(self.plates[place],), seeds=(seed,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +29,6 @@ class Conditions:
     plates: "Tensor"  # likewise
     latents: "Tensor | None"  # the encoded plates (n, C, h, w), for a start from them
     sketch: Sketch | None  # latents to pictures (n, 3, h, w) in -1..1
-    bases: dict[int, Pixels] = field(default_factory=dict)  # plates decoded from `latents`, by id
-
-
-def check_request(request: Request, model_set: ModelSet) -> None:
-    """Programming errors, said before a thread starts."""
-    width, height = model_set.canvas
-    for name, pictures in (("controls", request.controls), ("plates", request.plates)):
-        if len(pictures) != len(request.seeds):
-            raise ValueError(f"{name}: {len(pictures)} for {len(request.seeds)} seeds")
-        for pixels in pictures:
-            if pixels.shape != (height, width, 3) or pixels.dtype != np.uint8:
-                raise ValueError(f"{name}: {pixels.dtype} {pixels.shape}, not uint8 {(height, width, 3)}")
-    if len(request.references) > MOST_REFERENCES:
-        raise ValueError(f"{len(request.references)} references, at most {MOST_REFERENCES}")
 
 
 def conditions_of(request: Request, model_set: ModelSet, networks: Networks, course: Course) -> Conditions:
@@ -99,8 +62,8 @@ def conditions_of(request: Request, model_set: ModelSet, networks: Networks, cou
         for pictures in (request.controls, request.plates)
     )
     latents = _all_latents(networks, request.plates) if course.start == "plate" else None
-    first = None if latents is None else latents[:1]
-    sketch = tiny_sketch(networks) if networks.preview else fitted_sketch(first, request.plates[0])
+    fitted = None if latents is None else fitted_sketch(latents[:1], request.plates[0])
+    sketch = tiny_sketch(networks) if networks.preview else fitted
     return Conditions(options, words, controls, plates, latents, sketch)
 
 
@@ -122,17 +85,31 @@ def options_for(conditions: Conditions, first: int, count: int) -> dict[str, Any
 
 
 def _faces(networks: Networks, request: Request, guided: bool) -> "Tensor":
-    """What the image encoder sees in the face crops, and how much of it shall count.
+    """What the image encoder sees in the face crops: (1, 4, tokens, width), twice that with guidance.
 
-    (1, faces, tokens, width), twice that with guidance. Without a face the adapter is switched off, but
-    its U-Net asks for an input all the same.
+    Always of four faces, taken in turn where there are fewer: compiled networks then see one shape. A face
+    four times weighs as much as once. Without a face the adapter's scale is 0, but its U-Net asks for an
+    input all the same.
     """
+    import torch
+
+    networks.scale_identity(request.identity if request.references else 0.0)
+    crops = [Image.fromarray(face) for face in request.references] or [Image.new("RGB", (224, 224))]
     pipe = networks.encoding
-    pipe.set_ip_adapter_scale(float(request.identity) if request.references else 0.0)
-    pictures = [Image.fromarray(face) for face in request.references] or [Image.new("RGB", (224, 224))]
-    device = pipe.image_encoder.device  # where an offloading or 8-bit plan keeps it
-    embeds: Tensor = pipe.prepare_ip_adapter_image_embeds([pictures], None, device, 1, guided)[0]
-    return embeds.to(networks.device, networks.dtype)
+    pictures = pipe.feature_extractor(crops, return_tensors="pt").pixel_values
+    pictures = pictures.to(networks.device, next(pipe.image_encoder.parameters()).dtype)
+    turns = list(islice(cycle(range(len(crops))), MOST_REFERENCES))
+    seen = _hidden(pipe.image_encoder, pictures)[turns][None]
+    if guided:  # only there a picture without a face is asked about
+        blank = _hidden(pipe.image_encoder, torch.zeros_like(pictures[:1]))
+        seen = torch.cat([blank.expand(MOST_REFERENCES, -1, -1)[None], seen])
+    return seen.to(networks.device, networks.dtype)
+
+
+def _hidden(encoder: Any, pictures: "Tensor") -> "Tensor":
+    """The last hidden state but one (n, tokens, width): what the "plus" adapters were trained on."""
+    seen: Tensor = encoder(pictures, output_hidden_states=True).hidden_states[-2]
+    return seen
 
 
 def _all_latents(networks: Networks, plates: tuple[Pixels, ...]) -> "Tensor":

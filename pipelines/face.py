@@ -85,6 +85,12 @@ def best_of(faces: Sequence[Face]) -> int:
     return max(range(len(faces)), key=lambda index: rank(faces[index]))
 
 
+def best_first(faces: Sequence[Face]) -> tuple[Face, ...]:
+    """The same faces, the one to build on before the others."""
+    best = best_of(faces)
+    return faces[best], *faces[:best], *faces[best + 1 :]
+
+
 # The form of a line from MediaPipe's C++ part, which no GLOG_ or TF_ variable stops.
 _CHATTER = re.compile(rb"[IWEF]\d{4} |WARNING: All log messages before absl|INFO: Created TensorFlow Lite")
 # A lock of the module because descriptor 2 is the process's: two overlapping redirections, undone in the

@@ -1,4 +1,4 @@
-"""Download what a model set needs and nothing else. The only module that goes online.
+"""Download what a model set needs and nothing else. The only module of the chain that goes online.
 
 Broken off, it goes on where it stopped: finished files stay, an unfinished one is resumed. Sizes are
 gigabytes of 10^9 bytes.
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from errors import ChoiceError, OperatorError
-from pipelines.model_set import ModelSet, is_here
+from pipelines.machine import is_here
+from pipelines.model_set import ModelSet
 
 SPARE = 0.5  # GB that must stay free on the disk: a full one stops the whole machine
 

@@ -2,33 +2,36 @@
 
 All pictures are uint8 (H, W, 3) sRGB, at the set's canvas unless said otherwise. One seed is one portrait:
 its noise is drawn on the processor, so it is the same on every machine and whoever it is drawn with.
+What differs between families of networks is in their drawers; nothing here knows a model's name.
 torch is imported inside the functions; its import takes seconds.
 """
 
-import inspect
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from errors import ChoiceError, TooMuch
-from pipelines.conditioning import Conditions, Request, check_request, conditions_of, options_for
-from pipelines.loading import SAMPLERS, Loader, Networks, load_networks, quiet
-from pipelines.model_set import WEIGHTS, Course, ModelSet, Start, find_device, locate, revisions
-from pipelines.preview import Sketch, heading, to_pixels
+from pipelines.drawer import Drawer, Loader, Pixels, Request, check_request, quiet
+from pipelines.klein import load_klein
+from pipelines.machine import WEIGHTS, Device, find_device, locate, revisions
+from pipelines.model_set import Course, ModelSet, Plan, Start
+from pipelines.sdxl import load_sdxl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Pixels = NDArray[np.uint8]
+T = TypeVar("T")
+Stage = Literal["encode", "denoise", "decode"]
+FAMILIES: dict[str, Loader] = {"sdxl": load_sdxl, "flux2-klein": load_klein}
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,16 @@ class Progress:
         return self.step <= max(1, self.steps // 2)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a stage of a drawing took."""
+
+    stage: Stage
+    portraits: int  # that it was done for together
+    seconds: float
+    gigabytes: float | None  # most memory allocated on the card (10^9 bytes); None without a card
+
+
 @dataclass(frozen=True, eq=False)
 class Rendering:
     """A finished portrait and what made it."""
@@ -60,8 +73,9 @@ class Rendering:
     strength: float | None  # None from noise
     requested_steps: int
     executed_steps: int
-    seconds: float  # its share of the drawing, and its own decoding
+    seconds: float  # its share of encoding, drawing and decoding
     base: Pixels | None = None  # its plate through the autoencoder alone, where the set has a finish
+    costs: tuple[Cost, ...] = ()  # of its batch, stage by stage
 
 
 Event = Progress | Rendering
@@ -76,15 +90,23 @@ class _Job:
     """One request on its way through the networks, and who hears of it."""
 
     model_set: ModelSet
-    networks: Networks
+    drawer: Drawer
     request: Request
     course: Course
     put: Callable[[Event], None]
     stop: threading.Event
+    bases: dict[int, Pixels] = field(default_factory=dict)  # plates through the autoencoder alone, by id
+
+
+def load_drawer(model_set: ModelSet, folders: dict[str, Path], plan: Plan, device: Device) -> Drawer:
+    """The set's networks, read by its family's loader."""
+    return FAMILIES[model_set.family](model_set, folders, plan, device)
 
 
 class Generator:
     """Draws portraits with one model set, one request at a time; others wait for their turn."""
+
+    may_compile = True  # whether networks may be compiled while the program runs
 
     def __init__(
         self,
@@ -92,7 +114,7 @@ class Generator:
         device: str = "auto",
         cache: Path | None = None,
         weights: Path = WEIGHTS,
-        loader: Loader = load_networks,
+        loader: Loader = load_drawer,
         spared: Callable[[], int] = lambda: 0,
     ) -> None:
         """`spared`: how many cores a drawing that begins now leaves to others."""
@@ -100,7 +122,7 @@ class Generator:
         self._device = device
         self._where = (cache, weights)
         self._loader = loader
-        self._networks: Networks | None = None
+        self._drawer: Drawer | None = None
         self._batch = 1
         self._spared = spared
         self._cores = 0  # of all that torch would take
@@ -110,7 +132,7 @@ class Generator:
     @property
     def loaded(self) -> bool:
         """Whether a portrait could be begun at once."""
-        return self._networks is not None
+        return self._drawer is not None
 
     def load(self) -> None:
         """Read the networks, unless they are there. Any thread may call this, any number of times.
@@ -118,6 +140,20 @@ class Generator:
         Raises `NotDownloaded` before anything is imported, `ChoiceError` when the set does not fit here.
         """
         self._thread.submit(self._ready).result()
+
+    def warm(self) -> None:
+        """Compile what the plan wants compiled, by drawing once: minutes, which no visitor then waits.
+
+        Nothing to do for a plan without. Raises what `load` raises.
+        """
+        self.load()
+        count = self._drawer.plan.compiled if self._drawer else 0
+        if count:
+            width, height = self.model_set.canvas
+            grey = (np.full((height, width, 3), 128, np.uint8),) * count
+            scales = self.model_set.identity or 0.7, self.model_set.pose or 0.9
+            for _ in self.draw(Request("", "", grey, (), grey, tuple(range(count)), *scales)):
+                pass
 
     def draw(self, request: Request) -> Iterator[Event]:
         """Progress and portraits, as they come. Closing the iterator cancels within one step.
@@ -133,8 +169,8 @@ class Generator:
         """Commit of each repository, digest of a local folder's weights. Raises `NotDownloaded`."""
         return revisions(self.model_set, *self._where)
 
-    def _ready(self) -> Networks:
-        if self._networks is None:
+    def _ready(self) -> Drawer:
+        if self._drawer is None:
             folders = locate(self.model_set, *self._where)
             device = find_device(self._device)
             plan = self.model_set.plan(device.kind, device.gigabytes)
@@ -143,9 +179,11 @@ class Generator:
                     f"{self.model_set.name} needs {self.model_set.least}; {device.name} has "
                     f"{device.gigabytes:.0f} GB. FACE_VALUE_MODELS=auto takes the best set that fits."
                 )
-            self._networks = self._loader(self.model_set, folders, plan, device)
+            if not self.may_compile:
+                plan = plan.model_copy(update={"compiled": 0})
+            self._drawer = self._loader(self.model_set, folders, plan, device)
             self._batch = plan.batch
-        return self._networks
+        return self._drawer
 
     def _events(self, request: Request, course: Course) -> Iterator[Event]:
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -164,30 +202,36 @@ class Generator:
     def _draw(
         self, request: Request, course: Course, put: Callable[[Event], None], stop: threading.Event
     ) -> None:
-        networks = self._ready()
+        drawer = self._ready()
         import torch
 
         self._cores = self._cores or torch.get_num_threads()
         torch.set_num_threads(max(1, self._cores - self._spared()))
         try:
             with quiet(), torch.no_grad():
-                self._portraits(_Job(self.model_set, networks, request, course, put, stop))
+                self._portraits(_Job(self.model_set, drawer, request, course, put, stop))
         finally:
-            networks.release()
+            drawer.release()
 
     def _portraits(self, job: _Job) -> None:
         """All portraits in batches, in smaller ones when the memory does not suffice."""
         conditions, first, seeds = None, 0, job.request.seeds
+        encoding: tuple[Cost, ...] = ()
         while first < len(seeds):
-            batch = seeds[first : first + self._batch]
+            batch = seeds[first : first + self._batch_of(len(seeds) - first)]
             try:
-                conditions = conditions or conditions_of(job.request, job.model_set, job.networks, job.course)
-                latents, seconds = _denoise(job, conditions, first, batch)
+                if conditions is None:
+                    encode = partial(job.drawer.encode, job.request, job.course)
+                    conditions, cost = _measured("encode", len(seeds), encode)
+                    encoding = (cost,)
+                watcher = _Watcher(job, first, len(batch))
+                denoise = partial(job.drawer.denoise, conditions, job.course, first, batch, watcher)
+                latents, cost = _measured("denoise", len(batch), denoise)
             except RuntimeError as error:
                 if not _out_of_memory(error):
                     raise
             else:
-                _hand_over(job, conditions, latents, first, seconds)
+                _hand_over(job, conditions, latents, first, (*encoding, cost))
                 first += len(batch)
                 continue
             # here, not in the clause: the error holds on to the memory of the batch that failed
@@ -197,98 +241,86 @@ class Generator:
             self._batch = len(batch) // 2
             log.warning("Out of memory with %d portraits at a time, now %d.", len(batch), self._batch)
 
-
-def _denoise(job: _Job, conditions: Conditions, first: int, seeds: tuple[int, ...]) -> tuple["Tensor", float]:
-    """Finished latents (n, C, h, w) of some portraits, and the seconds that each took.
-
-    One pipeline serves both starts: from noise it is image to image at strength 1, which gives pixel for
-    pixel what diffusers' text-to-image pipeline gives (a test holds it to that).
-    """
-    import torch
-
-    began = time.perf_counter()
-    pipe, (width, height), strength = job.networks.drawing, job.model_set.canvas, job.course.strength or 1.0
-    shape = (1, pipe.unet.config.in_channels, height // pipe.vae_scale_factor, width // pipe.vae_scale_factor)
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
-    noise = noise.to(job.networks.device, job.networks.dtype)
-    pipe.scheduler.set_timesteps(job.model_set.steps, device=job.networks.device)
-    if conditions.latents is None:
-        noisy = noise * pipe.scheduler.init_noise_sigma
-    else:
-        timesteps, _ = pipe.get_timesteps(job.model_set.steps, strength, job.networks.device)
-        clean = conditions.latents[first : first + len(seeds)]
-        noisy = pipe.scheduler.add_noise(clean, noise, timesteps[:1].repeat(len(seeds)))
-    latents = _call(
-        pipe,
-        **options_for(conditions, first, len(seeds)),
-        latents=noisy,
-        generator=generators,
-        num_inference_steps=job.model_set.steps,
-        strength=strength,
-        guidance_scale=job.model_set.guidance,
-        callback_on_step_end=_Watcher(job, conditions.sketch, first, noisy),
-        output_type="latent",
-    ).images
-    latents[0, 0, 0, 0].item()  # a GPU answers before it is done: wait, so that the seconds are true
-    return latents, (time.perf_counter() - began) / len(seeds)
+    def _batch_of(self, left: int) -> int:
+        """How many of the portraits that are left to draw together: what is compiled, where it is."""
+        compiled = self._drawer.plan.compiled if self._drawer else 0
+        return compiled if 0 < compiled <= min(left, self._batch) else min(left, self._batch)
 
 
-def _call(pipe: Any, **options: Any) -> Any:
-    """Call a pipeline of diffusers, which would swallow an argument that it does not know."""
-    unknown = options.keys() - inspect.signature(pipe.__call__).parameters.keys()
-    if unknown:
-        raise TypeError(f"{type(pipe).__name__} does not take {', '.join(sorted(unknown))}")
-    return pipe(**options)
-
-
-class _Watcher:
-    """Called by diffusers after every step: stops if nobody listens, else says how far we are."""
-
-    def __init__(self, job: _Job, sketch: Sketch | None, first: int, noisy: "Tensor") -> None:
-        self.job, self.sketch, self.first, self.before = job, sketch, first, noisy
-
-    def __call__(self, pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        if self.job.stop.is_set():
-            raise _Closed
-        after = tensors["latents"]
-        previews: tuple[Pixels, ...] = ()
-        if self.sketch and index + 1 < self.job.course.executed_steps:
-            unit = SAMPLERS[self.job.model_set.scheduler].unit
-            previews = tuple(to_pixels(self.sketch(heading(pipe.scheduler, unit, self.before, after))))
-        self.before = after
-        self.job.put(Progress(self.first, len(after), index + 1, self.job.course.executed_steps, previews))
-        return {}
-
-
-def _hand_over(job: _Job, conditions: Conditions, latents: "Tensor", first: int, seconds: float) -> None:
-    """Decode one by one, which bounds the memory, and hand each portrait over at once.
+def _hand_over(job: _Job, conditions: Any, latents: "Tensor", first: int, costs: tuple[Cost, ...]) -> None:
+    """Decode as many together as the plan allows, and hand each portrait over at once.
 
     With its plate's latents decoded too, once a plate, where the set has a finish.
     """
-    course = job.course
+    course, together = job.course, max(1, job.drawer.plan.decode)
     how = (course.start, course.strength, course.requested_steps, course.executed_steps)
-    for index, latent in enumerate(latents, first):
+    drawn = sum(cost.seconds / cost.portraits for cost in costs)
+    for offset in range(0, len(latents), together):
         if job.stop.is_set():
             raise _Closed
-        began, seed = time.perf_counter(), job.request.seeds[index]
-        image, base, plate = _decode(job, latent[None]), None, id(job.request.plates[index])
-        if job.model_set.finish and conditions.latents is not None:
-            if plate not in conditions.bases:
-                conditions.bases[plate] = _decode(job, conditions.latents[index : index + 1])
-            base = conditions.bases[plate]
-        job.put(Rendering(image, index, seed, *how, seconds + time.perf_counter() - began, base))
+        part = latents[offset : offset + together]
+        images, cost = _measured("decode", len(part), partial(_decode, job.drawer, part))
+        for index, image in enumerate(images, first + offset):
+            base, seed = _base(job, conditions, index), job.request.seeds[index]
+            seconds = drawn + cost.seconds / cost.portraits
+            job.put(Rendering(image, index, seed, *how, seconds, base, (*costs, cost)))
 
 
-def _decode(job: _Job, latents: "Tensor") -> Pixels:
-    """One picture from scaled latents (1, C, h, w). Raises `TooMuch`."""
-    vae = job.networks.drawing.vae
-    try:
-        return to_pixels(vae.decode(latents / vae.config.scaling_factor).sample)[0]
-    except RuntimeError as error:
-        if _out_of_memory(error):
-            raise TooMuch from error
-        raise
+def _base(job: _Job, conditions: Any, index: int) -> Pixels | None:
+    """A portrait's plate through the autoencoder alone, where the set has a finish: once a plate."""
+    if not job.model_set.finish or job.stop.is_set():
+        return None
+    plate = id(job.request.plates[index])
+    latents = job.drawer.plate_latents(conditions, index)
+    if plate not in job.bases and latents is not None:
+        (job.bases[plate],) = _decode(job.drawer, latents)
+    return job.bases.get(plate)
+
+
+def _decode(drawer: Drawer, latents: "Tensor") -> list[Pixels]:
+    """Pictures from latents: together, or one by one, or each in tiles, as the memory allows.
+
+    Raises `TooMuch`.
+    """
+    ways: tuple[tuple[int, bool], ...] = ((len(latents), False), (1, False), (1, True))
+    for together, tiled in ways:
+        try:
+            parts = latents.split(together)
+            return [image for part in parts for image in drawer.decode(part, tiled)]
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+        _free_memory()  # here, not in the clause: the error holds on to what it could not use
+    raise TooMuch
+
+
+def _measured(stage: Stage, portraits: int, work: Callable[[], T]) -> tuple[T, Cost]:
+    """What the work gives, with the seconds it took and the most memory that the card held meanwhile."""
+    import torch
+
+    card = torch.cuda.is_initialized()
+    if card:
+        torch.cuda.reset_peak_memory_stats()
+    began = time.perf_counter()
+    result = work()
+    if card:
+        torch.cuda.synchronize()  # a GPU answers before it is done
+    seconds = time.perf_counter() - began
+    return result, Cost(stage, portraits, seconds, torch.cuda.max_memory_allocated() / 1e9 if card else None)
+
+
+class _Watcher:
+    """Called after every step: stops if nobody listens, else says how far we are."""
+
+    def __init__(self, job: _Job, first: int, count: int) -> None:
+        self.job, self.first, self.count = job, first, count
+
+    def __call__(self, step: int, previews: Callable[[], tuple[Pixels, ...]]) -> None:
+        if self.job.stop.is_set():
+            raise _Closed
+        steps = self.job.course.executed_steps
+        shown = previews() if step < steps else ()  # the portrait itself follows the last one
+        self.job.put(Progress(self.first, self.count, step, steps, shown))
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

@@ -1,36 +1,48 @@
-"""`ModelSet` and its folders to networks that are ready to draw.
+"""An SDXL set and its folders to networks that are ready to draw.
 
-Everything is read from local folders that `model_set.locate` has found complete: nothing here knows the
+Everything is read from local folders that `machine.locate` has found complete: nothing here knows the
 Hub or a network. torch and diffusers are imported inside the functions; their import takes seconds.
 """
 
-import contextlib
 import logging
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.model_set import Device, ModelSet, Plan
+from pipelines.drawer import number_type, quiet
+from pipelines.machine import Device
+from pipelines.model_set import ModelSet, Plan
 
 if TYPE_CHECKING:
     import torch
 
-
-@dataclass(frozen=True)
-class Sampler:
-    """A scheduler of diffusers and what we change on the one that came with the base."""
-
-    scheduler: str  # name of diffusers' class
-    options: dict[str, object]
-    unit: bool  # its latents keep variance 1; else they are picture plus sigma times noise
+log = logging.getLogger(__name__)
 
 
-# Trailing spacing: SDXL-Lightning's model card. Karras sigmas: Karras et al. 2022, table 1.
-SAMPLERS = {
-    "euler-trailing": Sampler("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}, unit=False),
-    "dpm++-karras": Sampler("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}, unit=True),
+# What a set's networks were trained to, whatever the scheduler's file of a base says: a base is somebody's
+# upload, and its file tells how its maker liked to sample. Noise of SDXL's training (Podell et al. 2023,
+# section 2.1), trailing spacing as on SDXL-Lightning's model card, and no other way to space the sigmas.
+SCHEDULES: dict[str, dict[str, object]] = {
+    "euler-trailing": {
+        "timestep_spacing": "trailing",
+        "prediction_type": "epsilon",
+        "num_train_timesteps": 1000,
+        "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "trained_betas": None,
+        "rescale_betas_zero_snr": False,
+        "use_karras_sigmas": False,
+        "use_exponential_sigmas": False,
+        "use_beta_sigmas": False,
+        "timestep_type": "discrete",
+        "final_sigmas_type": "zero",
+        "sigma_min": None,
+        "sigma_max": None,
+    }
 }
+# A tile of the autoencoder, px: an SDXL decode of one takes a quarter of that of a 896 x 1120 canvas.
+TILE_PX = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,24 +55,27 @@ class Networks:
     device: "torch.device"  # where drawing happens
     dtype: "torch.dtype"  # what drawing computes with
     plan: Plan
+    identity_scale: "torch.Tensor | None" = None  # what the adapter's values are multiplied by; no dimensions
+
+    def scale_identity(self, scale: float) -> None:
+        """Set the adapter's scale, 0..1. In a tensor, so that compiled networks stay what they are."""
+        if self.identity_scale is not None:
+            self.identity_scale.fill_(scale)
 
     def release(self) -> None:
         """After a drawing, or when one was cut short: free what an offloading plan left on the card."""
         self.encoding.maybe_free_model_hooks()
 
 
-Loader = Callable[[ModelSet, dict[str, Path], Plan, Device], Networks]
-
-
 def load_networks(model_set: ModelSet, folders: dict[str, Path], plan: Plan, device: Device) -> Networks:
-    """Read, join and lay out the networks of a set. `folders` by role, as `locate` returns them."""
+    """Read, join and lay out the networks of a set. `folders` by role, as `machine.locate` returns them."""
     import torch
     from diffusers import StableDiffusionXLControlNetImg2ImgPipeline as Pipeline
 
-    dtype = _number_type(plan)
+    dtype = number_type(plan)
     with quiet():
         pipe: Any = Pipeline(
-            **_encoders(model_set, folders, torch.float32 if plan.keep == "fp8" else dtype),
+            **_encoders(model_set, folders, dtype),
             unet=_unet(model_set, folders, dtype),
             vae=_vae(folders, dtype),
             controlnet=_controlnet(folders, dtype),
@@ -72,43 +87,14 @@ def load_networks(model_set: ModelSet, folders: dict[str, Path], plan: Plan, dev
             _fuse_lora(pipe, folders["lora"] / model_set.parts.by_role()["lora"].files[0])
         if "identity" in folders:
             _add_identity(pipe, folders["identity"] / model_set.parts.by_role()["identity"].files[0])
-        _skip_when_unscaled(pipe.controlnet)
         _lay_out(pipe, plan, device)
+        scale = _identity_scale(pipe, torch.device(device.kind), dtype) if "identity" in folders else None
+        if plan.compiled:
+            _compile(pipe, plan.compiled * (2 if model_set.guidance > 1 else 1))
+        _scale_outside(pipe.controlnet)
         preview = _preview(folders, dtype, device)
         drawing = _without_encoders(pipe)
-    return Networks(drawing, pipe, preview, torch.device(device.kind), dtype, plan)
-
-
-def _number_type(plan: Plan) -> "torch.dtype":
-    """What to compute with. bfloat16 halves the time of the small set where a processor has it built in.
-
-    Measured on an EPYC with avx512_bf16, 256 x 320, four portraits: 1.9 s against 4.3 s, and a portrait of
-    four still equals the same drawn alone. Without those instructions bfloat16 is slower than float32.
-    """
-    import torch
-
-    if plan.dtype != "quick":
-        dtype: torch.dtype = getattr(torch, plan.dtype)
-        return dtype
-    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep diffusers and transformers from writing to stderr: advice to programmers, progress bars."""
-    import diffusers.utils.logging as of_diffusers
-    import transformers.utils.logging as of_transformers
-
-    before = [(log, log.get_verbosity()) for log in (of_diffusers, of_transformers)]
-    for log, _ in before:
-        log.set_verbosity(logging.CRITICAL)
-        log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for log, verbosity in before:
-            log.set_verbosity(verbosity)
+    return Networks(drawing, pipe, preview, torch.device(device.kind), dtype, plan, scale)
 
 
 def _encoders(model_set: ModelSet, folders: dict[str, Path], dtype: "torch.dtype") -> dict[str, Any]:
@@ -158,8 +144,17 @@ def _vae(folders: dict[str, Path], dtype: "torch.dtype") -> Any:
     from diffusers import AutoencoderKL
 
     if "vae" in folders:
-        return AutoencoderKL.from_pretrained(folders["vae"], dtype=dtype)
-    return AutoencoderKL.from_pretrained(folders["base"], subfolder="vae", dtype=dtype)
+        vae = AutoencoderKL.from_pretrained(folders["vae"], dtype=dtype)
+    else:
+        vae = AutoencoderKL.from_pretrained(folders["base"], subfolder="vae", dtype=dtype)
+    return in_tiles(vae)
+
+
+def in_tiles(vae: Any) -> Any:
+    """The autoencoder, whose tiles are `TILE_PX` wide where memory is short; its file's may be the canvas."""
+    vae.tile_sample_min_size = TILE_PX
+    vae.tile_latent_min_size = TILE_PX // 2 ** (len(vae.config.block_out_channels) - 1)
+    return vae
 
 
 def _controlnet(folders: dict[str, Path], dtype: "torch.dtype") -> Any:
@@ -169,11 +164,10 @@ def _controlnet(folders: dict[str, Path], dtype: "torch.dtype") -> Any:
 
 
 def _scheduler(model_set: ModelSet, base: Path) -> Any:
-    import diffusers
+    from diffusers import EulerDiscreteScheduler
 
-    sampler = SAMPLERS[model_set.scheduler]
-    scheduler = getattr(diffusers, sampler.scheduler)
-    return scheduler.from_config(scheduler.load_config(base, subfolder="scheduler"), **sampler.options)
+    config = EulerDiscreteScheduler.load_config(base, subfolder="scheduler")
+    return EulerDiscreteScheduler.from_config(config, **SCHEDULES[model_set.scheduler])
 
 
 def _preview(folders: dict[str, Path], dtype: "torch.dtype", device: Device) -> Any:
@@ -198,10 +192,64 @@ def _add_identity(pipe: Any, file: Path) -> None:
     )
 
 
-def _skip_when_unscaled(controlnet: Any) -> None:
-    """Let the ControlNet answer zeros without computing when its scale is 0.
+def _identity_scale(pipe: Any, device: "torch.device", dtype: "torch.dtype") -> "torch.Tensor":
+    """One number for all layers of the adapter, in a tensor: diffusers keeps Python's, which compiles anew.
 
-    Same picture, a third of the work less; diffusers computes and multiplies by 0. The zeros take no memory.
+    Attention is linear in its values, so it may scale them instead of what comes out.
+    """
+    import torch
+
+    class Scaled(torch.nn.Module):
+        def __init__(self, values: torch.nn.Module) -> None:
+            super().__init__()
+            self.values = values
+
+        def forward(self, faces: torch.Tensor) -> torch.Tensor:
+            scaled: torch.Tensor = self.values(faces) * scale
+            return scaled
+
+    scale = torch.ones((), device=device, dtype=dtype)
+    pipe.set_ip_adapter_scale(1.0)
+    for processor in pipe.unet.attn_processors.values():
+        if hasattr(processor, "to_v_ip"):
+            processor.to_v_ip = torch.nn.ModuleList([Scaled(values) for values in processor.to_v_ip])
+    return scale
+
+
+def _compile(pipe: Any, batch: int) -> None:
+    """Compile U-Net and ControlNet for batches of that size: the first takes minutes. Others run as before.
+
+    Shapes are fixed: with moving ones the compiler gives half of the gain away.
+    """
+    import torch
+
+    for network in (pipe.unet, pipe.controlnet):
+        compiled = torch.compile(network.forward, fullgraph=True, dynamic=False)
+        network.forward = _for_batch(batch, compiled, network.forward)
+
+
+def _for_batch(batch: int, compiled: Any, plain: Any) -> Any:
+    """The compiled network for a batch of that size, until it turns out that none can be made here."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    def forward(sample: "torch.Tensor", *args: Any, **options: Any) -> Any:
+        nonlocal compiled
+        if len(sample) == batch and compiled is not plain:
+            try:
+                return compiled(sample, *args, **options)
+            except TorchDynamoException as error:
+                log.warning("No compiled networks on this machine (%s): slower.", type(error).__name__)
+                compiled = plain
+        return plain(sample, *args, **options)
+
+    return forward
+
+
+def _scale_outside(controlnet: Any) -> None:
+    """Let the ControlNet's scale be applied to what it answers, and nothing be computed where it is 0.
+
+    Same picture. diffusers hands the scale in as a number, for each of which a compiler starts anew; and it
+    computes and multiplies by 0, a third of all work. The zeros take no memory.
     """
     import torch
 
@@ -210,10 +258,11 @@ def _skip_when_unscaled(controlnet: Any) -> None:
 
     def forward(sample: "torch.Tensor", *args: Any, conditioning_scale: float = 1.0, **options: Any) -> Any:
         if conditioning_scale:
-            return compute(sample, *args, conditioning_scale=conditioning_scale, **options)
+            down, mid = compute(sample, *args, **options)
+            return [one * conditioning_scale for one in down], mid * conditioning_scale
         key = (sample.shape, sample.dtype, sample.device)
         if key not in known:  # the shapes are only known to the network itself
-            down, mid = compute(sample, *args, conditioning_scale=0.0, **options)
+            down, mid = compute(sample, *args, **options)
             zero = torch.zeros((), dtype=mid.dtype, device=mid.device)
             known[key] = ([zero.expand(one.shape) for one in down], zero.expand(mid.shape))
         return known[key]
@@ -225,18 +274,42 @@ def _lay_out(pipe: Any, plan: Plan, device: Device) -> None:
     """Put the networks where the plan says. After LoRA and adapter: both change modules."""
     import torch
 
+    networks = (pipe.unet, pipe.controlnet, pipe.vae)
+    if device.kind == "cuda":  # convolutions of half the numbers' size run on tensor cores in this order
+        for network in networks:
+            network.to(memory_format=torch.channels_last)
     if plan.keep == "offload":
         pipe.enable_model_cpu_offload(device=device.kind)
         return
     if plan.keep == "fp8":
         for network in (pipe.unet, pipe.controlnet):
             network.enable_layerwise_casting(
-                storage_dtype=torch.float8_e4m3fn, compute_dtype=_number_type(plan)
+                storage_dtype=torch.float8_e4m3fn, compute_dtype=number_type(plan)
             )
-        for network in (pipe.unet, pipe.controlnet, pipe.vae):
+    if plan.keep in ("fp8", "visiting"):
+        for network in networks:
             network.to(device.kind)
+        for encoder in (pipe.text_encoder, pipe.text_encoder_2, pipe.image_encoder):
+            if encoder is not None:
+                _let_visit(encoder, torch.device(device.kind))
         return
     pipe.to(device.kind)
+
+
+def _let_visit(encoder: Any, device: "torch.device") -> None:
+    """Bring an encoder to the card when it is called and back to main memory after."""
+    from accelerate.hooks import ModelHook, add_hook_to_module, send_to_device
+
+    class Visit(ModelHook):  # type: ignore[misc]
+        def pre_forward(self, module: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
+            module.to(device)
+            return send_to_device(args, device), send_to_device(options, device)
+
+        def post_forward(self, module: Any, output: Any) -> Any:
+            module.to("cpu")
+            return output
+
+    add_hook_to_module(encoder, Visit())
 
 
 def _without_encoders(pipe: Any) -> Any:

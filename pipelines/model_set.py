@@ -6,8 +6,6 @@ A model set is one file; its name is the file's name. The classes below document
 between sets are data; `generate` never asks for a name.
 """
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,16 +13,18 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from errors import ChoiceError, NotDownloaded
+from errors import ChoiceError
+from pipelines.bounds import Bounds
 from pipelines.look import PRESETS, Framing, Preset, Sentence, read_preset, read_presets
 
 MODEL_SETS = PRESETS / "model_sets"
-WEIGHTS = Path(__file__).parents[1] / "weights"
 
 Start = Literal["noise", "plate"]
-Capability = Literal["identity", "prompt", "pose"]
+Capability = Literal["identity", "references", "prompt", "pose"]
 Kind = Literal["cpu", "cuda", "mps"]
 Gigabytes = Annotated[float, Field(ge=0, le=2000)]
+SCHEDULERS = {"sdxl": "euler-trailing", "flux2-klein": "flow-match-euler"}  # of each family
+DIAL_TURNS = 2  # of the dial to each side of its middle
 KIND_WORDS = {"cpu": "main memory", "cuda": "GPU memory", "mps": "memory of an Apple chip"}
 
 
@@ -68,11 +68,11 @@ class Part(Preset):
 class Parts(Preset):
     """The networks by what they do."""
 
-    base: Annotated[Part, Field(description="Scheduler, tokenizers, text encoders, U-Net, autoencoder")]
+    base: Annotated[Part, Field(description="Scheduler, tokenizers, text encoders, denoiser, autoencoder")]
     unet: Annotated[Part | None, Field(description="One file with another U-Net for the base")] = None
     lora: Annotated[Part | None, Field(description="One file with a LoRA, fused into the U-Net")] = None
     vae: Annotated[Part | None, Field(description="Another autoencoder than the base's")] = None
-    controlnet: Annotated[Part, Field(description="ControlNet that reads the pose map")]
+    controlnet: Annotated[Part | None, Field(description="ControlNet that reads the pose map")] = None
     identity: Annotated[Part | None, Field(description="One file with an IP-Adapter (plus)")] = None
     image_encoder: Annotated[Part | None, Field(description="CLIP vision model of the IP-Adapter")] = None
     preview: Annotated[Part | None, Field(description="Tiny autoencoder for pictures in the making")] = None
@@ -88,10 +88,17 @@ class Plan(Preset):
     device: Kind
     gigabytes: Annotated[Gigabytes, Field(description="Memory of the card, or of the machine for cpu")]
     keep: Annotated[
-        Literal["resident", "offload", "fp8"],
-        Field(description="All networks on the card; only the one at work; U-Net and ControlNet in 8 bits"),
+        Literal["resident", "visiting", "fp8", "offload"],
+        Field(
+            description="All networks on the card; encoders there for their turn only; that with U-Net and "
+            "ControlNet in 8 bits; every network there for its turn only"
+        ),
     ] = "resident"
     batch: Annotated[int, Field(ge=1, le=16, description="Portraits drawn together at most")] = 1
+    decode: Annotated[int, Field(ge=1, le=16, description="Portraits decoded together at most")] = 1
+    compiled: Annotated[
+        int, Field(ge=0, le=16, description="Batch that networks are compiled for, behind the page; 0: none")
+    ] = 0
     dtype: Annotated[
         Literal["float32", "float16", "bfloat16", "quick"],
         Field(description="Numbers computed with; quick: bfloat16 on a processor made for it, else float32"),
@@ -102,6 +109,41 @@ def memory_plan(plans: tuple[Plan, ...], device: Kind, gigabytes: float) -> Plan
     """The plan for the largest card that this one can stand in for; None when even the smallest is larger."""
     fitting = [plan for plan in plans if plan.device == device and plan.gigabytes <= gigabytes]
     return max(fitting, key=lambda plan: plan.gigabytes, default=None)
+
+
+class DialEnd(Preset):
+    """What a place of the dial asks for; at its ends, what the file says."""
+
+    strength: Annotated[float | None, Field(gt=0, le=1, description="Of a start from the plate")] = None
+    identity: Annotated[float | None, Field(ge=0, le=1, description="Identity adapter's scale")] = None
+
+
+class Dial(Preset):
+    """From close to the sitter to free; in the middle are the set's own values."""
+
+    close: Annotated[DialEnd, Field(description="Most of the sitter")]
+    free: Annotated[DialEnd, Field(description="Least of the sitter")]
+
+
+class Edit(Preset):
+    """What a model that edits pictures is shown, and told: the plate as image 1, then the selfies."""
+
+    plate: Annotated[float, Field(ge=0.25, le=1, description="Width of the plate it sees, of the canvas's")]
+    faces: Annotated[int, Field(ge=1, le=4, description="Selfies it sees at most, the best first")]
+    instruction: Annotated[Sentence, Field(description="What to do; {prompt} stands for the look's words")]
+    faces_note: Annotated[Sentence, Field(description="What the selfies are for, where there are any")]
+
+    @field_validator("instruction")
+    @classmethod
+    def _says_the_look(cls, instruction: str) -> str:
+        if "{prompt}" not in instruction:
+            raise _rule("An instruction says {prompt} where the look's words belong")
+        return instruction
+
+    def told(self, prompt: str, has_faces: bool) -> str:
+        """The instruction for a look's words."""
+        said = self.instruction.replace("{prompt}", prompt)
+        return f"{said} {self.faces_note}" if has_faces else said
 
 
 @dataclass(frozen=True)
@@ -120,13 +162,22 @@ class ModelSet(Preset):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", description="The file's name without .toml")]
     title: Annotated[Sentence, Field(description="What people read")]
     rank: Annotated[int, Field(description="`auto` takes the highest that is here and fits")]
+    family: Annotated[
+        Literal["sdxl", "flux2-klein"], Field(description="Kind of networks, and so what draws with them")
+    ] = "sdxl"
+    commission_first: Annotated[
+        bool, Field(description="`auto` takes it only once it was commissioned on this machine")
+    ] = False
     rehearsal: Annotated[bool, Field(description="Good for trying out; its rounds are marked as rehearsal")]
     canvas: Annotated[tuple[int, int], Field(description="Width and height in px, 4:5, multiples of 8")]
+    size_told: Annotated[
+        tuple[int, int] | None, Field(description="Width and height in px that SDXL is told of; else canvas")
+    ] = None
     framing: Annotated[Framing | None, Field(description="Instead of the look's, on a small canvas")] = None
     distilled: Annotated[
         int | None, Field(ge=1, le=16, description="Steps that the networks were distilled to; else absent")
     ] = None
-    scheduler: Literal["euler-trailing", "dpm++-karras"]
+    scheduler: Literal["euler-trailing", "flow-match-euler"]
     guidance: Annotated[float, Field(ge=0, le=15, description="Classifier-free guidance; off up to 1")]
     steps: Annotated[int, Field(ge=1, le=100, description="Steps from pure noise")]
     starts: Annotated[
@@ -136,11 +187,27 @@ class ModelSet(Preset):
     strength: Annotated[
         float | None, Field(ge=0, le=1, validate_default=True, description="For a start from the plate")
     ] = None
+    subject: Annotated[
+        str, Field(max_length=60, description="Words for whom it draws, before the look's; mini learned none")
+    ] = ""
+    identity: Annotated[
+        float | None, Field(ge=0, le=1, description="Identity adapter's scale, instead of the look's")
+    ] = None
+    pose: Annotated[
+        float | None, Field(ge=0, le=1.5, description="ControlNet's scale, instead of the look's")
+    ] = None
+    dial: Annotated[
+        Dial | None, Field(description="Ends of the dial between close to the sitter and free")
+    ] = None
+    bounds: Annotated[Bounds | None, Field(description="What portraits must hold to go on stage")] = None
     licence: Annotated[Sentence, Field(description="What an operator must know about all parts together")]
     restricted: Annotated[bool, Field(description="A part has use restrictions that bind the event too")]
     memory: Annotated[tuple[Plan, ...], Field(min_length=1, description="Machines that it fits, and how")]
     parts: Parts
     capabilities: Annotated[frozenset[Capability], Field(description="What the networks listen to")]
+    edit: Annotated[
+        Edit | None, Field(validate_default=True, description="For networks that are shown pictures")
+    ] = None
     expressions: Annotated[tuple[str, ...], Field(description="Files of presets/expressions it can do")] = ()
     finish: Annotated[
         Literal["detail"] | None,
@@ -155,10 +222,18 @@ class ModelSet(Preset):
             raise _rule("A canvas is 4:5, in multiples of 8 px, 64 to 2048 px wide")
         return canvas
 
-    @field_validator("scheduler", "guidance", "steps")
+    @field_validator("scheduler")
+    @classmethod
+    def _of_the_family(cls, scheduler: str, info: ValidationInfo) -> str:
+        family = info.data.get("family")
+        if family and scheduler != SCHEDULERS[family]:
+            raise _rule(f"Networks of the family {family} take {SCHEDULERS[family]}")
+        return scheduler
+
+    @field_validator("guidance", "steps")
     @classmethod
     def _as_distilled(cls, value: object, info: ValidationInfo) -> object:
-        wanted = {"scheduler": "euler-trailing", "guidance": 0.0, "steps": info.data.get("distilled")}
+        wanted = {"guidance": 0.0, "steps": info.data.get("distilled")}
         if info.data.get("distilled") and value != wanted[info.field_name or ""]:
             raise _rule(
                 f"A model distilled to {info.data['distilled']} steps takes {wanted[info.field_name or '']}"
@@ -188,11 +263,19 @@ class ModelSet(Preset):
     @classmethod
     def _as_equipped(cls, capabilities: frozenset[Capability], info: ValidationInfo) -> frozenset[Capability]:
         parts = info.data.get("parts")
-        if parts and any(
-            ("identity" in capabilities) != bool(p) for p in (parts.identity, parts.image_encoder)
-        ):
-            raise _rule("The capability identity and the parts identity and image_encoder go together")
+        needs = (("identity", "identity"), ("identity", "image_encoder"), ("pose", "controlnet"))
+        for capability, role in needs if parts else ():
+            if (capability in capabilities) != bool(getattr(parts, role)):
+                raise _rule(f"The capability {capability} and the part {role} go together")
         return capabilities
+
+    @field_validator("edit")
+    @classmethod
+    def _as_listening(cls, edit: Edit | None, info: ValidationInfo) -> Edit | None:
+        listens = info.data.get("capabilities")
+        if listens is not None and ("references" in listens) != bool(edit):
+            raise _rule("The capability references and the key edit go together")
+        return edit
 
     @field_validator("finish")
     @classmethod
@@ -216,9 +299,32 @@ class ModelSet(Preset):
         strength = self.strength if strength is None else strength
         return Course("plate", strength, self.steps, _steps_run(self.steps, strength, self.distilled))
 
+    def dialled(self, turns: int, identity: float, start: Start | None = None) -> DialEnd:
+        """Start strength and identity scale at a place of the dial, which moves what the set has of the two.
+
+        `turns` is -2 (close to the sitter) to 2 (free); 0 stands for the set's own strength and `identity`,
+        the look's. A strength is of whole steps. Raises `ChoiceError` for another place, or without a dial.
+        """
+        if self.dial is None or not -DIAL_TURNS <= turns <= DIAL_TURNS:
+            raise ChoiceError(f"{self.name} has no place {turns} on its dial.")
+        end, share = (self.dial.free if turns > 0 else self.dial.close), abs(turns) / DIAL_TURNS
+        strength, middle = None, self.identity if self.identity is not None else identity
+        if turns == 0:
+            strength = self.strength if (start or self.start) == "plate" else None
+        elif (start or self.start) == "plate" and self.strength is not None and end.strength is not None:
+            steps = self.steps * (self.strength + share * (end.strength - self.strength))
+            strength = max(1, round(steps)) / self.steps
+        scale = None if end.identity is None else round(middle + share * (end.identity - middle), 3)
+        return DialEnd(strength=strength, identity=scale)
+
     def plan(self, kind: Kind, gigabytes: float) -> Plan | None:
         """How to lay the networks out on such a machine; None when they do not fit."""
         return memory_plan(self.memory, kind, gigabytes)
+
+    @property
+    def runs_anywhere(self) -> bool:
+        """Whether it fits every machine: then nobody needs to ask torch about one."""
+        return any(plan.device == "cpu" and plan.gigabytes == 0 for plan in self.memory)
 
     @property
     def least(self) -> str:
@@ -260,128 +366,3 @@ def read_model_set(path: Path) -> ModelSet:
 def read_model_sets(folder: Path = MODEL_SETS) -> dict[str, ModelSet]:
     """All model sets of a folder by name, sorted. Raises `PresetError`."""
     return read_presets(folder, ModelSet)
-
-
-def locate(model_set: ModelSet, cache: Path | None = None, weights: Path = WEIGHTS) -> dict[str, Path]:
-    """The folder of every network by role, once all files are seen to be there. Asks nobody.
-
-    `cache` is the Hub's cache folder (None: where huggingface_hub keeps it), `weights` holds local sets.
-    Raises `NotDownloaded` naming the first repository that lacks a file.
-    """
-    found = {role: _folder_of(part, cache, weights) for role, part in model_set.parts.by_role().items()}
-    for role, folder in found.items():
-        if folder is None:
-            raise NotDownloaded(model_set.parts.by_role()[role].place, model_set.name)
-    return {role: folder for role, folder in found.items() if folder is not None}
-
-
-def is_here(model_set: ModelSet, cache: Path | None = None, weights: Path = WEIGHTS) -> bool:
-    """Whether every file of the set is on this machine."""
-    try:
-        locate(model_set, cache, weights)
-    except NotDownloaded:
-        return False
-    return True
-
-
-def revisions(model_set: ModelSet, cache: Path | None = None, weights: Path = WEIGHTS) -> dict[str, str]:
-    """The commit of each repository; for a local folder a digest of its weights. Raises `NotDownloaded`."""
-    parts = model_set.parts.by_role()
-    roots = {
-        parts[role].place: folder.parents[parts[role].depth - 1] if parts[role].depth else folder
-        for role, folder in locate(model_set, cache, weights).items()
-    }
-    return {place: _revision(root) for place, root in roots.items()}
-
-
-def _folder_of(part: Part, cache: Path | None, weights: Path) -> Path | None:
-    """Where the network of a part lies, or None when a file of it is missing."""
-    if part.local:
-        beside = weights / part.local
-        return beside / part.folder if all((beside / name).is_file() for name in part.files) else None
-    from huggingface_hub import try_to_load_from_cache
-
-    root: Path | None = None
-    for name in part.files:
-        file = try_to_load_from_cache(part.repo, name, cache_dir=cache, revision=part.revision)
-        if not isinstance(file, str):
-            return None
-        root = Path(file).parents[name.count("/")]
-    return root / part.folder if root else None
-
-
-def _revision(root: Path) -> str:
-    """A snapshot is named after its commit; a local folder is known by its weights."""
-    if root.parent.name == "snapshots":
-        return root.name
-    digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.safetensors")):
-        digest.update(file.read_bytes())
-    return f"sha256:{digest.hexdigest()}"
-
-
-@dataclass(frozen=True)
-class Device:
-    """Where networks can run on this machine."""
-
-    kind: Kind
-    gigabytes: float  # 10^9 bytes: of the card, or of the whole machine for cpu and mps
-    name: str  # for a sentence
-
-
-def find_device(wanted: str = "auto") -> Device:
-    """The GPU if there is one, else the processor. Raises `ChoiceError` for a device that is not here."""
-    import psutil
-    import torch
-
-    main = psutil.virtual_memory().total / 1e9
-    if wanted in ("auto", "cuda") and torch.cuda.is_available():
-        card = torch.cuda.get_device_properties(0)
-        return Device("cuda", card.total_memory / 1e9, card.name)
-    if wanted in ("auto", "mps") and torch.backends.mps.is_available():
-        return Device("mps", main, "the Apple GPU")
-    if wanted in ("auto", "cpu"):
-        return Device("cpu", main, "the processor")
-    raise ChoiceError(
-        f"FACE_VALUE_DEVICE = {wanted!r}: there is no such device here. auto takes what there is."
-    )
-
-
-def choose(
-    sets: Mapping[str, ModelSet],
-    wanted: str = "auto",
-    device: Device | str = "auto",
-    cache: Path | None = None,
-    weights: Path = WEIGHTS,
-) -> tuple[ModelSet, str]:
-    """The set to use, and why, in a sentence for the operator.
-
-    `auto` takes the highest rank among those that are on this machine and fit it; a name is taken at its
-    word. A device's name asks torch, but only if a set that is here has needs: that import takes seconds.
-    Raises `ChoiceError` for an unknown name or when nothing fits, `NotDownloaded` when nothing is here.
-    """
-    if wanted != "auto":
-        if wanted not in sets:
-            raise ChoiceError(
-                f"There is no model set {wanted!r}. There are: {', '.join(sorted(sets))}, auto."
-            )
-        return sets[wanted], f"{sets[wanted].title}, because the setting names it."
-    ranked = sorted(sets.values(), key=lambda one: one.rank, reverse=True)
-    here = [one for one in ranked if is_here(one, cache, weights)]
-    if not here:
-        locate(ranked[-1], cache, weights)  # says what is missing of the smallest
-    passed: list[str] = []
-    for one in here:
-        if any(plan.gigabytes == 0 for plan in one.memory if plan.device == "cpu"):
-            return one, _why(one, passed, "runs on any machine")  # without asking torch
-        device = find_device(device) if isinstance(device, str) else device
-        if one.plan(device.kind, device.gigabytes):
-            return one, _why(one, passed, f"fits {device.name} with {device.gigabytes:.0f} GB")
-        passed.append(f"{one.title} needs {one.least}")
-    raise ChoiceError(f"No model set fits this machine: {'; '.join(passed)}.")
-
-
-def _why(chosen: ModelSet, passed: list[str], fits: str) -> str:
-    if passed:
-        return f"{chosen.title}, because it {fits}; {'; '.join(passed)}."
-    return f"{chosen.title}, the best of those on this machine, because it {fits}."

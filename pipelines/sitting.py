@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ChoiceError, PhotoError
-from pipelines.conditioning import Request
+from pipelines.drawer import Request
 from pipelines.expression import lips_meet, warped
-from pipelines.face import Face, FaceFinder, best_of, require_good
+from pipelines.face import Face, FaceFinder, best_first, best_of, require_good
 from pipelines.finish import finished
 from pipelines.generate import Generator, Progress, Rendering
 from pipelines.guard import MOST, guarded, mendable
@@ -27,6 +27,7 @@ from pipelines.look import Expression, Look
 from pipelines.model_set import ModelSet
 from pipelines.photo import Photo
 from pipelines.pose import Pose, onto, pose_map, seen
+from pipelines.reference import reference
 from pipelines.shot import Shot, shot
 from pipelines.studio import Cutout, Plate, Studio, plate
 
@@ -34,8 +35,6 @@ MOST_SELFIES = 4
 LAST_SEED = 2**63 - 25  # torch takes 64 bits with a sign; eight portraits, drawn up to three times, count up
 MOST_REDRAWN = 2  # times that a portrait is drawn again whose skin is too far off to be mended
 PLATE_SIZE = (1080, 1350)  # width, height in px of the plate people look at; 4:5 like every canvas
-REFERENCE_PX = 512  # the identity adapter's encoder reads 224 px; more than twice that is enough
-REFERENCE_PUPILS = 3.4  # side of a reference crop in pupil distances: crown to collar
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +49,10 @@ class Order:
     start: Literal["noise", "plate"] | None = None
     strength: float | None = None  # of a start from the plate, 0 to 1
 
-    @property
-    def prompt(self) -> str:
-        """The look's words, then the expression's."""
-        return ", ".join(part.prompt for part in (self.look, self.expression) if part)
+    def prompt(self, model_set: ModelSet) -> str:
+        """Whom the set is told to draw, then the look's words, then the expression's."""
+        words = (model_set.subject, self.look.prompt, self.expression.prompt if self.expression else "")
+        return ", ".join(filter(None, words))
 
     @property
     def negative_prompt(self) -> str:
@@ -64,6 +63,11 @@ class Order:
     def seeds(self) -> tuple[int, ...]:
         """One seed a portrait, counted up from the first."""
         return tuple(self.seed + i for i in range(self.variations))
+
+    def identity_scale(self, model_set: ModelSet) -> float:
+        """The adapter's scale: the visitor's, else what was commissioned for the set, else the look's."""
+        asked = (self.identity, model_set.identity, self.look.identity)
+        return next(scale for scale in asked if scale is not None)
 
     def shots(self, model_set: ModelSet) -> tuple[Shot, ...]:
         """Light and crop of each portrait; the first has the look's own."""
@@ -242,14 +246,14 @@ def wants_closed_lips(expression: Expression, model_set: ModelSet) -> bool:
 
 
 def within(order: Order, faces: Sequence[Face], model_set: ModelSet) -> Order:
-    """The order without what this set cannot do: who steps in for another set may do less."""
-    expression, known = order.expression, "identity" in model_set.capabilities
+    """The order without what this set cannot do, and without another set's start, strength and identity."""
+    expression = order.expression
     if expression and (
         expression.name not in model_set.expressions
         or not can_be_given(expression, faces[best_of(faces)], model_set)
     ):
         expression = None
-    return replace(order, identity=order.identity if known else None, expression=expression)
+    return replace(order, identity=None, start=None, strength=None, expression=expression)
 
 
 def finish(drawn: Rendering, setup: Setup, look: Look, model_set: ModelSet) -> Portrait:
@@ -329,31 +333,17 @@ def request_for(order: Order, faces: Sequence[Face], setups: Sequence[Setup], mo
     """What the generator needs, on its own canvas: a setup for each seed of the order."""
     plates = {id(setup): on_canvas(setup.asked, model_set) for setup in setups}
     return Request(
-        prompt=order.prompt,
+        prompt=order.prompt(model_set),
         negative_prompt=order.negative_prompt,
         controls=tuple(setup.pose.image for setup in setups),
-        references=tuple(reference(face) for face in faces),
+        references=tuple(reference(face) for face in best_first(faces)),
         plates=tuple(plates[id(setup)] for setup in setups),
         seeds=order.seeds,
-        identity=order.look.identity if order.identity is None else order.identity,
-        pose=order.look.pose,
+        identity=order.identity_scale(model_set),
+        pose=order.look.pose if model_set.pose is None else model_set.pose,
         start=order.start,
         strength=order.strength,
     )
-
-
-def reference(face: Face) -> NDArray[np.uint8]:
-    """Square crop of head and collar for the identity adapter: uint8 (512, 512, 3) sRGB, upright.
-
-    Its encoder centre-crops, so anything but a square would lose hair or chin.
-    """
-    half = round(REFERENCE_PUPILS * face.pupil_distance / 2)
-    x, y = np.round((face.landmarks[10, :2] + face.landmarks[152, :2]) / 2).astype(int) + half
-    padded = cv2.copyMakeBorder(face.photo.pixels, half, half, half, half, cv2.BORDER_REPLICATE)
-    crop = padded[y - half : y + half, x - half : x + half]
-    way = cv2.INTER_AREA if 2 * half > REFERENCE_PX else cv2.INTER_CUBIC  # linear would drop pixels
-    resized: NDArray[np.uint8] = cv2.resize(crop, (REFERENCE_PX, REFERENCE_PX), interpolation=way)
-    return resized
 
 
 def report(
@@ -364,14 +354,15 @@ def report(
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """`report.json` without its files: what was asked, what ran, how long it took."""
-    first = portraits[0].rendering
+    first, model_set = portraits[0].rendering, generator.model_set
     return {
         "look": order.look.name,
         "expression": order.expression.name if order.expression else None,
-        "model_set": generator.model_set.name,
+        "model_set": model_set.name,
         "repos": generator.revisions(),
         "start": first.start,
         "strength": first.strength,
+        "identity": order.identity_scale(model_set) if "identity" in model_set.capabilities else None,
         "steps": {"requested": first.requested_steps, "executed": first.executed_steps},
         "seeds": [portrait.rendering.seed for portrait in portraits],
         "shots": [_shot_told(portrait.setup.shot) for portrait in portraits],

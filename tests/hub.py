@@ -15,9 +15,13 @@ import torch
 from accelerate import init_empty_weights
 from diffusers import (
     AutoencoderKL,
+    AutoencoderKLFlux2,
     AutoencoderTiny,
     ControlNetModel,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
     UNet2DConditionModel,
 )
 from safetensors.torch import save_file
@@ -28,9 +32,12 @@ from transformers import (
     CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    Qwen2TokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
-from pipelines.loading import quiet
+from pipelines.drawer import quiet
 from pipelines.model_set import ModelSet, Part
 
 
@@ -45,6 +52,16 @@ class Sizes:
     vision: dict[str, Any]
     preview: dict[str, Any]
     faces: dict[str, int]  # resampler of the adapter: width, and tokens a face becomes
+    klein: "Klein"
+
+
+@dataclass(frozen=True)
+class Klein:
+    """Configurations of the FLUX.2 [klein] networks."""
+
+    text: dict[str, Any]
+    transformer: dict[str, Any]
+    vae: dict[str, Any]
 
 
 _TEXT = {
@@ -92,6 +109,33 @@ TINY = Sizes(
         "num_decoder_blocks": (1,) * 4,
     },
     faces={"width": 64, "tokens": 4},
+    klein=Klein(
+        # layers 9, 18 and 27 are what the pipeline reads
+        text={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 16,
+        },
+        transformer={
+            "in_channels": 16,
+            "num_layers": 1,
+            "num_single_layers": 2,
+            "attention_head_dim": 32,
+            "num_attention_heads": 2,
+            "joint_attention_dim": 3 * 32,
+            "axes_dims_rope": (8, 8, 8, 8),
+        },
+        vae={
+            "block_out_channels": (8, 8, 8, 8),
+            "layers_per_block": 1,
+            "norm_num_groups": 4,
+            "latent_channels": 4,
+            "mid_block_add_attention": False,
+        },
+    ),
 )
 
 # The config.json of stabilityai/stable-diffusion-xl-base-1.0, h94/IP-Adapter and madebyollin/taesdxl
@@ -135,6 +179,24 @@ FULL = Sizes(
     },
     preview={},
     faces={"width": 1280, "tokens": 16},
+    # The config.json files of black-forest-labs/FLUX.2-klein-4B; its text encoder is Qwen3-4B
+    klein=Klein(
+        text={
+            "hidden_size": 2560,
+            "intermediate_size": 9728,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+        },
+        transformer={
+            "num_layers": 5,
+            "num_single_layers": 20,
+            "num_attention_heads": 24,
+            "joint_attention_dim": 3 * 2560,
+        },
+        vae={},
+    ),
 )
 
 
@@ -202,9 +264,20 @@ def new_vae(sizes: Sizes, channels: int = 4) -> AutoencoderKL:
 
 
 def write_encoders(folder: Path, variant: str | None, sizes: Sizes) -> None:
-    """Scheduler, two tokenizers as SDXL's repositories store them, two text encoders."""
+    """Scheduler, two tokenizers as SDXL's repositories store them, two text encoders.
+
+    The scheduler's file wants everything otherwise than our sets do, as the file of somebody's base may.
+    """
     EulerDiscreteScheduler(
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1
+        beta_schedule="linear",
+        beta_start=0.0001,
+        beta_end=0.02,
+        prediction_type="v_prediction",
+        timestep_spacing="leading",
+        use_karras_sigmas=True,
+        steps_offset=1,
+        sigma_min=0.5,
+        sigma_max=9.0,
     ).save_pretrained(folder / "scheduler")
     _write_tokenizer(folder / "tokenizer", "<|endoftext|>")
     _write_tokenizer(folder / "tokenizer_2", "!")
@@ -217,6 +290,68 @@ def write_encoders(folder: Path, variant: str | None, sizes: Sizes) -> None:
     first.half().save_pretrained(folder / "text_encoder", variant=variant)
     second = CLIPTextModelWithProjection(CLIPTextConfig(**sizes.text_2, **ids))
     second.half().save_pretrained(folder / "text_encoder_2", variant=variant)
+
+
+def write_klein(folder: Path, sizes: Klein) -> None:
+    """FLUX.2 [klein] as its repository stores it: the text encoder in two files, every number in bfloat16.
+
+    The scheduler's file wants everything otherwise than our sets do.
+    """
+    tokenizer = _write_chat_tokenizer(folder / "tokenizer")
+    text = Qwen3ForCausalLM(Qwen3Config(vocab_size=len(tokenizer), tie_word_embeddings=True, **sizes.text))
+    vae = AutoencoderKLFlux2(**sizes.vae)
+    with torch.no_grad():  # its statistics are those of its latents, as the real ones are
+        noise = torch.rand(8, 3, 8, 8) * 2 - 1
+        pictures = torch.nn.functional.interpolate(noise, scale_factor=16, mode="bicubic")
+        patches = torch.nn.functional.pixel_unshuffle(vae.encode(pictures).latent_dist.mode(), 2)
+        vae.bn.running_var, vae.bn.running_mean = torch.var_mean(patches, dim=(0, 2, 3))
+    pipe = Flux2KleinPipeline(
+        tokenizer=tokenizer,
+        text_encoder=text.bfloat16(),
+        transformer=Flux2Transformer2DModel(guidance_embeds=False, **sizes.transformer).bfloat16(),
+        vae=vae.bfloat16(),
+        scheduler=FlowMatchEulerDiscreteScheduler(
+            shift=5.0, use_dynamic_shifting=False, shift_terminal=0.2, use_karras_sigmas=True
+        ),
+        is_distilled=True,
+    )
+    pipe.save_pretrained(folder)
+    (folder / "text_encoder" / "model.safetensors").unlink()
+    half = sum(weight.nbytes for weight in text.state_dict().values()) * 6 // 10
+    text.save_pretrained(folder / "text_encoder", max_shard_size=half)
+    config = folder / "vae" / "config.json"  # the real one has a key that its class does not know
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"force_upcast": True}))
+    (folder / "LICENSE.md").write_text("Apache License, Version 2.0\n")
+
+
+def _write_chat_tokenizer(folder: Path) -> Qwen2TokenizerFast:
+    """The seven files of Qwen's tokenizer, with a small vocabulary and the start of its chat template."""
+    folder.mkdir(parents=True)
+    alphabet = [token for token in _vocabulary() if len(token) == 1]
+    merges = ["t h", "th e", "i n", "e r"]
+    words = [*alphabet, *(merge.replace(" ", "") for merge in merges)]
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = Qwen2TokenizerFast(
+        vocab={word: index for index, word in enumerate(words)},
+        merges=[tuple(merge.split()) for merge in merges],
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=special,
+        model_max_length=131072,
+    )
+    tokenizer.chat_template = (
+        "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+        "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+    )
+    tokenizer.save_pretrained(folder)
+    added = {token: tokenizer.convert_tokens_to_ids(token) for token in special}
+    (folder / "added_tokens.json").write_text(json.dumps(added))
+    (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
+    named = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "additional_special_tokens": special}
+    (folder / "special_tokens_map.json").write_text(json.dumps(named))
+    return tokenizer
 
 
 def _vocabulary() -> list[str]:
@@ -260,6 +395,9 @@ def _write_part(role: str, part: Part, folder: Path, sizes: Sizes) -> None:
 
 
 def _write_base(part: Part, folder: Path, sizes: Sizes) -> None:
+    if any(name.startswith("transformer/") for name in part.files):
+        write_klein(folder, sizes.klein)
+        return
     if not (folder / "tokenizer").exists():
         write_encoders(folder, part.variant, sizes)
     if any(name.startswith("unet/diffusion") for name in part.files):

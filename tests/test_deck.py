@@ -22,7 +22,8 @@ from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
-from pipelines.model_set import is_here, read_model_sets
+from pipelines.machine import is_here
+from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo, open_photo
 from pipelines.provenance import mark, read_mark
 from pipelines.studio import Studio

@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,20 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from errors import ChoiceError, NotDownloaded, TooMuch
-from pipelines.conditioning import Request
-from pipelines.generate import Generator, Progress, Rendering
-from pipelines.loading import SAMPLERS, Networks, load_networks
-from pipelines.model_set import ModelSet, Plan, locate, read_model_sets
+from pipelines.drawer import Drawer, Pixels, Request
+from pipelines.face import FaceFinder
+from pipelines.generate import Generator, Progress, Rendering, load_drawer
+from pipelines.loading import Networks
+from pipelines.machine import locate
+from pipelines.model_set import ModelSet, Plan, read_model_sets
 from pipelines.photo import Photo
-from pipelines.preview import Pixels, fitted_sketch, heading, to_pixels, to_tensor
+from pipelines.preview import fitted_sketch, heading, to_pixels, to_tensor
+from pipelines.reference import reference
 from tests.hub import build_hub, build_local
 
 CANVAS = (128, 160)  # the real canvases would take minutes
 SETS = ("mini", "realvis-lightning", "sdxl-laptop", "sdxl-lightning", "sdxl-quality")
-FROM_NOISE = "realvis-lightning"
+LIGHTNING = "realvis-lightning"
 
 Make = Callable[..., Generator]
 
@@ -156,13 +159,14 @@ def other_face(request: Request, index: int) -> tuple[Pixels, ...]:
         pytest.param(lambda _: {"identity": 0.2}, id="identity scale"),
         pytest.param(lambda _: {"prompt": "outdoors, warm light"}, id="prompt"),
         pytest.param(lambda _: {"seeds": (8,)}, id="seed"),
-        pytest.param(lambda _: {"start": "plate", "strength": 0.5}, id="start"),
+        pytest.param(lambda _: {"strength": 0.5}, id="strength"),
+        pytest.param(lambda _: {"start": "noise"}, id="start"),
     ],
 )
 def test_everything_asked_for_changes_the_picture(
     change: Callable[[Request], dict[str, Any]], make: Make, request_of: RequestOf
 ) -> None:
-    generator = make(FROM_NOISE)
+    generator = make(LIGHTNING)
     before = portrait(generator, request_of())
     assert difference(before, portrait(generator, request_of(**change(request_of())))) > 0
     assert difference(before, portrait(generator, request_of())) == 0
@@ -170,7 +174,7 @@ def test_everything_asked_for_changes_the_picture(
 
 def test_a_negative_prompt_counts_with_guidance_only(make: Make, request_of: RequestOf) -> None:
     asked = request_of(), request_of(negative_prompt="hat, glasses")
-    guided, plain = ([portrait(make(name), one) for one in asked] for name in ("sdxl-quality", FROM_NOISE))
+    guided, plain = ([portrait(make(name), one) for one in asked] for name in ("sdxl-quality", LIGHTNING))
     assert difference(*guided) > 0
     assert difference(*plain) == 0
 
@@ -186,12 +190,17 @@ def test_the_small_set_redraws_the_plate_and_knows_no_faces(make: Make, request_
 
 
 def test_a_plate_counts_for_a_start_from_it_only(make: Make, request_of: RequestOf) -> None:
-    asked = request_of(), request_of(plate=255 - request_of().plates[0])
-    assert difference(*(portrait(make(FROM_NOISE), one) for one in asked)) == 0
+    plates = ({}, {"plate": 255 - request_of().plates[0]})
+    noise, plate = (
+        [portrait(make(LIGHTNING), request_of(start=start, **one)) for one in plates]
+        for start in ("noise", "plate")
+    )
+    assert difference(*noise) == 0
+    assert difference(*plate) > 0
 
 
 def test_without_a_face_the_adapter_is_off(make: Make, request_of: RequestOf) -> None:
-    generator = make(FROM_NOISE)
+    generator = make(LIGHTNING)
     nobody = portrait(generator, request_of(references=()))
     assert difference(nobody, portrait(generator, request_of(identity=0.0))) == 0
 
@@ -203,9 +212,10 @@ def opened(places: tuple[Path, Path]) -> Callable[..., tuple[Generator, Networks
     def load(name: str, batch: int = 4, **changes: Any) -> tuple[Generator, Networks]:
         inside: list[Networks] = []
 
-        def loader(*arguments: Any) -> Networks:
-            inside.append(load_networks(*arguments))
-            return inside[0]
+        def loader(*arguments: Any) -> Drawer:
+            drawer: Any = load_drawer(*arguments)
+            inside.append(drawer.networks)
+            return drawer
 
         generator = Generator(small(name, batch, **changes), "cpu", *places, loader=loader)
         generator.load()
@@ -224,7 +234,7 @@ def calls_of(module: torch.nn.Module) -> list[int]:
     return calls
 
 
-@pytest.mark.parametrize("name", ["mini", FROM_NOISE])
+@pytest.mark.parametrize("name", ["mini", LIGHTNING])
 def test_a_pose_scale_of_zero_makes_the_pose_irrelevant_and_spares_the_controlnet(
     name: str, opened: Opened, request_of: RequestOf
 ) -> None:
@@ -238,7 +248,7 @@ def test_a_pose_scale_of_zero_makes_the_pose_irrelevant_and_spares_the_controlne
 def test_prompt_faces_and_each_plate_are_encoded_once_for_all_portraits(
     opened: Opened, request_of: RequestOf
 ) -> None:
-    generator, networks = opened(FROM_NOISE, batch=2)
+    generator, networks = opened(LIGHTNING, batch=2)
     faces = calls_of(networks.encoding.image_encoder.vision_model.embeddings)
     words = calls_of(networks.encoding.text_encoder)
     plates = calls_of(networks.drawing.vae.encoder)
@@ -248,7 +258,7 @@ def test_prompt_faces_and_each_plate_are_encoded_once_for_all_portraits(
     assert len(faces) <= 2  # the faces, and their absence
 
 
-@pytest.mark.parametrize("name", ["mini", FROM_NOISE])
+@pytest.mark.parametrize("name", ["mini", LIGHTNING])
 @pytest.mark.parametrize("batch", [1, 3, 4])
 def test_a_portrait_is_the_same_in_a_group_and_alone(
     name: str, batch: int, make: Make, request_of: RequestOf
@@ -290,7 +300,7 @@ def test_progress_counts_the_steps_that_really_run(make: Make, request_of: Reque
     assert [type(one) for one in events[5:7]] == [Rendering, Rendering]
 
 
-@pytest.mark.parametrize("name", ["mini", FROM_NOISE, "sdxl-quality"])
+@pytest.mark.parametrize("name", ["mini", LIGHTNING, "sdxl-quality"])
 def test_previews_show_every_portrait_at_half_the_width(name: str, make: Make, request_of: RequestOf) -> None:
     events = list(make(name).draw(request_of(seeds=(1, 2))))
     *steps, last = [event for event in events if isinstance(event, Progress)]
@@ -311,20 +321,20 @@ def test_a_fitted_preview_of_the_plates_latents_looks_like_the_plate(astronaut: 
     assert np.abs(preview.astype(float) - half).mean() < grey / 4
 
 
-@pytest.mark.parametrize("name", ["sdxl-lightning", "sdxl-quality"])
-def test_a_preview_is_what_the_step_believes_the_picture_to_be(name: str, opened: Opened) -> None:
-    generator, networks = opened(name)
-    sampler, scheduler = SAMPLERS[generator.model_set.scheduler], networks.drawing.scheduler
+def test_a_preview_is_what_the_step_believes_the_picture_to_be(opened: Opened) -> None:
+    _, networks = opened("sdxl-lightning")
+    scheduler = networks.drawing.scheduler
     scheduler.set_timesteps(4)
     picture, noise = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     before = scheduler.add_noise(picture, noise, scheduler.timesteps[:1])
     scheduler.scale_model_input(before, scheduler.timesteps[0])
     after = scheduler.step(noise, scheduler.timesteps[0], before).prev_sample  # a network that is right
-    assert torch.allclose(heading(scheduler, sampler.unit, before, after), picture, atol=1e-3)
+    assert torch.allclose(heading(scheduler, before, after), picture, atol=1e-3)
 
 
 def reference_arguments(generator: Generator, networks: Networks, request: Request) -> dict[str, Any]:
     """What a user of diffusers would write."""
+    networks.scale_identity(1.0)  # diffusers' own scale is the witness for ours
     networks.encoding.set_ip_adapter_scale(request.identity)
     return {
         "prompt": request.prompt,
@@ -344,7 +354,7 @@ def test_from_noise_it_draws_what_diffusers_text_to_image_draws(
     name: str, opened: Opened, request_of: RequestOf
 ) -> None:
     generator, networks = opened(name)
-    asked = request_of(seeds=(1, 2))
+    asked = request_of(seeds=(1, 2), start="noise")
     ours = portraits(generator, asked)
     theirs = StableDiffusionXLControlNetPipeline(**networks.encoding.components, add_watermarker=False)
     theirs.set_progress_bar_config(disable=True)
@@ -381,18 +391,18 @@ def without(name: str, role: str) -> ModelSet:
 
 
 def test_the_lora_is_in_the_weights(make: Make, places: tuple[Path, Path], request_of: RequestOf) -> None:
-    plain = Generator(without(FROM_NOISE, "lora"), "cpu", *places)
-    assert difference(portrait(plain, request_of()), portrait(make(FROM_NOISE), request_of())) > 0
+    plain = Generator(without(LIGHTNING, "lora"), "cpu", *places)
+    assert difference(portrait(plain, request_of()), portrait(make(LIGHTNING), request_of())) > 0
 
 
 def test_the_other_unet_is_the_one_that_draws(opened: Opened, places: tuple[Path, Path]) -> None:
     generator, networks = opened("sdxl-lightning")
     folder = locate(generator.model_set, *places)["unet"]
-    weights = load_file(folder / "sdxl_lightning_4step_unet.safetensors")
+    weights = load_file(folder / "sdxl_lightning_8step_unet.safetensors")
     assert torch.equal(networks.drawing.unet.conv_in.weight, weights["conv_in.weight"].float())
 
 
-@pytest.mark.parametrize("name", ["mini", FROM_NOISE])
+@pytest.mark.parametrize("name", ["mini", LIGHTNING])
 def test_closing_stops_within_a_step_and_leaves_no_trace(
     name: str, opened: Opened, request_of: RequestOf
 ) -> None:
@@ -410,14 +420,14 @@ def test_closing_stops_within_a_step_and_leaves_no_trace(
 
 
 def test_events_that_nobody_reads_draw_nothing(opened: Opened, request_of: RequestOf) -> None:
-    generator, networks = opened(FROM_NOISE)
+    generator, networks = opened(LIGHTNING)
     steps = calls_of(networks.drawing.unet)
     generator.draw(request_of()).close()  # type: ignore[attr-defined]
     assert steps == []
 
 
 def test_two_people_at_once_take_turns(opened: Opened, request_of: RequestOf) -> None:
-    generator, _ = opened(FROM_NOISE)
+    generator, _ = opened(LIGHTNING)
     asked = [
         request_of(seeds=(seed,), start=start, strength=strength)
         for seed, start, strength in ((1, "noise", None), (2, "plate", 0.5), (3, None, None))
@@ -429,7 +439,7 @@ def test_two_people_at_once_take_turns(opened: Opened, request_of: RequestOf) ->
 
 
 def test_who_comes_second_waits_for_the_first(opened: Opened, request_of: RequestOf) -> None:
-    generator, networks = opened(FROM_NOISE)
+    generator, networks = opened(LIGHTNING)
     batches = calls_of(networks.drawing.unet)
     first = generator.draw(request_of(seeds=(1, 2)))
     next(first)
@@ -437,7 +447,7 @@ def test_who_comes_second_waits_for_the_first(opened: Opened, request_of: Reques
         second = thread.submit(portraits, generator, request_of(seeds=(3,)))
         made = [event for event in first if isinstance(event, Rendering)]
         assert (len(made), len(second.result())) == (2, 1)
-    assert batches == [2] * 4 + [1] * 4
+    assert batches == [2] * 3 + [1] * 3
 
 
 def fail_above(networks: Networks, most: int, error: RuntimeError) -> list[int]:
@@ -461,14 +471,14 @@ def fail_above(networks: Networks, most: int, error: RuntimeError) -> list[int]:
 def test_too_little_memory_makes_smaller_batches_of_the_same_portraits(
     error: RuntimeError, opened: Opened, make: Make, request_of: RequestOf, caplog: pytest.LogCaptureFixture
 ) -> None:
-    generator, networks = opened(FROM_NOISE, batch=4)
+    generator, networks = opened(LIGHTNING, batch=4)
     batches = fail_above(networks, 1, error)
     asked = request_of(seeds=(1, 2, 3, 4))
     made = portraits(generator, asked)
     assert [one.index for one in made] == [0, 1, 2, 3]
-    assert batches == [4, 2] + [1] * 16
+    assert batches == [4, 2] + [1] * 12
     assert "now 1" in caplog.text
-    for mine, other in zip(made, portraits(make(FROM_NOISE), asked), strict=True):
+    for mine, other in zip(made, portraits(make(LIGHTNING), asked), strict=True):
         assert difference(mine.image, other.image) <= 1
 
 
@@ -502,14 +512,33 @@ def test_another_failure_of_a_network_is_not_taken_for_memory(opened: Opened, re
         portraits(generator, request_of())
 
 
-@pytest.mark.parametrize("keep", ["fp8", "offload"])
+@pytest.mark.parametrize("keep", ["fp8", "visiting", "offload"])
 def test_the_plans_for_small_cards_draw_the_same_portrait(
     keep: str, places: tuple[Path, Path], make: Make, request_of: RequestOf
 ) -> None:
     plan = Plan(device="cpu", gigabytes=0, keep=keep, dtype="float32")  # type: ignore[arg-type]
-    generator = Generator(small(FROM_NOISE, memory=(plan,)), "cpu", *places)
-    ours, full = portrait(generator, request_of()), portrait(make(FROM_NOISE), request_of())
-    assert np.abs(ours.astype(int) - full).mean() < {"fp8": 12, "offload": 0.01}[keep]
+    generator = Generator(small(LIGHTNING, memory=(plan,)), "cpu", *places)
+    ours, full = portrait(generator, request_of()), portrait(make(LIGHTNING), request_of())
+    assert np.abs(ours.astype(int) - full).mean() < {"fp8": 12, "visiting": 0.01, "offload": 0.01}[keep]
+
+
+@pytest.mark.parametrize("keep", ["fp8", "visiting"])
+def test_encoders_are_on_the_card_for_their_turn_only(
+    keep: str, opened: Opened, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(device="cpu", gigabytes=0, keep=keep, dtype="float32")  # type: ignore[arg-type]
+    generator, networks = opened(LIGHTNING, memory=(plan,))
+    moves: list[tuple[str, object]] = []
+    for name in ("text_encoder", "text_encoder_2", "image_encoder", "unet", "controlnet", "vae"):
+        network = getattr(networks.encoding, name)
+        monkeypatch.setattr(network, "to", lambda place, name=name: moves.append((name, place)))
+    portrait(generator, request_of())
+    there_and_back = [networks.device, "cpu"]
+    assert moves == [
+        (name, place)
+        for name in ("text_encoder", "text_encoder_2", "image_encoder")
+        for place in there_and_back
+    ]
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -524,17 +553,17 @@ def test_an_empty_cache_is_said_before_anything_is_written(name: str, tmp_path: 
 
 def test_one_missing_file_is_as_bad_as_all(places: tuple[Path, Path], tmp_path: Path) -> None:
     hub = shutil.copytree(places[0], tmp_path / "hub")
-    (lora,) = hub.rglob("sdxl_lightning_4step_lora.safetensors")
+    (lora,) = hub.rglob("sdxl_lightning_8step_lora.safetensors")
     lora.unlink()
     with pytest.raises(NotDownloaded, match="ByteDance/SDXL-Lightning"):
-        Generator(small(FROM_NOISE), "cpu", hub, places[1]).load()
+        Generator(small(LIGHTNING), "cpu", hub, places[1]).load()
 
 
 def test_loading_and_drawing_write_nothing_to_the_terminal(
     places: tuple[Path, Path], request_of: RequestOf, capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = "studio headshot " * 60  # more than the text encoders read
-    for name in ("mini", FROM_NOISE):
+    for name in ("mini", LIGHTNING):
         portraits(Generator(small(name), "cpu", *places), request_of(prompt=words))
     assert capfd.readouterr() == ("", "")
 
@@ -542,9 +571,9 @@ def test_loading_and_drawing_write_nothing_to_the_terminal(
 def test_loading_twice_at_once_loads_once(places: tuple[Path, Path]) -> None:
     loads: list[str] = []
 
-    def loader(*arguments: Any) -> Networks:
+    def loader(*arguments: Any) -> Drawer:
         loads.append("once")
-        return load_networks(*arguments)
+        return load_drawer(*arguments)
 
     generator = Generator(small("mini"), "cpu", *places, loader=loader)
     with ThreadPoolExecutor(2) as threads:
@@ -555,8 +584,8 @@ def test_loading_twice_at_once_loads_once(places: tuple[Path, Path]) -> None:
 def test_a_start_that_breaks_the_schedule_is_refused_before_drawing(
     make: Make, request_of: RequestOf
 ) -> None:
-    with pytest.raises(ChoiceError, match=r"Strength 0\.6 cuts a schedule of 4 steps"):
-        make(FROM_NOISE).draw(request_of(start="plate", strength=0.6))
+    with pytest.raises(ChoiceError, match=r"Strength 0\.6 cuts a schedule of 8 steps"):
+        make(LIGHTNING).draw(request_of(start="plate", strength=0.6))
     with pytest.raises(ChoiceError, match="leaves none of 20 steps"):
         make("mini").draw(request_of(strength=0.01))
 
@@ -565,19 +594,217 @@ def test_pictures_of_another_size_are_refused(make: Make, request_of: RequestOf)
     with pytest.raises(ValueError, match="control"):
         make("mini").draw(request_of(control=np.zeros((8, 8, 3), np.uint8)))
     with pytest.raises(ValueError, match="5 references"):
-        make(FROM_NOISE).draw(request_of(references=request_of().references[:1] * 5))
+        make(LIGHTNING).draw(request_of(references=request_of().references[:1] * 5))
 
 
 def test_a_set_that_does_not_fit_says_what_it_needs(places: tuple[Path, Path]) -> None:
-    shipped = read_model_sets()[FROM_NOISE]
+    shipped = read_model_sets()[LIGHTNING]
     with pytest.raises(ChoiceError, match=r"realvis-lightning needs 7\.5 GB of GPU memory"):
         Generator(shipped, "cpu", *places).load()
 
 
 def test_revisions_name_every_repository_by_its_commit(make: Make) -> None:
-    told = make(FROM_NOISE).revisions()
+    told = make(LIGHTNING).revisions()
     assert told["h94/IP-Adapter"] == "018e402774aeeddd60609b4ecdb7e298259dc729"
     assert len(told) == 6
     (place, digest), *rest = make("mini").revisions().items()
     assert (place, rest) == ("weights/mini", [])
     assert digest.startswith("sha256:")
+
+
+# sigmas of eight trailing steps of SDXL's own noise, last to first (ByteDance/SDXL-Lightning, 8 steps)
+EIGHT = (0.0, 0.40, 0.69, 1.07, 1.61, 2.49, 4.08, 7.30, 14.6)
+
+
+@pytest.mark.parametrize("name", ["realvis-lightning", "sdxl-laptop", "sdxl-lightning"])
+def test_the_schedule_is_the_sets_whatever_the_bases_own_file_wants(name: str, opened: Opened) -> None:
+    _, networks = opened(name)
+    scheduler = networks.drawing.scheduler
+    scheduler.set_timesteps(8)
+    assert np.allclose(scheduler.sigmas.numpy()[::-1], EIGHT, atol=0.01, rtol=0.01)
+    assert scheduler.config.prediction_type == "epsilon"
+
+
+def test_every_set_with_a_face_adapter_draws_with_euler(opened: Opened) -> None:
+    for name in SETS:
+        assert type(opened(name)[1].drawing.scheduler).__name__ == "EulerDiscreteScheduler"
+
+
+def sizes_told(networks: Networks) -> list[list[float]]:
+    """A list that grows by the six numbers that SDXL is told of sizes and crops."""
+    told: list[list[float]] = []
+    networks.drawing.unet.register_forward_pre_hook(
+        lambda _, __, options: told.append(options["added_cond_kwargs"]["time_ids"][0].tolist()),
+        with_kwargs=True,
+    )
+    return told
+
+
+def test_a_small_canvas_is_told_to_be_a_large_one(opened: Opened, request_of: RequestOf) -> None:
+    laptop, networks = opened("sdxl-laptop")
+    told = sizes_told(networks)
+    portrait(laptop, request_of())
+    assert told[0] == [1280, 1024, 0, 0, 1280, 1024]  # height first
+    generator, networks = opened(LIGHTNING)
+    told = sizes_told(networks)
+    portrait(generator, request_of())
+    assert told[0] == [CANVAS[1], CANVAS[0], 0, 0, CANVAS[1], CANVAS[0]]
+
+
+@pytest.mark.parametrize(("name", "pictures"), [(LIGHTNING, [4]), ("sdxl-quality", [4, 1])])
+def test_the_image_encoder_sees_no_blank_picture_without_guidance(
+    name: str, pictures: list[int], opened: Opened, request_of: RequestOf
+) -> None:
+    generator, networks = opened(name)
+    seen = calls_of(networks.encoding.image_encoder.vision_model.embeddings)
+    portrait(generator, request_of())
+    assert seen == pictures
+
+
+def test_fewer_faces_are_four_to_the_networks_and_weigh_the_same(
+    opened: Opened, request_of: RequestOf
+) -> None:
+    generator, networks = opened(LIGHTNING)
+    shapes: list[tuple[int, ...]] = []
+    networks.drawing.unet.register_forward_pre_hook(
+        lambda _, __, options: shapes.append(options["added_cond_kwargs"]["image_embeds"][0].shape),
+        with_kwargs=True,
+    )
+    first, second = request_of().references[:2]
+    made = [
+        portrait(generator, request_of(references=references))
+        for references in ((first,), (first,) * 4, (first, second), (first, second) * 2)
+    ]
+    assert len(set(shapes)) == 1
+    assert difference(made[0], made[1]) <= 1
+    assert difference(made[2], made[3]) <= 1
+    assert difference(made[0], made[2]) > 1
+
+
+def test_a_rolled_selfie_is_the_same_face_to_the_encoder(
+    astronaut: Photo, finder: FaceFinder, opened: Opened
+) -> None:
+    _, networks = opened(LIGHTNING)
+    encoder, prepare = networks.encoding.image_encoder, networks.encoding.feature_extractor
+    turn = cv2.getRotationMatrix2D((256, 256), 20, 0.9)
+    rolled = cv2.warpAffine(astronaut.pixels, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    level, other = (finder.find(Photo(np.ascontiguousarray(one))) for one in (astronaut.pixels, rolled))
+
+    def seen(crop: Pixels) -> torch.Tensor:
+        pictures = prepare([Image.fromarray(crop)], return_tensors="pt").pixel_values
+        with torch.no_grad():
+            return encoder(pictures, output_hidden_states=True).hidden_states[-2]
+
+    x, y = other.landmarks[4, :2].astype(int)
+    unaligned = np.ascontiguousarray(rolled[y - 70 : y + 70, x - 70 : x + 70])
+    upright, aligned, naive = (seen(crop) for crop in (reference(level), reference(other), unaligned))
+    assert (aligned - upright).norm() < 0.25 * (naive - upright).norm()
+
+
+def allocate_at_most(vae: Any, latents: int, sizes: list[tuple[int, ...]]) -> None:
+    """Let the decoder run out of memory above so many latent pixels at a time; `sizes` grows by each call."""
+
+    def allocate(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        sizes.append(tuple(inputs[0].shape))
+        if inputs[0].numel() // inputs[0].shape[1] > latents:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    vae.decoder.register_forward_pre_hook(allocate)
+
+
+def test_a_decode_without_memory_goes_one_by_one(opened: Opened, make: Make, request_of: RequestOf) -> None:
+    plan = Plan(device="cpu", gigabytes=0, batch=2, decode=2, dtype="float32")
+    generator, networks = opened(LIGHTNING, memory=(plan,))
+    sizes: list[tuple[int, ...]] = []
+    allocate_at_most(networks.drawing.vae, CANVAS[0] * CANVAS[1] // 64, sizes)
+    asked = request_of(seeds=(1, 2))
+    made, whole = portraits(generator, asked), portraits(make(LIGHTNING), asked)
+    assert [size[0] for size in sizes] == [2, 1, 1]
+    assert all(difference(a.image, b.image) <= 1 for a, b in zip(made, whole, strict=True))
+
+
+def test_a_decode_without_memory_for_one_goes_by_tiles_and_the_next_one_whole(
+    opened: Opened, make: Make, request_of: RequestOf
+) -> None:
+    generator, networks = opened(LIGHTNING)
+    vae, whole = networks.drawing.vae, portrait(make(LIGHTNING), request_of())
+    assert vae.tile_sample_min_size == 8 * vae.tile_latent_min_size < read_model_sets()[LIGHTNING].canvas[0]
+    vae.tile_sample_min_size, vae.tile_latent_min_size = 96, 12  # px, as much smaller as this canvas is
+    sizes: list[tuple[int, ...]] = []
+    allocate_at_most(vae, 12 * 12, sizes)
+    tiled = portrait(generator, request_of())
+    tiles = [size[2:] for size in sizes if size[2] * size[3] <= 12 * 12]
+    assert len(tiles) > 1 and sum(high * wide for high, wide in tiles) >= CANVAS[0] * CANVAS[1] // 64
+    assert np.abs(tiled.astype(int) - whole).mean() < 12  # these networks look far beyond a tile's border
+    vae.decoder._forward_pre_hooks.clear()
+    assert difference(portrait(generator, request_of()), whole) == 0
+
+
+def test_every_portrait_tells_what_each_stage_took(make: Make, request_of: RequestOf) -> None:
+    for one in portraits(make(LIGHTNING, 2), request_of(seeds=(1, 2, 3))):
+        assert [cost.stage for cost in one.costs] == ["encode", "denoise", "decode"]
+        assert all(cost.seconds > 0 and cost.gigabytes is None for cost in one.costs)
+        assert one.costs[0].portraits == 3
+        assert one.costs[1].portraits == (2 if one.index < 2 else 1)
+        assert one.seconds == pytest.approx(sum(cost.seconds / cost.portraits for cost in one.costs))
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Graphs are captured as for a card, and Python runs them: a list that grows by each one's size."""
+    sizes: list[int] = []
+    compile_ = torch.compile
+
+    def backend(graph: torch.fx.GraphModule, _: list[torch.Tensor]) -> Callable[..., Any]:
+        sizes.append(len(graph.graph.nodes))
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda function, **how: compile_(function, backend=backend, **how))
+    yield sizes
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("name", [LIGHTNING, "sdxl-quality"])
+def test_no_dial_compiles_anew_and_compiled_networks_draw_the_same(
+    name: str, graphs: list[int], opened: Opened, make: Make, request_of: RequestOf
+) -> None:
+    plan = Plan(device="cpu", gigabytes=0, batch=4, compiled=2, dtype="float32")
+    short = {"steps": 2, "distilled": None, "strength": 0.5}
+    generator, _ = opened(name, memory=(plan,), **short)
+    generator.warm()
+    assert len(graphs) == 2  # U-Net and ControlNet, each whole
+    other = make(name, **short)
+    other.load()
+    for change in (
+        {"identity": 0.31, "pose": 0.4, "prompt": "outdoors", "control": other_pose()},
+        {"references": request_of().references[:1]},
+        {"references": ()},
+        {"start": "noise"},
+        {"strength": 1.0},
+        {"seeds": (1, 2, 3)},  # the third alone, as it is
+    ):
+        asked = request_of(**{"seeds": (1, 2)} | change)
+        for mine, plain in zip(portraits(generator, asked), portraits(other, asked), strict=True):
+            assert difference(mine.image, plain.image) <= 1
+    assert len(graphs) == 2
+
+
+def test_a_machine_without_a_compiler_draws_all_the_same(
+    opened: Opened,
+    make: Make,
+    request_of: RequestOf,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    def none_here(*_: Any, **__: Any) -> None:
+        raise BackendCompilerFailed(print, RuntimeError("no gcc"), None)
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: none_here)
+    plan = Plan(device="cpu", gigabytes=0, batch=2, compiled=2, dtype="float32")
+    generator, _ = opened(LIGHTNING, memory=(plan,))
+    asked = request_of(seeds=(1, 2))
+    for mine, plain in zip(portraits(generator, asked), portraits(make(LIGHTNING), asked), strict=True):
+        assert difference(mine.image, plain.image) <= 1
+    assert caplog.text.count("No compiled networks on this machine") == 2  # once for each network

@@ -9,7 +9,7 @@ import pytest
 from skimage.color import deltaE_ciede2000
 
 from bench.drift import Change, lighter, lighter_by_gain, lighter_by_gamma
-from pipelines.conditioning import Request
+from pipelines.drawer import Request
 from pipelines.face import FaceFinder
 from pipelines.generate import Progress, Rendering
 from pipelines.guard import core, guarded, mendable

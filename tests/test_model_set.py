@@ -11,17 +11,11 @@ from hypothesis import strategies as st
 
 from errors import ChoiceError, NotDownloaded, OperatorError, PresetError
 from pipelines.fetch import downloads, fetch
-from pipelines.look import read_expressions
-from pipelines.model_set import (
-    MODEL_SETS,
-    Device,
-    ModelSet,
-    choose,
-    is_here,
-    locate,
-    read_model_set,
-    read_model_sets,
-)
+from pipelines.ladder import has_dial, rungs
+from pipelines.look import read_expressions, read_looks
+from pipelines.machine import Device, choose, is_here, locate
+from pipelines.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
+from pipelines.sitting import Order
 from tests.hub import build_hub, build_local
 from tests.served_hub import FakeHub, serve
 
@@ -76,6 +70,7 @@ def test_shipped_sets_are_real_networks(sets: dict[str, ModelSet]) -> None:
     assert owners == {
         "ByteDance",
         "SG161222",
+        "black-forest-labs",
         "h94",
         "madebyollin",
         "stabilityai",
@@ -105,17 +100,28 @@ def test_every_expression_that_a_set_offers_does_something(sets: dict[str, Model
 @pytest.mark.parametrize(
     ("name", "old", "new", "sentence"),
     [
-        ("sdxl-lightning", "steps = 4", "steps = 6", r"steps = 6\. A model distilled to 4 steps takes 4\."),
-        ("sdxl-lightning", "guidance = 0.0", "guidance = 2.5", r"guidance = 2\.5\. A model distilled to 4"),
-        ("sdxl-lightning", "euler-trailing", "dpm++-karras", r"scheduler = 'dpm\+\+-karras'\. A model dist"),
         (
             "sdxl-lightning",
-            'start = "noise"',
-            'start = "plate"\nstrength = 0.6',
-            r"strength = 0\.6\. Strength 0\.6 cuts a schedule of 4 steps\. It can be 0\.25, 0\.5, 0\.75, 1\.",
+            "\nsteps = 8",
+            "\nsteps = 6",
+            r"steps = 6\. A model distilled to 8 steps takes 8\.",
         ),
-        ("sdxl-lightning", 'start = "noise"', 'start = "plate"', r"strength = None\. A start from the plate"),
-        ("sdxl-lightning", 'start = "noise"', 'start = "noise"\nstrength = 0.5', r"strength = 0\.5\. Only a"),
+        ("sdxl-lightning", "guidance = 0.0", "guidance = 2.5", r"guidance = 2\.5\. A model distilled to 8"),
+        (
+            "sdxl-lightning",
+            "euler-trailing",
+            "flow-match-euler",
+            r"scheduler = .* Networks of the family sdxl take",
+        ),
+        ("sdxl-quality", "euler-trailing", "dpm++-karras", r"scheduler = 'dpm\+\+-karras'\. "),
+        (
+            "sdxl-lightning",
+            "strength = 0.375",
+            "strength = 0.6",
+            r"strength = 0\.6\. Strength 0\.6 cuts a schedule of 8 steps\. It can be 0\.125, 0\.25, 0\.375, ",
+        ),
+        ("sdxl-lightning", "strength = 0.375", "", r"strength = None\. A start from the plate"),
+        ("sdxl-lightning", 'start = "plate"', 'start = "noise"', r"strength = 0\.375\. Only a"),
         ("mini", STRENGTH, "strength = 0.04", r"strength = 0\.04\. .* leaves none of 20 steps"),
         ("mini", STRENGTH, "strength = 0.0", r"strength = 0\.0\. "),
         ("mini", "canvas = [256, 320]", "canvas = [256, 300]", r"canvas = \[256, 300\]\. A canvas is 4:5"),
@@ -143,8 +149,8 @@ def test_a_wrong_set_is_refused_by_file_key_and_value(
 
 
 def test_a_distilled_set_may_start_from_the_plate_at_a_whole_step(tmp_path: Path) -> None:
-    path = changed("sdxl-lightning", tmp_path, 'start = "noise"', 'start = "plate"\nstrength = 0.75')
-    assert read_model_set(path).course().executed_steps == 3
+    path = changed("sdxl-lightning", tmp_path, "strength = 0.375", "strength = 0.75")
+    assert read_model_set(path).course().executed_steps == 6
 
 
 @given(st.integers(1, 100), st.floats(0, 1), st.booleans())
@@ -178,12 +184,12 @@ def test_a_set_starts_only_from_what_it_was_trained_for(sets: dict[str, ModelSet
     ("gigabytes", "keep", "batch"),
     [
         (150.0, "resident", 8),  # H200
-        (25.4, "resident", 4),  # sold as 24 GB
-        (24.1, "resident", 4),  # A10G, sold as 24
-        (16.9, "resident", 2),
-        (15.8, "resident", 2),  # T4, sold as 16
-        (12.6, "offload", 2),
-        (8.3, "fp8", 1),
+        (25.4, "resident", 8),  # sold as 24 GB
+        (24.1, "resident", 8),  # A10G, sold as 24
+        (16.9, "resident", 4),
+        (15.8, "resident", 4),  # T4, sold as 16
+        (12.6, "visiting", 2),
+        (8.3, "fp8", 2),
         (6.4, None, 0),
     ],
 )
@@ -257,8 +263,8 @@ def test_a_name_is_taken_at_its_word_and_an_unknown_one_refused(
     sets: dict[str, ModelSet], tmp_path: Path
 ) -> None:
     chosen, why = choose(sets, "sdxl-quality", CARD_4, tmp_path, tmp_path)
-    assert (chosen.name, why) == ("sdxl-quality", "SDXL, 30 steps, because the setting names it.")
-    with pytest.raises(ChoiceError, match=r"'sdxl-turbo'\. There are: mini, .*sdxl-quality, auto\."):
+    assert (chosen.name, why) == ("sdxl-quality", "RealVisXL, 30 steps, because the setting names it.")
+    with pytest.raises(ChoiceError, match=r"'sdxl-turbo'\. There are: .*mini, .*sdxl-quality, auto\."):
         choose(sets, "sdxl-turbo", CARD_24, tmp_path, tmp_path)
 
 
@@ -344,9 +350,9 @@ def test_fetching_to_a_full_disk_is_refused_before_anything_is_sent(
 def test_fetching_a_file_that_is_gone_names_it(
     online: FakeHub, sets: dict[str, ModelSet], tmp_path: Path
 ) -> None:
-    online.gone = "sdxl_lightning_4step_unet.safetensors"
+    online.gone = "sdxl_lightning_8step_unet.safetensors"
     with pytest.raises(
-        OperatorError, match=r"^ByteDance/SDXL-Lightning has no file sdxl_lightning_4step_unet"
+        OperatorError, match=r"^ByteDance/SDXL-Lightning has no file sdxl_lightning_8step_unet"
     ):
         fetch(sets["sdxl-lightning"], lambda _: None, tmp_path, online.endpoint)
 
@@ -370,3 +376,38 @@ def test_the_set_that_comes_with_the_project_cannot_be_fetched(
     )
     with pytest.raises(ChoiceError, match=r"^mini comes with the project"):
         fetch(elsewhere, lambda _: None, tmp_path)
+
+
+def test_the_dial_goes_from_close_to_free_in_whole_steps_around_the_sets_own(
+    sets: dict[str, ModelSet],
+) -> None:
+    for model_set in (one for one in sets.values() if one.dial):
+        places = [model_set.dialled(turns, identity=0.7) for turns in range(-2, 3)]
+        strengths = [place.strength for place in places if place.strength is not None]
+        steps = [model_set.course("plate", strength).executed_steps for strength in strengths]
+        assert steps == sorted(set(steps)) and len(steps) == 5  # each place draws otherwise
+        assert places[2].strength == model_set.strength
+        scales = [place.identity for place in places if place.identity is not None]
+        assert scales == sorted(scales, reverse=True)
+        assert len(scales) == (5 if "identity" in model_set.capabilities else 0)
+
+
+def test_the_dial_moves_the_face_alone_where_a_portrait_starts_from_noise(sets: dict[str, ModelSet]) -> None:
+    lightning = sets["realvis-lightning"]
+    places = [lightning.dialled(turns, 0.7, "noise") for turns in (-2, 0, 2)]
+    assert [place.strength for place in places] == [None, None, None]
+    assert [place.identity for place in places] == [0.9, 0.7, 0.4]
+    assert lightning.model_copy(update={"identity": 0.8}).dialled(0, 0.7).identity == 0.8  # as commissioned
+    with pytest.raises(ChoiceError, match="no place 3 on its dial"):
+        lightning.dialled(3, 0.7)
+
+
+def test_every_step_of_the_ladder_draws_otherwise_on_every_set(sets: dict[str, ModelSet]) -> None:
+    for model_set in (one for one in sets.values() if has_dial(one)):
+        courses = {
+            (one.strength and model_set.course(one.start, one.strength).executed_steps, one.identity)
+            for one in rungs(Order(read_looks()["grey"]), model_set)
+        }
+        executed = {steps for steps, _ in courses}
+        assert len(courses) == 6
+        assert len(executed) == (6 if "plate" in model_set.starts else 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from errors import ChoiceError, PhotoError
-from pipelines.conditioning import Request
+from pipelines.drawer import Request
 from pipelines.expression import mouth_change
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator, Progress, Rendering
@@ -17,6 +17,7 @@ from pipelines.look import Variation, read_expressions, read_looks
 from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
 from pipelines.pose import onto
+from pipelines.reference import reference
 from pipelines.sitting import (
     Done,
     Event,
@@ -25,7 +26,6 @@ from pipelines.sitting import (
     PlateReady,
     PortraitReady,
     find_faces,
-    reference,
     request_for,
     set_up,
     sit,
@@ -139,15 +139,9 @@ def test_every_selfie_becomes_a_reference_and_the_best_gives_the_pose(
     cutout = studio.cut_out(found.faces[1])
     setups = [set_up(cutout, order, shot, mini.model_set) for shot in order.shots(mini.model_set)]
     request = request_for(order, found.faces, setups, mini.model_set)
-    assert [r.shape for r in request.references] == [(512, 512, 3)] * 2
+    assert [r.shape for r in request.references] == [(448, 448, 3)] * 2
+    assert np.array_equal(request.references[0], reference(found.faces[1]))  # the best counts first
     assert not np.array_equal(*request.references)
-
-
-def test_a_reference_is_a_square_round_the_head(astronaut: Photo, finder: FaceFinder) -> None:
-    crop = reference(finder.find(astronaut))
-    face = finder.find(Photo(crop))
-    middle = face.landmarks[:468, :2].mean(axis=0)
-    assert np.all(np.abs(middle - 256) < 60)
 
 
 def test_five_selfies_are_one_too_many(astronaut: Photo, finder: FaceFinder) -> None:
@@ -172,8 +166,12 @@ def test_an_identity_is_refused_by_a_set_without_an_adapter(
 
 
 def test_an_order_speaks_the_words_of_look_and_expression() -> None:
-    order = Order(GREY, read_expressions()["warm_smile"])
-    assert order.prompt == f"{GREY.prompt}, warm smile"
+    order, sets = Order(GREY, read_expressions()["warm_smile"]), read_model_sets()
+    assert order.prompt(sets["mini"]) == f"{GREY.prompt}, warm smile"  # all the words that it learned
+    for model_set in sets.values():
+        if model_set.family == "sdxl" and not model_set.rehearsal:
+            said = order.prompt(model_set)
+            assert said == f"headshot photograph of a person, {GREY.prompt}, warm smile"
 
 
 def test_each_test_portrait_gets_a_portrait_with_a_face(

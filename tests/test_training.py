@@ -15,9 +15,11 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
+from pipelines.drawer import Request
 from pipelines.face import FaceFinder
-from pipelines.generate import Generator, Rendering, Request
-from pipelines.model_set import WEIGHTS, read_model_sets
+from pipelines.generate import Generator, Rendering
+from pipelines.machine import WEIGHTS
+from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
 from pipelines.preview import to_tensor
 from training.autoencoder import picture_loss, recoloured
