@@ -2,7 +2,7 @@
 BIN = .venv/bin
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: install run test bench fix clean
+.PHONY: install run test bench space fix clean
 install: .venv/installed
 
 .venv/installed: requirements.txt requirements-dev.txt constraints.txt
@@ -23,8 +23,11 @@ test: .venv/installed
 bench: .venv/installed
 	for name in face plate generate sitting marks startup votes; do $(BIN)/python -m bench.$$name; done
 
+space: .venv/installed
+	$(BIN)/python -m bin.space
+
 fix: .venv/installed
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv space .pytest_cache .mypy_cache .ruff_cache .hypothesis

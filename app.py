@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pages.desk import Desk
     from pages.door import Door
     from pipelines.generate import Generator
-    from pipelines.model_set import ModelSet
     from pipelines.signing import Signer
     from votes.store import Store
 
@@ -71,9 +70,11 @@ def require_opencv() -> None:
 
 def serve(settings: Settings, desk: "Desk") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
+    from booth.visit import MOST_VISITS
     from pages.booth import booth_page
 
     page = booth_page(desk)
+    page.queue(max_size=MOST_VISITS)  # on ZeroGPU Gradio would let one event wait and refuse the next
     try:
         page.launch(**launch_arguments(desk, settings, page), prevent_thread_lock=True)
         LOG.info("Face Value is at %s, the stage at %sstage", page.local_url, page.local_url)
@@ -104,21 +105,18 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from pages.warmup import Warmup
     from pipelines.face import FaceFinder
     from pipelines.look import read_expressions, read_looks
-    from pipelines.model_set import WEIGHTS, choose, read_model_sets
     from pipelines.pose import mesh_detector
     from pipelines.recognition import Recognizer
     from pipelines.studio import Studio
     from votes.store import Store
 
-    weights = weights or WEIGHTS
-    model_set, why = choose(read_model_sets(), settings.models, settings.device, weights=weights)
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     deck = read_deck(settings.deck or ROOT / "examples" / "deck")
     store = Store(settings.database_url)
     board = board_of(settings, store, deck, album)
-    generator, fallback = generators(model_set, settings.device, weights, lambda: int(board.is_asked))
+    generator, fallback, why = generators(settings, weights, lambda: int(board.is_asked))
     finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
-    pictures = LookPictures(looks, finder, studio, generator)
+    pictures = LookPictures(looks, finder, studio, fallback or generator)  # which borrows no GPU
     signer = signer_of(settings)
     return Desk(
         words=words,
@@ -140,7 +138,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         recognizer=Recognizer(settings.recognition == "on"),
         teller=teller,
         warmup=Warmup(
-            [signer.load, pictures.draw, generator.load, mesh_detector],
+            [signer.load, pictures.draw, generator.load, mesh_detector, generator.warm],
             teller,
             [pictures.draw_welcome, settle],
         ),
@@ -148,6 +146,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         door=door_of(settings),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
+        signs_in=settings.signs_in and fallback is not None,
     )
 
 
@@ -188,21 +187,31 @@ def settle() -> None:
 
 
 def generators(
-    model_set: "ModelSet", device: str, weights: Path, spared: Callable[[], int]
-) -> "tuple[Generator, Generator | None]":
-    """What draws, and what draws instead where a lent GPU's quota is spent: the bundled set, without one.
+    settings: Settings, weights: Path | None, spared: Callable[[], int]
+) -> "tuple[Generator, Generator | None, str]":
+    """What draws; what draws instead where no GPU is lent, the bundled set, without one; why that set.
 
     `spared` is how many cores the room needs now: with all of them drawing, a vote takes three times as long.
     """
-    from pipelines.borrowed import Borrowed, is_lent, zero_gpu
+    from pipelines.borrowed import Borrowed, zero_gpu
+    from pipelines.commissioned import choose_commissioned
     from pipelines.generate import Generator
+    from pipelines.machine import WEIGHTS
     from pipelines.model_set import read_model_sets
 
-    if not is_lent() or model_set.name == BUNDLED:
-        return Generator(model_set, device, weights=weights, spared=spared), None
-    borrowed = Borrowed(model_set, device, weights=weights, lend=zero_gpu())
+    lend = zero_gpu()  # before a set is chosen, which asks torch about a GPU
+    sets, weights = read_model_sets(), weights or WEIGHTS
+    where = settings.data, settings.device
+    model_set, why = choose_commissioned(sets, settings.models, *where, read_words().say, weights)
+    if lend is None:
+        return Generator(model_set, settings.device, weights=weights, spared=spared), None, why
+    small = Generator(sets[BUNDLED], "cpu", weights=weights, spared=spared)
+    borrowed = Borrowed(model_set, settings.device, weights=weights, lend=lend)  # ZeroGPU stops without one
+    if model_set.name == BUNDLED:  # it draws in seconds anywhere: nobody's quota is spent on it
+        LOG.warning("This Space lends a GPU, but only the small set is here, which draws without it.")
+        return small, None, why
     borrowed.load()  # here, in the main thread and before launch: ZeroGPU packs what is on the card then
-    return borrowed, Generator(read_model_sets()[BUNDLED], "cpu", weights=weights, spared=spared)
+    return borrowed, small, why
 
 
 def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[str, Any]:
@@ -280,7 +289,7 @@ def middleware(desk: "Desk", settings: Settings, pages: "dict[str, Blocks]") -> 
 
     refused = desk.say("visit.refused")
     return [
-        Middleware(Gate, settings.hosted, settings.public_url, refused),
+        Middleware(Gate, settings.hosted, settings.public_url, refused, desk.signs_in),
         Middleware(Doorkeeper, desk.door, desk.words),
         Middleware(Events, pages, desk.teller, refused),
     ]
@@ -291,8 +300,10 @@ def mount(host: "Blocks", path: str) -> "FastAPI":
     import gradio
     from fastapi import FastAPI
 
+    from booth.visit import MOST_VISITS
     from pages.theme import HOST_HEAD, theme
 
+    host.queue(max_size=MOST_VISITS)  # as in `serve`
     helper = FastAPI(openapi_url=None)
     gradio.mount_gradio_app(
         helper,

@@ -5,7 +5,8 @@
     │   ├── PhotoError      a file we cannot read, or a face we cannot use
     │   ├── Stopped         the visitor tapped Stop
     │   ├── TooMuch         the machine ran out of memory, even one portrait at a time
-    │   └── NoQuota         the visitor's share of a lent GPU is spent
+    │   └── NoCard          no GPU is lent now
+    │       └── NoQuota     the visitor's share of a lent GPU is spent
     └── OperatorError       what an operator can cause; its text is the sentence
         ├── PresetError     a preset file is wrong: names file, key, value, rule
         ├── ChoiceError     an unknown look, set or option, or one that the set cannot honour
@@ -15,9 +16,15 @@ A visitor's error says what happened and what to do next. An operator's error na
 key, the value and what is allowed. Neither ever carries a path of the machine or foreign text.
 """
 
+from typing import Any
+
 
 class FaceValueError(Exception):
     """Any failure that a person can cause and mend."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Whole to another process and back: Python would call the class with the key as its argument."""
+        return _restored, (type(self), self.args, vars(self))
 
 
 class VisitorError(FaceValueError):
@@ -47,8 +54,15 @@ class TooMuch(VisitorError):
         super().__init__("making.memory")
 
 
-class NoQuota(VisitorError):
-    """The visitor's share of a lent GPU is spent; a model that needs none can still draw."""
+class NoCard(VisitorError):
+    """No GPU is lent now; a model that needs none can still draw."""
+
+    def __init__(self, key: str = "making.card") -> None:
+        super().__init__(key)
+
+
+class NoQuota(NoCard):
+    """The visitor's share of a lent GPU is spent."""
 
     def __init__(self) -> None:
         super().__init__("making.quota")
@@ -73,3 +87,9 @@ class NotDownloaded(OperatorError):
         super().__init__(f"not downloaded: {repo}. Fetch it with: python -m pipelines fetch {model_set}")
         self.repo = repo
         self.model_set = model_set
+
+
+def _restored(kind: type[FaceValueError], args: tuple[Any, ...], values: dict[str, Any]) -> FaceValueError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(values)
+    return error

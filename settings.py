@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         return "SPACE_ID" in os.environ
 
     @property
+    def signs_in(self) -> bool:
+        """Whether visitors may sign in: a Space whose head says so is given an OAuth application."""
+        return self.hosted and "OAUTH_CLIENT_ID" in os.environ
+
+    @property
     def address(self) -> str:
         """Where to listen: a Space's own proxy comes from outside."""
         return "0.0.0.0" if self.hosted else self.bind

@@ -21,6 +21,7 @@ FRONTS = ("/host",)  # where a page of its own lies
 BEHIND = "/gradio_api/"
 OPEN = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
 BEATS = "heartbeat/"  # and the session's name
+SIGNING_IN = ("/login/huggingface", "/login/callback", "/logout")  # of Gradio, where visitors may
 CLOSED = ("/monitoring", "/login", "/logout", "/pwa_icon", "/manifest.json")
 HUB = "https://huggingface.co https://*.hf.space"  # whose page frames a Space
 
@@ -28,12 +29,15 @@ HUB = "https://huggingface.co https://*.hf.space"  # whose page frames a Space
 class Gate:
     """Middleware: the visitor's cookie, foreign origins, large bodies, and what the page may reach."""
 
-    def __init__(self, app: ASGIApp, hosted: bool, public_url: str | None, sentence: str) -> None:
+    def __init__(
+        self, app: ASGIApp, hosted: bool, public_url: str | None, sentence: str, signs_in: bool = False
+    ) -> None:
         self._app = app
         self._sentence = sentence
         self._public = urlsplit(public_url).netloc if public_url else ""
         self._manner = manner(hosted)
         self._hosted = hosted
+        self._signing_in = SIGNING_IN if signs_in else ()
         policy = (
             "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
             "script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -54,7 +58,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not _is_open(scope["path"]):
+        if not _is_open(scope["path"]) and scope["path"] not in self._signing_in:
             await refusal(self._sentence, 404)(scope, receive, send)
             return
         if not self._is_ours(headers):

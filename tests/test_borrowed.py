@@ -1,8 +1,11 @@
 """A lent GPU: drawing goes on in a forked process, and a spent quota is known as one."""
 
+import json
 import multiprocessing
 import queue
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +14,10 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from errors import NoQuota
-from pipelines.borrowed import LONGEST_S, Borrowed, is_lent, zero_gpu
-from pipelines.generate import Generator, Progress, Rendering, Request
+from errors import ChoiceError, NoQuota
+from pipelines.borrowed import FACTOR, STATED_S, Borrowed, is_lent, zero_gpu
+from pipelines.drawer import Request
+from pipelines.generate import Generator, Progress, Rendering
 from pipelines.model_set import read_model_sets
 from tests.hub import build_local
 
@@ -105,6 +109,26 @@ def test_a_spent_quota_is_known_as_one(weights: Path) -> None:
         list(borrowed.draw(request()))
 
 
+def test_what_cannot_be_drawn_asks_for_no_card(weights: Path) -> None:
+    def lending(task: Callable[..., Any]) -> Callable[..., Any]:
+        def lent(*given: Any) -> Iterator[Any]:
+            raise AssertionError("a card was asked for")
+
+        return lent
+
+    borrowed = Borrowed(MINI, "cpu", weights=weights, lend=lending)
+    with pytest.raises(ChoiceError):
+        borrowed.draw(replace(request(), start="noise"))  # it starts from the plate only
+    with pytest.raises(ValueError, match="plates"):
+        borrowed.draw(replace(request(), plates=()))
+
+
+def test_the_stated_time_is_what_the_card_of_today_makes_of_it() -> None:
+    of_each_card = json.loads((files("spaces") / "zero" / "configs.json").read_text(encoding="utf-8"))
+    factors = {card["model"]: card["duration_factor"] for card in of_each_card}
+    assert factors["NVIDIA RTX PRO 6000 Blackwell Server Edition"] == FACTOR
+
+
 def test_any_other_failure_stays_what_it_is(weights: Path) -> None:
     def broken(task: Callable[..., Any]) -> Callable[..., Any]:
         def fail(*given: Any) -> Iterator[Any]:
@@ -113,8 +137,9 @@ def test_any_other_failure_stays_what_it_is(weights: Path) -> None:
 
         return fail
 
-    with pytest.raises(queue.Empty):
+    with pytest.raises(queue.Empty) as caught:
         list(Borrowed(MINI, "cpu", weights=weights, lend=broken).draw(request()))
+    assert caught.value.__cause__ is None  # least of all itself: whoever tells of causes would never end
 
 
 def test_the_decorator_is_asked_for_the_time_that_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,11 +149,15 @@ def test_the_decorator_is_asked_for_the_time_that_is_stated(monkeypatch: pytest.
         "spaces",
         SimpleNamespace(GPU=lambda duration: asked.append(duration) or (lambda task: task)),
     )
-    assert zero_gpu()(len) is len
-    assert asked == [LONGEST_S]
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    lend = zero_gpu()
+    assert lend is not None and lend(len) is len
+    assert asked == [STATED_S]
 
 
 @pytest.mark.parametrize(("said", "lent"), [("true", True), ("1", True), ("", False), ("false", False)])
 def test_only_zero_gpu_lends(monkeypatch: pytest.MonkeyPatch, said: str, lent: bool) -> None:
     monkeypatch.setenv("SPACES_ZERO_GPU", said)
     assert is_lent() == lent
+    if not lent:
+        assert zero_gpu() is None
