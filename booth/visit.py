@@ -69,7 +69,8 @@ class Made:
     look: str
     photographs: tuple[PictureId, ...]  # the plate of each portrait, in its light and crop
     portraits: tuple[PictureId, ...]
-    on_fallback: bool = False  # the GPU's quota was spent, the small model drew
+    on_fallback: bool = False  # no GPU was lent, the small model drew
+    lacked: str = ""  # why: a key of the words
     shows: tuple[Showing, ...] = ()  # what a room could be asked about, portrait by portrait
     likeness: tuple[LikenessReport | None, ...] = ()  # what each portrait changed, least first
     guarded: tuple[PictureId | None, ...] = ()  # portrait by portrait, with the photograph's skin tone
@@ -103,6 +104,7 @@ class Visit:
     before: Stage = Stage.WELCOME  # where "Keep" goes back to
     sitting: SittingId | None = None
     selfies: list[Selfie] = field(default_factory=list)
+    turns: int = 0  # of the look screen's dial; 0: its middle
     run: Run | None = None
     made: Made | None = None
     chosen: int = 0  # which portrait is large

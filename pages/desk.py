@@ -14,6 +14,7 @@ from pages.warmup import Warmup
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import Expression, Look
+from pipelines.model_set import ModelSet, Start
 from pipelines.recognition import Recognizer
 from pipelines.signing import Signer
 from pipelines.studio import Studio
@@ -48,6 +49,7 @@ class Desk:
     door: Door
     retention_minutes: int
     show_hours: int
+    signs_in: bool = False  # visitors may, to hear what they have left of a lent GPU
 
     def say(self, key: str, /, **values: object) -> str:
         """A sentence; where the visitor sits elsewhere, the one that says so."""
@@ -55,3 +57,8 @@ class Desk:
         if self.hosted and elsewhere in self.words.tables["en"]:
             key = elsewhere
         return self.words.say(key, **values)
+
+    def start_of(self, model_set: ModelSet) -> Start:
+        """What that set's portraits start from now: as the host says where the set can, else its own."""
+        asked = self.board.room.now().setting.start
+        return next((start for start in model_set.starts if start == asked), model_set.start)

@@ -1,12 +1,12 @@
-"""What an event of the page may carry: one word or number for each input of its handler, and nothing else.
+"""What an event of the page may carry: one text for each input of its handler, and nothing else.
 
 Gradio looks for files that a value names, and writes a value that it cannot use into its log, before any
 handler of ours is asked. So whatever our page would not send is refused here, and what passes is written
 anew: nothing depends on two parsers reading one text alike.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
 import gradio as gr
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -22,7 +22,7 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    data: list[str | int | float | bool | None]
+    data: list[str]
     fn_index: int
     session_hash: Annotated[str, StringConstraints(pattern="^[a-z0-9]{1,40}$")]
     trigger_id: int | None = None
@@ -75,21 +75,9 @@ def _checked(body: bytes | None, page: gr.Blocks, queued: bool) -> bytes | None:
     except ValidationError:
         return None
     known = page.fns.get(event.fn_index)
-    if known is None or known.queue != queued or not _fit(event.data, known.inputs):
+    if known is None or known.queue != queued or len(event.data) != len(known.inputs):
         return None
     return event.model_dump_json(exclude_unset=True).encode()
-
-
-def _fit(values: Sequence[object], inputs: Sequence[Any]) -> bool:
-    return len(values) == len(inputs) and all(map(_fits, values, inputs))
-
-
-def _fits(value: object, component: object) -> bool:
-    """Whether that part of the page could hold this: a slider a number between its ends, the others text."""
-    if isinstance(component, gr.Slider):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and component.minimum <= value <= component.maximum  # type: ignore[operator]
-    return isinstance(value, str)
 
 
 async def _whole(receive: Receive) -> bytes | None:

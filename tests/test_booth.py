@@ -23,7 +23,7 @@ from booth.deck import read_deck
 from booth.line import Line
 from booth.programme import Programme
 from booth.visit import Stage, Visit, Visits
-from errors import NoQuota, NotDownloaded, TooMuch
+from errors import NoCard, NoQuota, NotDownloaded, TooMuch
 from pages.board import Board
 from pages.booth.actions import Actions, drift_of
 from pages.booth.layout import Layout
@@ -36,8 +36,9 @@ from pages.look_pictures import LookPictures
 from pages.stage.scenes import Scenes
 from pages.telling import Teller
 from pages.warmup import Warmup
+from pipelines.drawer import Request
 from pipelines.face import FaceFinder
-from pipelines.generate import Progress, Rendering, Request
+from pipelines.generate import Progress, Rendering
 from pipelines.likeness import subject_in
 from pipelines.look import read_expressions, read_looks
 from pipelines.model_set import read_model_sets
@@ -162,7 +163,7 @@ def with_photo(desk: Desk, astronaut: Photo, name: str = "one") -> tuple[Actions
 def sat_down(desk: Desk, astronaut: Photo, count: str = "2") -> tuple[Actions, Screens, Updates]:
     does, on = with_photo(desk, astronaut)
     does.begin(visitor())
-    return does, on, list(does.make("grey", "warm_smile", count, 0.5, visitor()))
+    return does, on, list(does.make("grey", "warm_smile", count, "0", visitor()))
 
 
 def shown(on: Screens, update: dict[Any, Any]) -> list[str]:
@@ -207,7 +208,7 @@ def test_a_page_cannot_jump_over_the_consent(desk: Desk) -> None:
     does, on = page_of(desk)
     for forged in (does.photos_taken, does.begin, does.go(Stage.LOOK), does.go(Stage.VOTE)):
         assert shown(on, forged(visitor())) == ["welcome"]
-    assert list(does.make("grey", "", "4", 0.5, visitor())) == [{on.look.notice: gr.skip()}]
+    assert list(does.make("grey", "", "4", "0", visitor())) == [{on.look.notice: gr.skip()}]
 
 
 def test_without_a_photo_there_is_no_look(desk: Desk) -> None:
@@ -334,7 +335,7 @@ def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(desk: Desk, a
     does, on = with_photo(desk, astronaut)
     painter: Any = desk.generator
     does.begin(visitor())
-    making = does.make("grey", "", "2", 0.5, visitor())
+    making = does.make("grey", "", "2", "0", visitor())
     while painter.steps_done < 1:
         next(making)
     stopped = does.stop(visitor())
@@ -348,7 +349,7 @@ def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(desk: Desk, a
 def test_a_reload_stops_the_making_and_says_so(desk: Desk, astronaut: Photo) -> None:
     does, on = with_photo(desk, astronaut)
     does.begin(visitor())
-    making = does.make("grey", "", "1", 0.5, visitor())
+    making = does.make("grey", "", "1", "0", visitor())
     next(making)
     reloaded = does.open(visitor())
     assert shown(on, reloaded) == ["look"]
@@ -359,7 +360,7 @@ def test_a_reload_stops_the_making_and_says_so(desk: Desk, astronaut: Photo) -> 
 def test_a_visit_that_goes_while_its_portraits_are_made_says_so(desk: Desk, astronaut: Photo) -> None:
     does, on = with_photo(desk, astronaut)
     does.begin(visitor())
-    making = does.make("grey", "", "1", 0.5, visitor())
+    making = does.make("grey", "", "1", "0", visitor())
     next(making)
     desk.visits.end(visit_of(desk))
     last = list(making)[-1]
@@ -372,9 +373,9 @@ def test_whoever_waits_is_told_how_many_are_before_them(desk: Desk, astronaut: P
     with_photo(desk, astronaut, "two")
     for name in ("one", "two"):
         does.begin(visitor(name))
-    first = does.make("grey", "", "1", 0.5, visitor("one"))
+    first = does.make("grey", "", "1", "0", visitor("one"))
     next(first)
-    second = does.make("grey", "", "1", 0.5, visitor("two"))
+    second = does.make("grey", "", "1", "0", visitor("two"))
     seconds = next(second)[on.making.steps]
     assert WORDS.say("making.queue_one", s=10) in seconds
     list(first)
@@ -386,9 +387,9 @@ def test_whoever_stops_waiting_leaves_the_line(desk: Desk, astronaut: Photo) -> 
     with_photo(desk, astronaut, "two")
     for name in ("one", "two"):
         does.begin(visitor(name))
-    first = does.make("grey", "", "1", 0.5, visitor("one"))
+    first = does.make("grey", "", "1", "0", visitor("one"))
     next(first)
-    second = does.make("grey", "", "1", 0.5, visitor("two"))
+    second = does.make("grey", "", "1", "0", visitor("two"))
     next(second)
     does.stop(visitor("two"))
     assert on.making.plate not in {part for update in second for part in update}
@@ -397,13 +398,13 @@ def test_whoever_stops_waiting_leaves_the_line(desk: Desk, astronaut: Photo) -> 
 
 def test_two_taps_make_once(desk: Desk, astronaut: Photo) -> None:
     does, on, _ = sat_down(desk, astronaut)
-    assert list(does.make("grey", "", "1", 0.5, visitor())) == [{on.look.notice: gr.skip()}]
+    assert list(does.make("grey", "", "1", "0", visitor())) == [{on.look.notice: gr.skip()}]
 
 
 def test_a_photo_without_a_face_is_told_beside_the_looks(desk: Desk) -> None:
     does, on = with_photo(desk, Photo(np.full((600, 480, 3), 128, np.uint8)))
     does.begin(visitor())
-    last = list(does.make("grey", "", "1", 0.5, visitor()))[-1]
+    last = list(does.make("grey", "", "1", "0", visitor()))[-1]
     assert shown(on, last) == ["look"]
     assert WORDS.say("face.none") in last[on.look.notice]
 
@@ -429,12 +430,15 @@ def test_what_the_machine_cannot_do_is_one_sentence(
     assert "/secret/path" not in caplog.text
 
 
-def test_without_quota_the_small_model_draws_and_the_page_says_so(desk: Desk, astronaut: Photo) -> None:
-    lent, small = Painter(NoQuota()), desk.generator
+@pytest.mark.parametrize("lacking", [NoQuota(), NoCard()])
+def test_without_a_gpu_the_small_model_draws_and_the_page_says_why(
+    desk: Desk, astronaut: Photo, lacking: NoCard
+) -> None:
+    lent, small = Painter(lacking), desk.generator
     borrowed: Any = lent
     _, on, updates = sat_down(replace(desk, generator=borrowed, fallback=small), astronaut)
     assert shown(on, updates[-1]) == ["result"]
-    assert WORDS.say("making.quota") in updates[-1][on.result.words].replace("&#x27;", "'")
+    assert WORDS.say(lacking.key) in updates[-1][on.result.words].replace("&#x27;", "'")
 
 
 def test_who_steps_in_leaves_out_what_it_cannot_do_and_the_page_says_so(desk: Desk, astronaut: Photo) -> None:
@@ -443,7 +447,7 @@ def test_who_steps_in_leaves_out_what_it_cannot_do_and_the_page_says_so(desk: De
     borrowed: Any = lent
     does, on = with_photo(replace(desk, generator=borrowed, fallback=small), astronaut)
     does.begin(visitor())
-    updates = list(does.make("grey", "serious", "1", 0.5, visitor()))  # her lips are open
+    updates = list(does.make("grey", "serious", "1", "0", visitor()))  # her lips are open
     assert shown(on, updates[-1]) == ["result"]
     told = [str(update[on.making.notice]) for update in updates if on.making.notice in update]
     assert any(WORDS.say("making.plain") in sentence for sentence in told)
@@ -453,12 +457,16 @@ def test_who_steps_in_leaves_out_what_it_cannot_do_and_the_page_says_so(desk: De
 @pytest.mark.parametrize(
     "wish",
     [
-        ("../../etc", "", "1", 0.5),
-        ("grey", "../x", "1", 0.5),
-        ("grey", "", "99", 0.5),
-        ("grey", "", None, 0.5),
-        ({}, [], "1", 0.5),
+        ("../../etc", "", "1", "0"),
+        ("grey", "../x", "1", "0"),
+        ("grey", "", "99", "0"),
+        ("grey", "", None, "0"),
+        ({}, [], "1", "0"),
         ("grey", "", "1", "much"),
+        ("grey", "", "1", "3"),
+        ("grey", "", "1", "٢"),
+        ("grey", "", "1", 2),
+        ("grey", "", "1", ["2"]),
     ],
 )
 def test_a_forged_wish_is_refused_by_one_sentence(
@@ -511,7 +519,7 @@ def test_who_sat_with_a_sample_face_has_seen_the_decks_sitters_in_that_look(
     visit.add(astronaut, visit.keep(b"thumbnail"), sample=True)
     does.photos_taken(visitor())
     does.begin(visitor())
-    list(does.make("black", "", "1", 0.5, visitor()))
+    list(does.make("black", "", "1", "0", visitor()))
     assert visit.quiz is not None
     seen = [one for one in visit.quiz._questions if one.exposed]
     assert {one.item.look for one in seen} == {"black"}
@@ -545,7 +553,7 @@ def test_serious_is_offered_where_the_lips_meet(desk: Desk, astronaut: Photo, ho
 def test_an_expression_that_this_face_cannot_be_given_is_one_sentence(desk: Desk, astronaut: Photo) -> None:
     does, on = with_photo(desk, astronaut)
     does.begin(visitor())
-    updates = list(does.make("grey", "serious", "1", 0.5, visitor()))
+    updates = list(does.make("grey", "serious", "1", "0", visitor()))
     assert WORDS.say("expression.open") in updates[-1][on.look.notice]
     assert len(visit_of(desk).selfies) == 1  # nothing is lost
 
@@ -554,7 +562,7 @@ def again(desk: Desk) -> tuple[Actions, Screens, Updates]:
     does, on = page_of(desk)
     does.go(Stage.LOOK)(visitor())
     does.begin(visitor())
-    return does, on, list(does.make("grey", "", "1", 0.5, visitor()))
+    return does, on, list(does.make("grey", "", "1", "0", visitor()))
 
 
 def test_the_question_tells_nothing_of_the_truth(desk: Desk, astronaut: Photo) -> None:

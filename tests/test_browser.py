@@ -262,7 +262,21 @@ def to_the_looks(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
     expect(page.locator(".verdict")).to_contain_text(WORDS.say("camera.good"), timeout=20_000)
     tap(button(page, "camera.use"))
     expect(page.get_by_label("Studio grey")).to_be_checked()
+    turn_the_dial(page, tap)
     look_at(page, size, "look")
+
+
+def turn_the_dial(page: Page, tap: Callable[[Locator], None]) -> None:
+    """A sentence says what each place does; it is turned by finger and by arrow keys, and back."""
+    usual, told = page.get_by_label(WORDS.say("dial.usual"), exact=True), page.locator(".told p")
+    expect(usual).to_be_checked()
+    before = told.inner_text()
+    tap(page.locator(".dial label").last)
+    expect(told).to_have_text(WORDS.say("dial.photo_freest", n=12, m=20))
+    for _ in range(2):
+        page.locator(".dial :checked").press("ArrowLeft")
+    expect(usual).to_be_checked()
+    expect(told).to_have_text(before)
 
 
 def to_the_end(page: Page, size: str, tap: Callable[[Locator], None]) -> None:

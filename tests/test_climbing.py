@@ -17,14 +17,15 @@ from PIL import Image
 
 from booth.programme import STEPS
 from booth.visit import Stage
-from errors import NoQuota, TooMuch
+from errors import NoCard, NoQuota, TooMuch
 from pages.booth.climbing import Climbing
 from pages.booth.screens import Screens
 from pages.desk import Desk
 from pages.host import Handlers
 from pages.host.layout import Host, lay_out
 from pages.stage.scenes import Scenes
-from pipelines.generate import Progress, Rendering, Request
+from pipelines.drawer import Request
+from pipelines.generate import Progress, Rendering
 from pipelines.ladder import RUNGS, left_of, rungs
 from pipelines.likeness import Level, Measure
 from pipelines.look import read_looks
@@ -230,7 +231,10 @@ def test_a_reload_comes_back_to_a_whole_ladder_and_to_the_result_from_half_of_on
     assert shown(on, does.open(visitor())) == ["ladder"]
 
 
-@pytest.mark.parametrize(("failure", "key"), [(TooMuch(), "making.memory"), (NoQuota(), "ladder.quota")])
+@pytest.mark.parametrize(
+    ("failure", "key"),
+    [(TooMuch(), "making.memory"), (NoQuota(), "ladder.quota"), (NoCard(), "ladder.card")],
+)
 def test_what_the_machine_cannot_do_is_told_beside_the_portraits(
     desk: Desk, astronaut: Photo, failure: Exception, key: str
 ) -> None:
@@ -332,7 +336,7 @@ def test_a_set_without_a_dial_offers_no_ladder(desk: Desk) -> None:
 
 def test_a_step_is_called_by_what_it_was_given() -> None:
     order = Order(read_looks()["grey"])
-    for name, left in (("mini", [85, 70, 55, 40, 25, 10]), ("sdxl-lightning", [75, 75, 50, 50, 25, 0])):
+    for name, left in (("mini", [85, 70, 55, 40, 25, 10]), ("sdxl-lightning", [88, 75, 50, 38, 25, 12])):
         assert [round(100 * left_of(one)) for one in rungs(order, read_model_sets()[name])] == left
 
 
@@ -346,7 +350,7 @@ def on_stage(desk: Desk) -> tuple[str, bool]:
 def test_the_host_page_names_a_ladder_only_after_the_truth(desk: Desk) -> None:
     async def laid_out() -> Host:
         with gr.Blocks(analytics_enabled=False):
-            return lay_out(desk.words)
+            return lay_out(desk.words, desk.generator.model_set.starts)
 
     on = asyncio.run(laid_out())
     does, room = Handlers(desk, on), desk.board.room
@@ -374,7 +378,7 @@ def test_delete_and_another_making_take_the_ladder_along(desk: Desk, astronaut: 
     assert all(desk.album.has(picture) for picture in its)
     does.begin(visitor())  # make again
     assert not any(desk.album.has(picture) for picture in its) and visit.climb is None
-    list(does.make("grey", "", "1", 0.5, visitor()))
+    list(does.make("grey", "", "1", "0", visitor()))
     climbed(climbs, portrait=0)
     again = list(visit.climb.pictures)  # type: ignore[attr-defined]
     does.delete(visitor())

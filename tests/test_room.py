@@ -285,10 +285,11 @@ def test_a_picture_that_is_taken_back_leaves_the_stage_at_once(
 def test_a_restart_and_a_second_process_find_the_room_where_it_was(
     room: Room, store: Store, pictures: Pictures
 ) -> None:
-    room.change(event="Design week", seconds=30)
+    room.change(event="Design week", seconds=30, start="noise")
     opened = room.open()
     other = Room(store, pictures, lambda: NOON)
     assert other.now().setting == room.now().setting
+    assert other.now().setting.start == "noise"
     assert other.now().asked == opened.asked
 
 

@@ -56,6 +56,7 @@ class Setting:
     informed: bool = False  # the sitter of the next rounds stands on the stage
     asks_familiarity: bool = False
     seconds: int = 0  # until a round closes by itself; 0: when the host closes it
+    start: str = ""  # what portraits are drawn from, "noise" or "plate"; empty: the model set's own
     code: str = ""  # of the room, on the big screen: who types it is here
     event: str = ""
     version: int = 0

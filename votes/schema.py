@@ -16,7 +16,7 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Dialect
 
 # Stored in every database and compared at start. Raise it with any change to the tables.
-VERSION = 4
+VERSION = 5
 
 MONK_TONES = 10  # of the Monk Skin Tone scale, skintone.google
 
@@ -251,6 +251,7 @@ ROOM = sql.Table(
     sql.Column("informed", sql.Boolean, nullable=False),
     sql.Column("asks_familiarity", sql.Boolean, nullable=False),
     sql.Column("seconds", sql.Integer, nullable=False),
+    sql.Column("start", sql.String(16), nullable=False),
     sql.Column("code", sql.String(16), nullable=False),
     sql.Column("event", sql.String(200), nullable=False),
 )

@@ -1,7 +1,7 @@
 """The booth's one page: `booth_page` lays it out and wires it.
 
 `screens` says what each is made of, `layout` what stands where, `views` fills it from a visit, `actions` and
-`climbing` answer events, `story` tells a making.
+`climbing` answer events, `dial` knows what the dial asks for, `story` tells a making.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from booth.visit import Stage
 from pages.booth.actions import Actions
 from pages.booth.climbing import Climbing
 from pages.booth.layout import Layout
+from pages.booth.lending import wire_lent
 from pages.booth.screens import Screens
 from pages.desk import Desk
 from votes.schema import Kind
@@ -26,6 +27,8 @@ def booth_page(desk: Desk) -> gr.Blocks:
         wire(page, screens, does)
         wire_making(screens, does)
         wire_ladder(screens, does, Climbing(desk, screens))
+        if desk.signs_in:
+            wire_lent(page, screens, desk)
     desk.visits.on_forget = lambda session: forget_outputs(page, session)
     return page
 
@@ -80,13 +83,13 @@ def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
 def wire_making(on: Screens, does: Actions) -> None:
     """A generator can be cancelled and waits its turn; switching the screen must not wait."""
     at_once = quick(on)
-    on.look.count.input(does.count_chosen, on.look.count, **at_once)
-    if on.look.identity.visible:
-        on.look.look.input(does.look_chosen, on.look.look, **at_once)
+    last: dict[str, Any] = {**at_once, "trigger_mode": "always_last"}  # taps may be faster than answers
+    on.look.count.input(does.count_chosen, on.look.count, **last)
+    on.look.dial.input(does.dial_turned, on.look.dial, **last)
     begun = on.look.go.click(does.begin, **at_once, trigger_mode="multiple")
     begun.then(
         does.make,
-        [on.look.look, on.look.expression, on.look.count, on.look.identity],
+        [on.look.look, on.look.expression, on.look.count, on.look.dial],
         on.components(),
         concurrency_limit=None,  # the booth's own line says who is next
         show_progress="hidden",

@@ -6,6 +6,7 @@ The browser's word is looked up or refused, never used: it names no file and no 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
@@ -14,9 +15,10 @@ import gradio as gr
 from booth.programme import keep_misfire
 from booth.quiz import Question, Quiz, line_up
 from booth.visit import Made, Run, Stage, Visit
-from errors import ChoiceError, NoQuota, PhotoError, VisitorError
+from errors import ChoiceError, NoCard, PhotoError, VisitorError
 from pages import markup
 from pages.booth.climbing import allow_show, chosen_of, visit_of, waiting
+from pages.booth.dial import MIDDLE, dialled, turns_of
 from pages.booth.layout import AS_I_AM, COUNTS, MONK
 from pages.booth.screens import Screens
 from pages.booth.story import Story
@@ -120,10 +122,13 @@ class Actions:
 
         return self._doing(step)(request)
 
-    def look_chosen(self, look: str) -> Update:
-        """Each look says itself how close it keeps to the face."""
-        chosen = self._desk.looks.get(str(look))
-        return {self._on.look.identity: chosen.identity if chosen else gr.skip()}
+    def dial_turned(self, place: str, request: gr.Request) -> Update:
+        """Kept with the visit, and told in one sentence."""
+        visit = self._visit(request)
+        with self._desk.teller.telling() as told:
+            visit.turns = turns_of(place)
+            return {self._on.look.told: self._views.place(visit)}  # the dial may be elsewhere by now
+        return {self._on.look.notice: markup.notice(told.sentence)}
 
     def count_chosen(self, count: str) -> Update:
         """The main button names the number."""
@@ -145,7 +150,7 @@ class Actions:
         return self._doing(step)(request)
 
     def make(
-        self, look: str, expression: str, count: str, identity: float, request: gr.Request
+        self, look: str, expression: str, count: str, place: str, request: gr.Request
     ) -> Iterator[Update]:
         """Wait for the machine, then the sitting, event by event, until it is done or stopped."""
         visit = self._visit(request)
@@ -155,9 +160,10 @@ class Actions:
             return
         run.begun = True
         with self._desk.teller.telling() as told:
-            order = self._order(look, expression, count, identity)
-            with self._desk.line.place() as place:
-                for sentence in waiting(self._desk, run, place):
+            visit.turns = turns_of(place)
+            order = self._order(look, expression, count, visit.turns)
+            with self._desk.line.place() as mine:
+                for sentence in waiting(self._desk, run, mine):
                     yield {self._on.making.steps: sentence}
                 if not run.stop.is_set():
                     yield from self._sitting(visit, run, order)
@@ -301,21 +307,25 @@ class Actions:
         return handle
 
     def _sitting(self, visit: Visit, run: Run, order: Order) -> Iterator[Update]:
-        """With the generator; where a lent GPU's quota is spent, with the one that needs none."""
+        """With the generator; where it is lent no GPU, with the one that needs none."""
         try:
             yield from self._drawn_by(self._desk.generator, visit, run, order)
-        except NoQuota:
+        except NoCard as lacking:
             if self._desk.fallback is None:
                 raise
             say, fallback = self._desk.say, self._desk.fallback
             photos = [selfie.photo for selfie in visit.selfies]
             less = within(order, find_faces(photos, self._desk.finder), fallback.model_set)
+            turns = visit.turns if fallback.model_set.dial else MIDDLE
+            less = dialled(less, turns, fallback.model_set, self._desk.start_of(fallback.model_set))
             dropped = [say("making.plain")] if order.expression and not less.expression else []
-            told = " ".join([say("making.quota"), *dropped])
+            told = " ".join([say(lacking.key), *dropped])
             yield {self._on.making.notice: markup.status(told)}
-            yield from self._drawn_by(fallback, visit, run, less)
+            yield from self._drawn_by(fallback, visit, run, less, lacking.key)
 
-    def _drawn_by(self, generator: Generator, visit: Visit, run: Run, order: Order) -> Iterator[Update]:
+    def _drawn_by(
+        self, generator: Generator, visit: Visit, run: Run, order: Order, lacked: str = ""
+    ) -> Iterator[Update]:
         desk = self._desk
         story = Story(desk, self._on.making, visit, order, generator)
         yield story.opening()
@@ -328,13 +338,14 @@ class Actions:
                     yield update
         if run.stop.is_set():
             return
-        visit.made, own = story.made()
+        made, own = story.made()
+        visit.made = replace(made, lacked=lacked)
         questions = self._questions(order.look.name, any(one.sample for one in visit.selfies), own)
         visit.quiz = Quiz(questions, desk.store, visit.voter, visit.keep)
         visit.go(Stage.RESULT)
         yield self._views.show(visit)
 
-    def _order(self, look: str, expression: str, count: str, identity: float) -> Order:
+    def _order(self, look: str, expression: str, count: str, turns: int) -> Order:
         """What the page asked for. Raises `ChoiceError` for what it does not offer."""
         desk = self._desk
         offered = desk.generator.model_set.expressions
@@ -342,11 +353,9 @@ class Actions:
         mood = desk.expressions.get(str(expression)) if expression in offered else None
         if chosen is None or (mood is None and expression != AS_I_AM):
             raise ChoiceError("A page asked for a look or an expression that it does not offer.")
-        if not isinstance(identity, int | float):
-            raise ChoiceError("A page asked for a closeness that is no number.")
-        known = "identity" in desk.generator.model_set.capabilities
-        closeness = identity if known else None
-        return Order(chosen, mood, _number(count), secrets.randbelow(LAST_SEED), identity=closeness)
+        order = Order(chosen, mood, _number(count), secrets.randbelow(LAST_SEED))
+        model_set = desk.generator.model_set
+        return dialled(order, turns, model_set, desk.start_of(model_set))
 
     def _questions(
         self, look: str, on_sample: bool, own: Sequence[dict[Kind, Question]]

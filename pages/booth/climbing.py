@@ -14,7 +14,7 @@ from booth.album import PictureId
 from booth.line import Place
 from booth.programme import STEPS, offer
 from booth.visit import Climb, Made, Run, Stage, Visit
-from errors import ChoiceError, NoQuota, VisitorError
+from errors import ChoiceError, NoCard, VisitorError
 from pages import markup
 from pages.booth.screens import Screens
 from pages.booth.views import Update, Views, picture_url
@@ -63,8 +63,8 @@ class Climbing:
                 yield {self._on.ladder.steps: sentence}
             try:
                 yield from self._drawn(visit, run, climb)
-            except NoQuota as error:  # another model's ladder would not be about this portrait
-                raise VisitorError("ladder.quota") from error
+            except NoCard as error:  # another model's ladder would not be about this portrait
+                raise VisitorError(error.key.replace("making.", "ladder.")) from error
         if visit.gone or not visit.consented:
             yield self._views.show(visit_of(self._desk, request), self._desk.say("visit.over"))
         elif run.stop.is_set():
@@ -124,7 +124,7 @@ class Climbing:
         return generator, replace(made.order, seed=seed)
 
     def _kept(self, visit: Visit, generator: Generator, rung: Rung) -> PictureId:
-        made = drawn_from(rung.portrait.rendering.start)
+        made = drawn_from(rung.portrait.rendering.start, generator.model_set)
         jpeg = self._desk.signer.sign(rung.portrait.image, made, generator.model_set, format="JPEG")
         return visit.keep(jpeg)
 

@@ -8,6 +8,8 @@ import gradio as gr
 
 from booth.visit import Stage
 from pages import markup
+from pages.booth.dial import MIDDLE, PLACES
+from pages.booth.lending import sign_in
 from pages.booth.screens import (
     Camera,
     Consent,
@@ -126,19 +128,13 @@ class Layout:
                 expression = choice("expression", say("look.expression"), self._moods(), AS_I_AM, "seg")
                 counts = [Option(str(n), str(n)) for n in COUNTS]
                 count = choice("count", say("look.count"), counts, str(COUNTS[-1]), "seg")
-                identity = gr.Slider(
-                    0,
-                    1,
-                    value=desk.looks[default_look(desk)].identity,
-                    step=0.05,
-                    label=say("look.identity"),
-                    info=say("look.identity_note"),
-                    visible="identity" in desk.generator.model_set.capabilities,
-                    elem_classes=["dial"],
-                )
+                dial = choice("dial", say("dial.title"), self._places(), str(MIDDLE), "dial")
+                told = _html("", "told")
                 notice = _html("")
                 go = _button(say("look.go", n=COUNTS[-1]), "go")
-                runs = _html("")
+                runs, lent = _html(""), _html("")
+                if desk.signs_in:
+                    sign_in(desk)
             quiet = self._foot(photos="look.photos", over="visit.start_over")
         return Look(
             column=column,
@@ -147,23 +143,23 @@ class Layout:
             look=look,
             expression=expression,
             count=count,
-            identity=identity,
+            dial=dial,
+            told=told,
             runs=runs,
+            lent=lent,
             go=go,
         )
 
     def _making(self) -> Making:
         say = self._say
-        way = "_plate" if self._desk.generator.model_set.start == "plate" else ""
         with self._screen(Stage.MAKING) as column:
             with _part("see"):
                 plate, preview, seen, pose = (_html("", f"figure-{letter}") for letter in "abcd")
             with _part("say"):
-                _html(markup.heading(say(f"making.title{way}"), say(f"making.lead{way}")))
-                steps, notice = _html(""), _html("")
+                words, steps, notice = _html(""), _html(""), _html("")
                 stop = _button(say("making.stop"), "plain")
         parts: dict[str, Any] = {"plate": plate, "preview": preview, "seen": seen, "pose": pose}
-        return Making(column=column, notice=notice, **parts, steps=steps, stop=stop)
+        return Making(column=column, notice=notice, **parts, words=words, steps=steps, stop=stop)
 
     def _result(self) -> Result:
         say = self._say
@@ -297,6 +293,9 @@ class Layout:
             Option(one.name, one.title) for one in self._desk.expressions.values() if one.name in offered
         ]
         return [Option(AS_I_AM, self._say("look.as_i_am")), *moods]
+
+    def _places(self) -> list[Option]:
+        return [Option(str(turns), self._say(f"dial.{name}")) for turns, name in PLACES.items()]
 
 
 def default_look(desk: Desk) -> str:

@@ -46,13 +46,15 @@ class Camera(Screen):
 
 @dataclass(eq=False, kw_only=True)
 class Look(Screen):
-    """Six frames, expression, number; closeness where the set can."""
+    """Six frames, expression, number; a dial where the set has one, and what its place does."""
 
     look: gr.HTML
     expression: gr.HTML
     count: gr.HTML
-    identity: gr.Slider
+    dial: gr.HTML
+    told: gr.HTML
     runs: gr.HTML
+    lent: gr.HTML
     go: gr.Button
 
 
@@ -64,6 +66,7 @@ class Making(Screen):
     preview: gr.HTML
     seen: gr.HTML
     pose: gr.HTML
+    words: gr.HTML
     steps: gr.HTML
     stop: gr.Button
 

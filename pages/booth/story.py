@@ -11,14 +11,16 @@ from booth.programme import Showing
 from booth.quiz import Question, new_item_id
 from booth.visit import Made, Visit
 from pages import markup
+from pages.booth.dial import making_words
 from pages.booth.screens import Making
 from pages.desk import Desk
 from pages.markup import Pixels
 from pipelines.exhibit import exhibit, fitted, pair
 from pipelines.generate import Generator, Progress
 from pipelines.provenance import mark
+from pipelines.reference import reference
 from pipelines.signing import drawn_from
-from pipelines.sitting import Done, Event, Order, PlateReady, Portrait, PortraitReady, PoseReady
+from pipelines.sitting import Done, Event, FaceFound, Order, PlateReady, Portrait, PortraitReady, PoseReady
 from votes.schema import Item, Kind
 
 PREVIEW_EVERY_S = 0.25  # at most four pictures a second
@@ -45,17 +47,20 @@ class Story:
         self._frames: dict[str, bytes] = {}  # what the machine saw
         self._half_way: dict[int, Pixels] = {}  # each portrait in the making
         self._ready: set[int] = set()  # whatever is drawn of them after that is another seed
-        self._start = generator.model_set.start
+        self._start = order.start or generator.model_set.start
         self._next_preview = 0.0  # monotonic s
+        # What the fourth frame shows of what a portrait is held to: the pose map, or a picture it is shown.
+        self._held = "keeps" if "pose" in generator.model_set.capabilities else "shown"
 
     def opening(self) -> dict[Any, Any]:
-        """Empty frames, and what we are waiting for."""
+        """What it starts from, empty frames, and what we are waiting for."""
         say, screen = self._desk.say, self._screen
         return {
+            screen.words: markup.heading(*making_words(say, self._generator.model_set, self._start)),
             screen.plate: markup.picture("", "", say("making.photo"), "photograph"),
             screen.preview: markup.picture("", "", say("making.ai"), "generated"),
             screen.seen: markup.picture("", "", say("making.sees")),
-            screen.pose: markup.picture("", "", say("making.keeps")),
+            screen.pose: markup.picture("", "", say(f"making.{self._held}")),
             screen.steps: self._waiting(),
         }
 
@@ -69,13 +74,13 @@ class Story:
                 screen.plate: markup.picture(shown, alt, say("making.photo"), "photograph"),
                 screen.steps: self._waiting(),
             }
+        if isinstance(event, FaceFound):
+            return {} if self._held == "keeps" else self._held_to(reference(event.faces[event.best]))
         if isinstance(event, PoseReady):
             self._frames = {"seen": _frame(event.seen)}
-            seen, pose = markup.data_url(event.seen, SMALL_PX), markup.data_url(event.pose.image, SMALL_PX)
-            return {
-                screen.seen: markup.picture(seen, say("making.sees_alt"), say("making.sees")),
-                screen.pose: markup.picture(pose, say("making.keeps_alt"), say("making.keeps")),
-            }
+            seen = markup.data_url(event.seen, SMALL_PX)
+            held = self._held_to(event.pose.image) if self._held == "keeps" else {}
+            return {screen.seen: markup.picture(seen, say("making.sees_alt"), say("making.sees")), **held}
         if isinstance(event, Progress):
             self._remember(event)
             return {screen.steps: self._steps(event), **self._preview(event)}
@@ -87,6 +92,11 @@ class Story:
         if isinstance(event, Done):
             self._portraits = in_order(event.portraits)
         return {}
+
+    def _held_to(self, pixels: Pixels) -> dict[Any, Any]:
+        say, shown = self._desk.say, markup.data_url(pixels, SMALL_PX)
+        caption, alt = say(f"making.{self._held}"), say(f"making.{self._held}_alt")
+        return {self._screen.pose: markup.picture(shown, alt, caption)}
 
     def made(self) -> tuple[Made, tuple[dict[Kind, Question], ...]]:
         """The finished pictures in the album, marked; and the questions that may be asked about each."""
@@ -130,18 +140,18 @@ class Story:
         """What a room could be asked about one portrait and the photograph beside it."""
         drawn = portrait.rendering
         half_way = self._half_way.get(drawn.index) if drawn.seed == self._order.seeds[drawn.index] else None
-        frames = {**self._frames, "pose": _frame(portrait.setup.pose.image)}
+        pose = {"pose": _frame(portrait.setup.pose.image)} if self._held == "keeps" else {}
         return Showing(
             items={kind: one.item for kind, one in kinds.items()},
             exhibits={kind: one.jpeg() for kind, one in kinds.items()},
-            frames=frames | ({} if half_way is None else {"preview": _frame(half_way)}),
+            frames=self._frames | pose | ({} if half_way is None else {"preview": _frame(half_way)}),
             facts={
                 "look": self._order.look.name,
                 "model_set": self._generator.model_set.name,
                 "seed": drawn.seed,
                 "steps": drawn.executed_steps,
                 "seconds": round(drawn.seconds, 2),
-                "prompt": self._order.prompt,
+                "prompt": self._order.prompt(self._generator.model_set),
             },
         )
 
@@ -164,7 +174,8 @@ class Story:
         )
 
     def _marked(self, pixels: Pixels) -> bytes:
-        made, model_set = drawn_from(self._start), self._generator.model_set
+        model_set = self._generator.model_set
+        made = drawn_from(self._start, model_set)
         return self._desk.signer.sign(pixels, made, model_set, format="JPEG")
 
     def _waiting(self) -> str:

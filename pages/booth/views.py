@@ -10,6 +10,7 @@ from booth.quiz import Asked, Score
 from booth.visit import Climb, Made, Stage, Visit
 from errors import PhotoError
 from pages import markup
+from pages.booth.dial import making_words, told
 from pages.booth.layout import AS_I_AM
 from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
@@ -65,7 +66,23 @@ class Views:
         )
         beyond = self._beyond(visit)
         shown: Update = {self._on.look.runs: markup.note(runs) + markup.without("expression", beyond)}
+        place = self.place(visit)
+        shown |= {
+            self._on.look.dial: gr.HTML(str(visit.turns), visible=bool(place)),
+            self._on.look.told: place,
+        }
         return shown | ({self._on.look.expression: AS_I_AM} if beyond else {})
+
+    def place(self, visit: Visit) -> str:
+        """What the place of the visitor's dial does; nothing where there is no dial."""
+        model_set = self._desk.generator.model_set
+        sentence = told(self._say, visit.turns, model_set, self._desk.start_of(model_set))
+        return markup.status(sentence) if sentence else ""
+
+    def _making(self, _: Visit) -> Update:
+        model_set = self._desk.generator.model_set
+        words = making_words(self._say, model_set, self._desk.start_of(model_set))
+        return {self._on.making.words: markup.heading(*words)}
 
     def _beyond(self, visit: Visit) -> list[str]:
         """The expressions that the best of these photos cannot be given."""
@@ -162,7 +179,7 @@ class Views:
         """Which model drew, and what it is good for."""
         fallback = self._desk.fallback
         if made.on_fallback and fallback:
-            return f"{self._say('making.quota')} {self._say('result.rehearsal')}"
+            return f"{self._say(made.lacked)} {self._say('result.rehearsal')}"
         model_set = self._desk.generator.model_set
         return self._say("result.rehearsal" if model_set.rehearsal else "result.drawn", model=model_set.title)
 

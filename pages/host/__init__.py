@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from errors import VisitorError
+from errors import ChoiceError, VisitorError
 from pages import markup
 from pages.board import qr
 from pages.components.consent import ticked
@@ -42,7 +42,7 @@ def host_page(desk: Desk) -> gr.Blocks:
     """Lay out and wire."""
     page = gr.Blocks(title="Host · Face Value", fill_width=True, analytics_enabled=False)
     with page:
-        on = lay_out(desk.words)
+        on = lay_out(desk.words, desk.generator.model_set.starts, desk.why)
         does = Handlers(desk, on)
         wire(page, on, does)
     return page
@@ -52,7 +52,7 @@ def wire(page: gr.Blocks, on: Host, does: "Handlers") -> None:
     """Who answers which event."""
     room = does.room
     at_once: dict[str, Any] = {"outputs": on.shown(), "queue": False, "show_progress": "hidden"}
-    page.load(does.opened, **{**at_once, "outputs": [*on.shown(), on.event, on.timer]})
+    page.load(does.opened, **{**at_once, "outputs": [*on.shown(), on.event, on.timer, on.start]})
     on.clock.tick(does.looked, **at_once)
     moves = {on.next: room.next, on.back: room.back, on.blank: room.blank, on.replay: room.replay}
     for button, move in moves.items():
@@ -66,6 +66,7 @@ def wire(page: gr.Blocks, on: Host, does: "Handlers") -> None:
         button.click(decide, **at_once)
     on.event.change(does.named, on.event, **at_once)
     on.timer.input(does.timed, on.timer, **at_once)
+    on.start.input(does.started, on.start, **at_once)
     on.informed.input(does.informed, on.informed, **at_once)
     on.familiar.input(does.familiar, on.familiar, **at_once)
     on.hands_go.click(does.hands, list(on.hands), **at_once)
@@ -89,8 +90,9 @@ class Handlers:
 
     def opened(self) -> Update:
         """The page was opened: with what is set."""
-        now = self.room.now().setting
-        return {**self.looked(), self._on.event: now.event, self._on.timer: str(now.seconds)}
+        now, start = self.room.now().setting, self._desk.start_of(self._desk.generator.model_set)
+        set_ = {self._on.event: now.event, self._on.timer: str(now.seconds), self._on.start: start}
+        return {**self.looked(), **set_}
 
     def looked(self) -> Update:
         """Once a second."""
@@ -151,6 +153,16 @@ class Handlers:
     def timed(self, seconds: str) -> Update:
         """When a round closes by itself."""
         return self.doing(lambda: self.room.change(seconds=int(seconds) if seconds in TIMES else 0))()
+
+    def started(self, start: str) -> Update:
+        """What portraits are drawn from, from now on."""
+
+        def step() -> None:
+            if start not in self._desk.generator.model_set.starts:
+                raise ChoiceError("The host page asked for a start that the model set does not have.")
+            self.room.change(start=start)
+
+        return self.doing(step)()
 
     def informed(self, ticks: str) -> Update:
         """Whether the sitter of the next rounds is in view."""

@@ -1,6 +1,6 @@
 """What stands where on the host page, inside the Blocks that the caller opened."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -13,6 +13,7 @@ from pages.components.choice import Option, choice
 from pages.components.consent import tick
 from pages.components.peek import peek
 from pages.components.sheet import sheet
+from pipelines.model_set import Start
 from words import Words
 
 Parts = dict[str, Any]
@@ -39,6 +40,8 @@ class Host:
     reject: gr.Button
     event: gr.Textbox
     timer: gr.HTML
+    start: gr.HTML
+    start_note: gr.HTML
     informed: gr.HTML
     familiar: gr.HTML
     order: gr.Button
@@ -68,16 +71,18 @@ class Host:
         ]
 
 
-def lay_out(words: Words) -> Host:
-    """All of it."""
+def lay_out(words: Words, starts: Sequence[Start], why: str = "") -> Host:
+    """All of it; `starts` is what the model set can draw portraits from, `why` says why it draws."""
     with gr.Column(elem_classes=["fv", "host"]):
         bar = _html("")
         with gr.Row(elem_classes=["hostgrid"], equal_height=False):
             parts = {**_deck(words), **_stage(words), **_controls(words)}
         with gr.Row(elem_classes=["hostgrid", "setup"], equal_height=False):
-            parts |= {**_setup(words), **_without_phones(words), **_reach(words)}
+            parts |= {**_setup(words, starts), **_without_phones(words), **_reach(words)}
         with _part(words.say("fair.title"), "wide"):
             parts["fair"] = _html("")
+        with _part(words.say("host.draws"), "wide"):
+            _html(markup.note(why))
     return Host(bar=bar, clock=gr.Timer(1.0), **parts)
 
 
@@ -111,8 +116,9 @@ def _controls(words: Words) -> Parts:
         return parts
 
 
-def _setup(words: Words) -> Parts:
-    say = words.say
+def _setup(words: Words, starts: Sequence[Start]) -> Parts:
+    say, either = words.say, len(starts) > 1
+    begins = [Option(one, say(f"host.start_{one}")) for one in sorted(starts, reverse=True)]
     options = [Option(one, _time(words, one)) for one in TIMES]
     with _part(say("host.setup")):
         return {
@@ -120,6 +126,8 @@ def _setup(words: Words) -> Parts:
             "timer": choice("timer", say("host.timer"), options, TIMES[0], "seg"),
             "informed": tick(say("host.informed")),
             "familiar": tick(say("host.familiar")),
+            "start": choice("start", say("host.start"), begins, starts[0], "seg", visible=either),
+            "start_note": _html(markup.note(say("host.start_note")), visible=either),
         }
 
 
@@ -159,5 +167,5 @@ def _part(title: str, kind: str = "", hidden: bool = False) -> Iterator[None]:
         yield
 
 
-def _html(text: str) -> gr.HTML:
-    return gr.HTML(text, apply_default_css=False)
+def _html(text: str, visible: bool = True) -> gr.HTML:
+    return gr.HTML(text, apply_default_css=False, visible=visible)

@@ -1,4 +1,4 @@
-"""One of a few: a native radio group, as frames of a contact sheet or as one segmented row.
+"""One of a few: a native radio group, as frames of a contact sheet, one segmented row or stops on a line.
 
 Its value is the chosen option's value, a string. Event: `input`. What arrives is the browser's word:
 the handler looks it up.
@@ -28,9 +28,14 @@ class Option:
 
 
 def choice(
-    name: str, legend: str, options: Sequence[Option], chosen: str, kind: Literal["frames", "seg", "swatches"]
+    name: str,
+    legend: str,
+    options: Sequence[Option],
+    chosen: str,
+    kind: Literal["frames", "seg", "swatches", "dial"],
+    visible: bool = True,
 ) -> gr.HTML:
-    """The component. `name` must be its own on the page."""
+    """The component. `name` must be its own on the page; a dial has five options, the usual in the middle."""
     inside = "".join(_option(name, option, kind) for option in options)
     template = f'<fieldset class="{kind}"><legend>{escape(legend)}</legend><div>{inside}</div></fieldset>'
     return gr.HTML(
@@ -38,6 +43,7 @@ def choice(
         html_template=literal(template),
         js_on_load=(HERE / "choice.js").read_text(encoding="utf-8"),
         apply_default_css=False,
+        visible=visible,
     )
 
 
@@ -46,5 +52,5 @@ def _option(name: str, option: Option, kind: str) -> str:
     pic = f'<span class="pic" style="{ground}">{markup.ring()}</span>'
     return (
         f'<label><input type="radio" name="{escape(name)}" value="{escape(option.value)}">'
-        f"{'' if kind == 'seg' else pic}<span>{escape(option.title)}</span></label>"
+        f"{'' if kind in ('seg', 'dial') else pic}<span>{escape(option.title)}</span></label>"
     )
