@@ -6,9 +6,11 @@
     python -m pipelines compare PHOTO PORTRAIT
     python -m pipelines verify FILE
     python -m pipelines ladder SELFIE... --out DIR
+    python -m pipelines commission SET --photos DIR
 
 Exit 0: done. Exit 2: an argument or a picture will not do. Exit 3: a model set is not on this machine.
-`verify` exits 0 only for an unchanged file of this booth, and 1 for any other picture.
+`verify` exits 0 only for an unchanged file of this booth, and 1 for any other picture; `commission` 0 only
+for a set that may go on stage, and 1 for one that was measured and may not.
 A failure is one line on stderr, and nothing has been written.
 """
 
@@ -26,11 +28,13 @@ import numpy as np
 import typer
 
 from errors import ChoiceError, NotDownloaded, OperatorError, PhotoError, VisitorError
+from pipelines.commissioned import FOLDER, choose_commissioned
 from pipelines.credential import known_chain
 from pipelines.face import Face, FaceFinder, quiet
 from pipelines.generate import Generator, Progress
 from pipelines.look import Expression, Look, read_expressions, read_looks
-from pipelines.model_set import ModelSet, choose, locate, read_model_sets
+from pipelines.machine import locate
+from pipelines.model_set import ModelSet, read_model_sets
 from pipelines.photo import Photo, file_bytes, open_photo
 from pipelines.proof import Verdict, prove
 from pipelines.signing import Signer, drawn_from
@@ -85,7 +89,7 @@ def portrait(
 def draw(way: Drawing, selfies: list[Path], order: Order, models: str | None, out: Path) -> None:
     """Check everything, draw in that way, then write all files; a failure leaves nothing behind."""
     settings = read_settings()
-    model_set, why = choose(read_model_sets(), models or settings.models, settings.device)
+    model_set, why = chosen_here(settings, models or settings.models)
     check_order(order, model_set)
     locate(model_set)
     require_folder(out)
@@ -103,7 +107,7 @@ def made(photos: list[Photo], order: Order, generator: Generator, signer: Signer
         for event in sit(photos, order, finder, studio, generator):
             if line := told(event):
                 say(line)
-            files |= files_of(event, signer)
+            files |= files_of(event, signer, generator.model_set)
             if isinstance(event, Done):
                 report = event.report | {"files": [*files, "report.json"]}
                 files["report.json"] = json.dumps(report, indent=2).encode()
@@ -122,13 +126,15 @@ def told(event: Event) -> str:
     return ""
 
 
-def files_of(event: Event, signer: Signer) -> dict[str, bytes]:
+def files_of(event: Event, signer: Signer, model_set: ModelSet) -> dict[str, bytes]:
     """The files that an event brings, each with its marks."""
     match event:
         case PlateReady(shown):
             return {"plate.png": signer.sign(shown.pixels, "plate")}
         case PoseReady(pose, seen):
-            return {"pose.png": signer.sign(pose.image, "drawing"), "seen.png": signer.sign(seen, "drawing")}
+            drawings = {"pose.png": pose.image} if "pose" in model_set.capabilities else {}
+            drawings["seen.png"] = seen
+            return {name: signer.sign(pixels, "drawing") for name, pixels in drawings.items()}
         case Done(portraits):
             files = [files_of_one(portrait, signer) for portrait in portraits]
             return {name: data for both in files for name, data in both.items()}
@@ -138,7 +144,7 @@ def files_of(event: Event, signer: Signer) -> dict[str, bytes]:
 def files_of_one(portrait: Portrait, signer: Signer) -> dict[str, bytes]:
     """A portrait as it was drawn, and with the photograph's skin tone where that is another."""
     drawn, model_set = portrait.rendering, portrait.model_set
-    made = drawn_from(drawn.start)
+    made = drawn_from(drawn.start, model_set)
     files = {f"portrait-{drawn.index + 1}.png": signer.sign(portrait.image, made, model_set)}
     if portrait.guarded is not None:
         name = f"portrait-{drawn.index + 1}-skin-tone.png"
@@ -173,7 +179,7 @@ def doctor(
     settings = read_settings()
     if out:
         require_folder(out)
-    model_set, why = choose(read_model_sets(), settings.models, settings.device)
+    model_set, why = chosen_here(settings, settings.models)
     generator = Generator(model_set, settings.device)
     for line in findings(settings, generator, why):
         say(line)
@@ -225,6 +231,31 @@ def verify(
     return 0 if proof.verdict == Verdict.OURS else 1
 
 
+@app.command("commission")
+def commission_command(
+    name: Annotated[str, typer.Argument(metavar="SET", help="A file of presets/model_sets")],
+    photos: Annotated[Path | None, typer.Option(help="Folder of photos of people, only read")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to, instead of the data folder's")] = None,
+    show_photos: Annotated[bool, typer.Option("--show-photos", help="Also portraits of your photos")] = False,
+) -> int:
+    """Draw a small grid with a set, measure it, and say whether the set may go on stage."""
+    from pipelines.commission import Photos, Tools
+    from pipelines.commission_report import commission
+    from pipelines.recognition import Recognizer
+
+    settings, model_set = read_settings(), chosen_set(name)
+    locate(model_set)
+    out = out or settings.data / FOLDER / model_set.name
+    require_folder(out)
+    own = None if photos is None else Photos(photos, show_photos)
+    generator, recognizer = Generator(model_set, settings.device), Recognizer(settings.recognition == "on")
+    with FaceFinder() as finder, Studio() as studio:
+        tools = Tools(generator, finder, studio, recognizer)
+        verdict = commission(tools, settings, out, write, say, own)
+    say(verdict.last_line)
+    return 0 if verdict.ready else 1
+
+
 @app.command("ladder")
 def ladder_command(
     selfies: Annotated[list[Path], typer.Argument(help="One to four photos of one person")],
@@ -256,7 +287,7 @@ def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Sig
                 pictures.append((event.plate.pixels, "photograph"))
             if isinstance(event, Rung):
                 name, told, drawn = f"step-{len(steps) + 1}.png", dial_of(event.order), event.portrait
-                made = drawn_from(drawn.rendering.start)
+                made = drawn_from(drawn.rendering.start, generator.model_set)
                 files[name] = signer.sign(drawn.image, made, generator.model_set)
                 pictures.append((drawn.image, told))
                 steps.append({"file": name} | rung_report(event, words.say))
@@ -284,6 +315,12 @@ def chosen_look(name: str, light: float | None) -> Look:
 def chosen_expression(name: str | None) -> Expression | None:
     """By name, or none. Raises `ChoiceError`."""
     return None if name is None else one_of(read_expressions(), name, "expression")
+
+
+def chosen_here(settings: Settings, wanted: str) -> tuple[ModelSet, str]:
+    """The set that the booth would draw with, as it was commissioned, and why. Raises `OperatorError`."""
+    where = settings.data, settings.device
+    return choose_commissioned(read_model_sets(), wanted, *where, read_words().say)
 
 
 def chosen_set(name: str) -> ModelSet:

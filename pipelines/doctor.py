@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from errors import NotDownloaded
+from pipelines.commissioned import known
 from pipelines.face import Face, FaceFinder
 from pipelines.generate import Generator, Rendering
 from pipelines.look import read_looks
-from pipelines.model_set import find_device, locate, read_model_sets
+from pipelines.machine import find_device, locate
+from pipelines.model_set import read_model_sets
 from pipelines.photo import Photo
 from pipelines.sitting import Order, Portrait, Setup, finish, request_for, set_up
 from pipelines.studio import Studio
 from settings import Settings
+from words import read_words
 
 PACKAGES = ("torch", "diffusers", "transformers", "mediapipe", "controlnet-aux", "gradio", "numpy", "pillow")
 POSE_SCALES = (0.0, 0.45, 0.9, 1.35)
@@ -46,7 +49,7 @@ def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str
     """
     yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
-    device = find_device(settings.device)
+    device, say = find_device(settings.device), read_words().say
     yield f"Models run on {device.name} with {device.gigabytes:.0f} GB"
     yield f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB of disk are free"
     yield camera_hint(settings)
@@ -55,6 +58,8 @@ def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str
             locate(model_set)
             fits = model_set.plan(device.kind, device.gigabytes)
             yield f"{model_set.name}: on this machine" + ("" if fits else f", but needs {model_set.least}")
+            found = known(model_set, settings.data, settings.device)
+            yield say(f"commission.{found.standing.value}", **found.values(model_set.name))
         except NotDownloaded as error:
             yield f"{model_set.name}: {error}"
     yield why
@@ -76,18 +81,18 @@ def camera_hint(settings: Settings) -> str:
 def contact_sheet(generator: Generator) -> NDArray[np.uint8]:
     """One sitter and seed over pose scales (down) and identity scales (across): uint8 (H, W, 3) sRGB.
 
-    A set without an identity adapter gets one column.
+    A set without an identity adapter gets one column, a set without a pose ControlNet one row.
     """
-    sitter = example(generator)
-    identities = IDENTITY_SCALES if "identity" in generator.model_set.capabilities else (0.0,)
+    sitter, model_set = example(generator), generator.model_set
+    heard = model_set.capabilities
     rows = []
-    for pose in POSE_SCALES:
-        cells = [
-            captioned(
-                draw_one(generator, sitter, pose, identity).image, f"pose {pose:g}, identity {identity:g}"
-            )
-            for identity in identities
-        ]
+    for pose in POSE_SCALES if "pose" in heard else (None,):
+        cells = []
+        for identity in IDENTITY_SCALES if "identity" in heard else (None,):
+            scales = {"pose": pose, "identity": identity}
+            words = ", ".join(f"{name} {scale:g}" for name, scale in scales.items() if scale is not None)
+            picture = draw_one(generator, sitter, pose, identity).image
+            cells.append(captioned(picture, words or model_set.title))
         rows.append(np.concatenate(cells, axis=1))
     return np.concatenate(rows, axis=0)
 

@@ -54,9 +54,13 @@ class Recipe:
     made_from: tuple[tuple[str, Relation], ...] = ()
 
 
-def drawn_from(start: str) -> Made:
-    """What a portrait is that was drawn from there: from the sitter's photograph, or from noise."""
-    return "from_plate" if start == "plate" else "generated"
+def drawn_from(start: str, model_set: ModelSet) -> Made:
+    """What a portrait is that the set drew from there: the sitter's photograph edited, or made from noise.
+
+    A set that is shown the plate and told to redraw it edits it too, whatever it starts from: IPTC's term is
+    for "augmentation, correction or enhancement" by generative AI, the other for what is made of words.
+    """
+    return "from_plate" if start == "plate" or "references" in model_set.capabilities else "generated"
 
 
 RECIPES: dict[Made, Recipe] = {
