@@ -193,8 +193,8 @@ def generators(
 
     `spared` is how many cores the room needs now: with all of them drawing, a vote takes three times as long.
     """
+    from commission.record import choose_commissioned
     from pipelines.borrowed import Borrowed, zero_gpu
-    from pipelines.commissioned import choose_commissioned
     from pipelines.generate import Generator
     from pipelines.machine import WEIGHTS
     from pipelines.model_set import read_model_sets

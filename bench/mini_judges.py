@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from pipelines.commission_measure import POSED, fine_power, head, pose_error
+from commission.measure import POSED, fine_power, head, pose_error
 from pipelines.face import Face
 from pipelines.verdict import LEFT_PUPIL, RIGHT_PUPIL
 

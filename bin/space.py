@@ -20,7 +20,7 @@ from pipelines.model_set import read_model_sets
 ROOT = Path(__file__).parents[1]
 CARRIED = (
     *("app.py", "errors.py", "words.py", "settings.py", "pyproject.toml"),
-    *("pipelines", "presets", "votes", "booth", "pages", "weights", "examples", "docs"),
+    *("pipelines", "commission", "presets", "votes", "booth", "pages", "weights", "examples", "docs"),
     *("README.md", "NOTICE.md", "LICENSE", "packages.txt"),
 )
 DRAWN_WITH = "realvis-lightning"  # what the README's head has a Space download while it is built

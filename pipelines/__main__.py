@@ -27,8 +27,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import numpy as np
 import typer
 
+from commission.record import FOLDER, choose_commissioned
 from errors import ChoiceError, NotDownloaded, OperatorError, PhotoError, VisitorError
-from pipelines.commissioned import FOLDER, choose_commissioned
 from pipelines.credential import known_chain
 from pipelines.face import Face, FaceFinder, quiet
 from pipelines.generate import Generator, Progress
@@ -239,8 +239,8 @@ def commission_command(
     show_photos: Annotated[bool, typer.Option("--show-photos", help="Also portraits of your photos")] = False,
 ) -> int:
     """Draw a small grid with a set, measure it, and say whether the set may go on stage."""
-    from pipelines.commission import Photos, Tools
-    from pipelines.commission_report import commission
+    from commission.report import commission
+    from commission.run import Photos, Tools
     from pipelines.recognition import Recognizer
 
     settings, model_set = read_settings(), chosen_set(name)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from commission.record import known
 from errors import NotDownloaded
-from pipelines.commissioned import known
 from pipelines.face import Face, FaceFinder
 from pipelines.generate import Generator, Rendering
 from pipelines.look import read_looks

@@ -25,22 +25,13 @@ from PIL import Image
 
 import app
 from bench.drift import lighter
-from errors import ChoiceError, PresetError, TooMuch
-from pages.desk import Desk
-from pages.host import host_page
-from pipelines import __main__ as command_line
-from pipelines import commission as commission_of
-from pipelines import commission_report
-from pipelines.__main__ import main
-from pipelines.bounds import Bound, Bounds
-from pipelines.commission import Photos, Tools
-from pipelines.commission_grid import Cell, Grid, grid_of
-from pipelines.commission_measure import Row
-from pipelines.commission_notes import NAME
-from pipelines.commission_page import page
-from pipelines.commission_report import commission
-from pipelines.commission_verdict import Check, Machine, Timing, Verdict, best, cell_checks, judge, middle
-from pipelines.commissioned import (
+from commission import report as reporting
+from commission import run as running
+from commission.grid import Cell, Grid, grid_of
+from commission.measure import Row
+from commission.notes import NAME
+from commission.page import page
+from commission.record import (
     Commission,
     Standing,
     as_commissioned,
@@ -51,6 +42,15 @@ from pipelines.commissioned import (
     record_path,
     written,
 )
+from commission.report import commission
+from commission.run import Photos, Tools
+from commission.verdict import Check, Machine, Timing, Verdict, best, cell_checks, judge, middle
+from errors import ChoiceError, PresetError, TooMuch
+from pages.desk import Desk
+from pages.host import host_page
+from pipelines import __main__ as command_line
+from pipelines.__main__ import main
+from pipelines.bounds import Bound, Bounds
 from pipelines.doctor import findings as doctor_findings
 from pipelines.drawer import Request
 from pipelines.face import FaceFinder
@@ -236,9 +236,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACE_VALUE_DATA", str(folder / "data"))
         patch.setenv("FACE_VALUE_DEVICE", "cpu")
-        patch.setattr(commission_report, "grid_of", lambda *_: SMALL)
+        patch.setattr(reporting, "grid_of", lambda *_: SMALL)
         patch.setattr(command_line, "say", said.append)
-        patch.setattr(commission_of, "timed", without_a_clock(commission_of.timed))
+        patch.setattr(running, "timed", without_a_clock(running.timed))
         yield Run(folder, main(["commission", "mini", "--out", str(folder / "out")]), said)
 
 
@@ -673,7 +673,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(
 ) -> None:
     monkeypatch.setenv("FACE_VALUE_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(command_line, "Generator", lambda *_: painted(roughened)[0])
-    monkeypatch.setattr(commission_report, "grid_of", lambda *_: ONE)
+    monkeypatch.setattr(reporting, "grid_of", lambda *_: ONE)
     plain, out = Path.write_bytes, tmp_path / "out"
 
     def full(path: Path, data: bytes) -> int:
@@ -831,7 +831,7 @@ def test_the_page_escapes_whatever_it_is_given(
         seen.append((findings, report))
         return page(findings, report, title)
 
-    monkeypatch.setattr(commission_report, "page", keeping)
+    monkeypatch.setattr(reporting, "page", keeping)
     commissioning(painted(flat(0))[0], tmp_path)
     ((findings, report),) = seen
     nasty = "<script>alert(1)</script>"

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from commission.grid import Cell, Grid
+from commission.measure import Row
 from pipelines.bounds import Bound, Bounds
-from pipelines.commission_grid import Cell, Grid
-from pipelines.commission_measure import Row
 from pipelines.generate import Stage
 
 # L* of the plate's skin below which a face counts as dark, and as mid. 23 of the 24 portraits of our test set

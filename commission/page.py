@@ -6,10 +6,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pipelines.commission import Findings
-from pipelines.commission_grid import Cell
-from pipelines.commission_measure import Row
-from pipelines.commission_verdict import GROUPS, STAGES, Check
+from commission.grid import Cell
+from commission.measure import Row
+from commission.run import Findings
+from commission.verdict import GROUPS, STAGES, Check
 
 CSS = Path(__file__).with_suffix(".css")
 # What a speaker reads of each check: its name, and what it is about.

@@ -15,11 +15,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from commission.grid import Cell, Grid
+from commission.measure import Row, row_of
+from commission.notes import Notes
+from commission.verdict import Machine, Timing, Verdict, judge, middle
 from errors import ChoiceError, PhotoError, TooMuch
-from pipelines.commission_grid import Cell, Grid
-from pipelines.commission_measure import Row, row_of
-from pipelines.commission_notes import Notes
-from pipelines.commission_verdict import Machine, Timing, Verdict, judge, middle
 from pipelines.drawer import Request
 from pipelines.face import Face, FaceFinder, require_good
 from pipelines.generate import Generator, Rendering

@@ -8,8 +8,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from errors import ChoiceError
-from pipelines.commission import (
+from commission.grid import Cell, Grid, grid_of
+from commission.measure import Row
+from commission.notes import Notes, Write
+from commission.page import page
+from commission.record import FOLDER, Commission, digest, record_path, written
+from commission.run import (
     LOOK,
     Findings,
     Photos,
@@ -21,12 +25,8 @@ from pipelines.commission import (
     photos_digest,
     run,
 )
-from pipelines.commission_grid import Cell, Grid, grid_of
-from pipelines.commission_measure import Row
-from pipelines.commission_notes import Notes, Write
-from pipelines.commission_page import page
-from pipelines.commission_verdict import GROUPS, Check, Verdict, drifts
-from pipelines.commissioned import FOLDER, Commission, digest, record_path, written
+from commission.verdict import GROUPS, Check, Verdict, drifts
+from errors import ChoiceError
 from pipelines.look import read_looks
 from pipelines.machine import Device, find_device
 from pipelines.model_set import ModelSet, Plan

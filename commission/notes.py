@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.commission_grid import Cell
-from pipelines.commission_measure import Row
-from pipelines.commission_verdict import Timing
+from commission.grid import Cell
+from commission.measure import Row
+from commission.verdict import Timing
 
 NAME = "so-far.json"
 Write = Callable[[Path, dict[str, bytes]], None]
