@@ -411,3 +411,10 @@ def test_every_step_of_the_ladder_draws_otherwise_on_every_set(sets: dict[str, M
         executed = {steps for steps, _ in courses}
         assert len(courses) == 6
         assert len(executed) == (6 if "plate" in model_set.starts else 1)
+
+
+def test_every_set_with_a_plate_to_start_from_starts_there(sets: dict[str, ModelSet]) -> None:
+    assert {one.start for one in sets.values() if "plate" in one.starts} == {"plate"}
+    for name in ("realvis-lightning", "sdxl-laptop", "sdxl-lightning"):
+        course = sets[name].course()
+        assert (course.strength, course.executed_steps, course.requested_steps) == (0.375, 3, 8)
