@@ -11,6 +11,7 @@ from the plate at strength 0.375 in 0.45 s, 4 steps from noise in 0.5 s.
 
 import argparse
 import gc
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,15 +24,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.generate import portraits, request_of
+from bench.generate import peak_of, renderings, request_of
+from errors import VisitorError
 from pipelines.drawer import Drawer, Pixels, Request
 from pipelines.generate import Generator, Rendering, load_drawer
 from pipelines.machine import WEIGHTS, Device
-from pipelines.model_set import Kind, ModelSet, Plan, read_model_sets
+from pipelines.model_set import ModelSet, read_model_sets
+from pipelines.plan import Kind, Plan
 from tests.hub import FULL, TINY, build_hub
 
 FOUR = 4
-PLATE_GOAL_S, NOISE_GOAL_S, NOISE_STEPS = 0.45, 0.5, 4
+PLATE_GOAL_S, NOISE_GOAL_S, NOISE_STEPS, GOALS_CANVAS = 0.45, 0.5, 4, (896, 1120)
 # Memory as sold, GB of 10^9 bytes as the driver reports it, less what context and screen take.
 SMALLER = {"24 GB": 25.0, "16 GB": 16.5, "12 GB": 12.5, "8 GB": 8.2}
 TAKEN_GB = 0.6
@@ -50,25 +53,33 @@ class Clock:
 
 
 class Card:
-    """One set with random weights, loaded by any plan."""
+    """One set with random weights, on the card by one plan at a time."""
 
     def __init__(self, model_set: ModelSet, cache: Path, kind: Kind) -> None:
         self.model_set, self.cache, self.kind = model_set, cache, kind
-        self.drawer: Any = None
+        self._generator: Generator | None = None
 
-    def load(self, plan: Plan, **changes: object) -> Generator:
-        """A generator with this plan; the one before it is given back to the card first."""
-        self.drawer = None
+    @property
+    def generator(self) -> Generator:
+        """What draws now. Whoever keeps it keeps its networks on the card."""
+        assert self._generator, "load a plan first"  # noqa: S101 - of the bench's own making
+        return self._generator
+
+    def load(self, plan: Plan, **changes: object) -> None:
+        """Draw by this plan from now on; the networks before it leave the card first."""
+        self._generator = None
         _free()
 
         def loader(model_set: ModelSet, folders: dict[str, Path], _: Plan, device: Device) -> Drawer:
-            self.drawer = load_drawer(model_set, folders, plan, device)
-            return self.drawer  # type: ignore[no-any-return]
+            return load_drawer(model_set, folders, plan, device)
 
         model_set = self.model_set.model_copy(update={"memory": (plan,), **changes})
-        generator = Generator(model_set, self.kind, self.cache, WEIGHTS, loader)
-        generator.load()
-        return generator
+        self._generator = Generator(model_set, self.kind, self.cache, WEIGHTS, loader)
+        self._generator.load()
+
+    def request(self, count: int = FOUR) -> Request:
+        """An order of a public-domain face."""
+        return request_of(self.model_set, count)
 
     def plan(self, **changes: object) -> Plan:
         """All networks on the card, four portraits together."""
@@ -86,7 +97,8 @@ def main() -> None:
     if asked.tiny:
         model_set = model_set.model_copy(update={"canvas": (128, 160)})
     print(f"{asked.set} with random weights, {'toy' if asked.tiny else 'full'} size, on {name}", flush=True)
-    with tempfile.TemporaryDirectory(dir=_roomy()) as folder:
+    gigabytes = sum(part.gigabytes for part in model_set.parts.by_role().values())
+    with tempfile.TemporaryDirectory(dir=roomy(gigabytes)) as folder:
         began = time.perf_counter()
         with torch.device(kind):  # a card draws 2.6 billion numbers in a second
             cache = build_hub(Path(folder), [model_set], TINY if asked.tiny else FULL)
@@ -118,40 +130,40 @@ def _section(clock: Clock, needed_s: float, name: str, measure: Callable[[], Any
 
 def _eager(card: Card) -> list[Pixels]:
     """Networks as they are. Returns what they draw, for others to be compared with."""
-    generator = card.load(card.plan())
-    asked = request_of(generator.model_set, FOUR)
-    drawn = portraits(generator, asked)
+    card.load(card.plan())
+    asked = card.request()
+    drawn = [made.image for made in renderings(card.generator, asked)]
     for count in (1, 2, FOUR):
-        _tell(f"eager, {count} from the plate", generator, request_of(generator.model_set, count))
-    _tell("eager, four, no pose", generator, replace(asked, pose=0.0))
-    _tell("eager, four, all steps from noise", generator, replace(asked, start="noise"))
-    for stage, seconds in _stages(generator, asked).items():
-        print(f"  {stage:<8} {seconds:.3f} s", flush=True)
+        _tell(f"eager, {count} from the plate", card, card.request(count))
+    _tell("eager, four, no pose", card, replace(asked, pose=0.0))
+    _tell("eager, four, all steps from noise", card, replace(asked, start="noise"))
+    for cost in renderings(card.generator, asked)[0].costs:
+        print(f"  {cost.stage:<8} {cost.seconds:.3f} s", flush=True)
     return drawn
 
 
 def _compiled(card: Card, drawn: list[Pixels] | None) -> None:
     """U-Net and ControlNet compiled: the goals, and that no dial compiles anew."""
-    generator = card.load(card.plan(compiled=FOUR))
+    card.load(card.plan(compiled=FOUR))
     began = time.perf_counter()
-    generator.warm()
+    card.generator.warm()
     print(f"compiled in {time.perf_counter() - began:.0f} s", flush=True)
-    asked = request_of(generator.model_set, FOUR)
+    asked, has_goals = card.request(), card.model_set.distilled and card.model_set.canvas == GOALS_CANVAS
     if drawn:
-        apart = np.mean(
-            [
-                np.abs(a.astype(int) - b).mean()
-                for a, b in zip(portraits(generator, asked), drawn, strict=True)
-            ]
-        )
+        mine = [made.image for made in renderings(card.generator, asked)]
+        apart = np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(mine, drawn, strict=True)])
         print(f"  {apart:.2f}/255 from what the eager networks draw", flush=True)
-    _tell("compiled, four from the plate", generator, asked, PLATE_GOAL_S)
-    began = time.perf_counter()
-    portraits(generator, replace(asked, identity=0.31, pose=0.5, references=asked.references * 2))
-    print(f"  another identity, pose and number of faces: {time.perf_counter() - began:.2f} s", flush=True)
-    generator = card.load(card.plan(compiled=FOUR), steps=NOISE_STEPS, distilled=NOISE_STEPS, start="noise")
-    generator.warm()
-    _tell(f"compiled, four, {NOISE_STEPS} steps from noise", generator, asked, NOISE_GOAL_S)
+    _tell("compiled, four from the plate", card, asked, PLATE_GOAL_S if has_goals else None)
+    others = replace(asked, identity=0.31, pose=0.5, references=asked.references * 2)
+    for what, changed in (("another identity, pose and number of faces", others), ("from noise", None)):
+        began = time.perf_counter()
+        renderings(card.generator, changed or replace(asked, start="noise"))
+        print(f"  {what}, once: {time.perf_counter() - began:.2f} s", flush=True)
+    if card.model_set.distilled:
+        card.load(card.plan(compiled=FOUR), steps=NOISE_STEPS, distilled=NOISE_STEPS, start="noise")
+        card.generator.warm()
+        goal = NOISE_GOAL_S if has_goals else None
+        _tell(f"compiled, four, {NOISE_STEPS} steps from noise", card, asked, goal)
 
 
 def _smaller(card: Card, clock: Clock) -> None:
@@ -161,38 +173,26 @@ def _smaller(card: Card, clock: Clock) -> None:
         plan = card.model_set.plan("cuda", gigabytes)
         if plan is None or gigabytes >= total or clock.left < 40:
             continue
-        plan = plan.model_copy(update={"compiled": 0})
         with _at_most(gigabytes - TAKEN_GB, total):
             try:
-                generator = card.load(plan)
-                asked = request_of(generator.model_set, FOUR)
-                _tell(f"{sold}: {plan.keep}, batches of {plan.batch}", generator, asked)
-            except (RuntimeError, MemoryError) as error:
+                card.load(plan.model_copy(update={"compiled": 0}))
+                _tell(f"{sold}: {plan.keep}, batches of {plan.batch}", card, card.request())
+            except (RuntimeError, VisitorError) as error:  # TooMuch is a visitor's
                 print(f"{sold}: {plan.keep} fails ({type(error).__name__})", flush=True)
-        card.drawer = None
 
 
-def _tell(what: str, generator: Generator, asked: Request, goal: float | None = None) -> None:
-    """Median seconds of five after one to warm up, with the peak of the card."""
-    portraits(generator, asked)
-    _free()
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    spent = []
+def _tell(what: str, card: Card, asked: Request, goal: float | None = None) -> None:
+    """Median seconds of five after one to warm up, with the most that any stage held of the card."""
+    renderings(card.generator, asked)
+    spent: list[float] = []
+    made: list[Rendering] = []
     for _ in range(5):
         began = time.perf_counter()
-        portraits(generator, asked)
+        made += renderings(card.generator, asked)
         spent.append(time.perf_counter() - began)
-    seconds = median(spent)
+    seconds, held = median(spent), peak_of(made)
     ratio = f", {seconds / goal:.2f}x the goal of {goal:g} s" if goal else ""
-    peak = f", peak {torch.cuda.max_memory_allocated() / 1e9:.1f} GB" if torch.cuda.is_available() else ""
-    print(f"{what}: {seconds:.3f} s{ratio}{peak}", flush=True)
-
-
-def _stages(generator: Generator, asked: Request) -> dict[str, float]:
-    """Seconds of one drawing by stage."""
-    last = next(event for event in generator.draw(asked) if isinstance(event, Rendering))
-    return {cost.stage: cost.seconds for cost in last.costs}
+    print(f"{what}: {seconds:.3f} s{ratio}" + (f", peak {held:.1f} GB" if held else ""), flush=True)
 
 
 @contextmanager
@@ -208,10 +208,11 @@ def _kind() -> Kind:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _roomy() -> str | None:
-    """13 GB of networks are read at memory's speed where there is a disk in it."""
+def roomy(gigabytes: float) -> str | None:
+    """A disk in memory, from which networks are read at its speed, where that has room for them."""
     shared = Path("/dev/shm")
-    return str(shared) if torch.cuda.is_available() and shared.is_dir() else None
+    has_room = shared.is_dir() and shutil.disk_usage(shared).free / 1e9 > gigabytes + 1
+    return str(shared) if has_room else None
 
 
 def _free() -> None:

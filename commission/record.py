@@ -1,7 +1,8 @@
 """What commissioning found on this machine, `FACE_VALUE_DATA/commissioned/SET.toml`, and whether it holds.
 
-A record is made for one file of a model set, one set of weights and one device. Once any of them is another,
-it says nothing any more. torch is asked for the device only where a set needs one: that import takes seconds.
+A record is made for one file of a model set, one set of weights and, where the set needs one, one card. Once
+any of them is another, it says nothing any more. torch is asked for the card only then: that import takes
+seconds.
 """
 
 import hashlib
@@ -56,7 +57,7 @@ class Standing(StrEnum):
     """What is known of a set on this machine; each has a sentence, `commission.<value>` of the words."""
 
     NEVER = "never"
-    STALE = "stale"  # other weights, another device, another file of the set than those of the record
+    STALE = "stale"  # other weights, another card, another file of the set than those of the record
     NOT_READY = "not_ready"
     READY = "ready"
 

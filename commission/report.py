@@ -29,7 +29,8 @@ from commission.verdict import GROUPS, Check, Verdict, drifts
 from errors import ChoiceError
 from pipelines.look import read_looks
 from pipelines.machine import Device, find_device
-from pipelines.model_set import ModelSet, Plan
+from pipelines.model_set import ModelSet
+from pipelines.plan import Plan
 from pipelines.provenance import VERSION
 from settings import Settings
 from words import read_words

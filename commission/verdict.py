@@ -54,7 +54,7 @@ class Timing:
     """What a batch of portraits took, by stage."""
 
     batch: int  # portraits asked for together
-    together: int  # that were drawn together, less where the memory did not suffice
+    together: int  # that were drawn together: less where fewer are compiled for, or memory did not suffice
     seconds: Mapping[Stage, float]  # a portrait
     gigabytes: Mapping[Stage, float]  # the most in use; empty without a card
 

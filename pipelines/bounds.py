@@ -7,9 +7,8 @@ ours, a published one, or a judgement, which then says that it is one. `commissi
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
-from pipelines.look import Preset, Sentence
+from pipelines.look import Preset, Sentence, rule
 
 End = Annotated[float, Field(strict=True, ge=0, le=10_000)]
 
@@ -28,9 +27,9 @@ class Bound(Preset):
     def _two_ends(cls, most: float | None, info: ValidationInfo) -> float | None:
         least = info.data.get("least")
         if "least" in info.data and least is None and most is None:
-            raise PydanticCustomError("rule", "A bound has least, most, or both")
+            raise rule("A bound has least, most, or both")
         if least is not None and most is not None and least > most:
-            raise PydanticCustomError("rule", "The least comes first")
+            raise rule("The least comes first")
         return most
 
     def holds(self, value: float) -> bool:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.machine import Device
-from pipelines.model_set import Course, ModelSet, Plan, Start
+from pipelines.model_set import Course, ModelSet, Start
+from pipelines.plan import Plan
 
 if TYPE_CHECKING:
     import torch
@@ -129,3 +130,11 @@ def number_type(plan: Plan) -> "torch.dtype":
         return dtype
     able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has a class of its own for it, Apple's GPU and the processor say it in words."""
+    import torch
+
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in words)

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from errors import ChoiceError, TooMuch
-from pipelines.drawer import Drawer, Loader, Pixels, Request, check_request, quiet
+from pipelines.drawer import Drawer, Loader, Pixels, Request, check_request, out_of_memory, quiet
 from pipelines.klein import load_klein
 from pipelines.machine import WEIGHTS, Device, find_device, locate, revisions
-from pipelines.model_set import Course, ModelSet, Plan, Start
+from pipelines.model_set import Course, ModelSet, Start
+from pipelines.plan import Plan
 from pipelines.sdxl import load_sdxl
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Generator:
         self._loader = loader
         self._drawer: Drawer | None = None
         self._batch = 1
+        self._is_warming = False
         self._spared = spared
         self._cores = 0  # of all that torch would take
         # one thread for all: networks and scheduler have a state, and two at once would crash them
@@ -132,7 +134,7 @@ class Generator:
     @property
     def loaded(self) -> bool:
         """Whether a portrait could be begun at once."""
-        return self._drawer is not None
+        return self._drawer is not None and not self._is_warming
 
     def load(self) -> None:
         """Read the networks, unless they are there. Any thread may call this, any number of times.
@@ -142,18 +144,26 @@ class Generator:
         self._thread.submit(self._ready).result()
 
     def warm(self) -> None:
-        """Compile what the plan wants compiled, by drawing once: minutes, which no visitor then waits.
+        """Compile what the plan wants compiled, by drawing once: minutes, in which nothing counts as loaded.
 
-        Nothing to do for a plan without. Raises what `load` raises.
+        Nothing to do for a plan without, nor where the memory does not suffice: then smaller batches are
+        drawn, as they are. Raises what `load` raises.
         """
         self.load()
         count = self._drawer.plan.compiled if self._drawer else 0
-        if count:
-            width, height = self.model_set.canvas
-            grey = (np.full((height, width, 3), 128, np.uint8),) * count
-            scales = self.model_set.identity or 0.7, self.model_set.pose or 0.9
+        if not count:
+            return
+        width, height = self.model_set.canvas
+        grey = (np.full((height, width, 3), 128, np.uint8),) * count
+        scales = self.model_set.identity or 0.7, self.model_set.pose or 0.9
+        self._is_warming = True
+        try:
             for _ in self.draw(Request("", "", grey, (), grey, tuple(range(count)), *scales)):
                 pass
+        except TooMuch:
+            log.warning("Too little memory to draw %d portraits together: nothing is compiled.", count)
+        finally:
+            self._is_warming = False
 
     def draw(self, request: Request) -> Iterator[Event]:
         """Progress and portraits, as they come. Closing the iterator cancels within one step.
@@ -205,8 +215,10 @@ class Generator:
         drawer = self._ready()
         import torch
 
-        self._cores = self._cores or torch.get_num_threads()
-        torch.set_num_threads(max(1, self._cores - self._spared()))
+        # beside a card the room has its core; and networks are compiled for one number of threads
+        if drawer.plan.device == "cpu":
+            self._cores = self._cores or torch.get_num_threads()
+            torch.set_num_threads(max(1, self._cores - self._spared()))
         try:
             with quiet(), torch.no_grad():
                 self._portraits(_Job(self.model_set, drawer, request, course, put, stop))
@@ -215,36 +227,45 @@ class Generator:
 
     def _portraits(self, job: _Job) -> None:
         """All portraits in batches, in smaller ones when the memory does not suffice."""
-        conditions, first, seeds = None, 0, job.request.seeds
-        encoding: tuple[Cost, ...] = ()
+        first, seeds = 0, job.request.seeds
+        conditions, encoding = _encoded(job)
         while first < len(seeds):
             batch = seeds[first : first + self._batch_of(len(seeds) - first)]
             try:
-                if conditions is None:
-                    encode = partial(job.drawer.encode, job.request, job.course)
-                    conditions, cost = _measured("encode", len(seeds), encode)
-                    encoding = (cost,)
                 watcher = _Watcher(job, first, len(batch))
                 denoise = partial(job.drawer.denoise, conditions, job.course, first, batch, watcher)
                 latents, cost = _measured("denoise", len(batch), denoise)
             except RuntimeError as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
             else:
-                _hand_over(job, conditions, latents, first, (*encoding, cost))
+                _hand_over(job, conditions, latents, first, (encoding, cost))
                 first += len(batch)
                 continue
             # here, not in the clause: the error holds on to the memory of the batch that failed
-            _free_memory()
+            _free_memory(job.drawer)
             if len(batch) == 1:
                 raise TooMuch
             self._batch = len(batch) // 2
             log.warning("Out of memory with %d portraits at a time, now %d.", len(batch), self._batch)
 
     def _batch_of(self, left: int) -> int:
-        """How many of the portraits that are left to draw together: what is compiled, where it is."""
+        """How many of the portraits that are left to draw together: as many as is compiled for, if any."""
         compiled = self._drawer.plan.compiled if self._drawer else 0
         return compiled if 0 < compiled <= min(left, self._batch) else min(left, self._batch)
+
+
+def _encoded(job: _Job) -> tuple[Any, Cost]:
+    """What the request conditions the networks on; once more where the card was full. Raises `TooMuch`."""
+    encode = partial(job.drawer.encode, job.request, job.course)
+    for _ in range(2):
+        try:
+            return _measured("encode", len(job.request.seeds), encode)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+        _free_memory(job.drawer)
+    raise TooMuch
 
 
 def _hand_over(job: _Job, conditions: Any, latents: "Tensor", first: int, costs: tuple[Cost, ...]) -> None:
@@ -288,9 +309,9 @@ def _decode(drawer: Drawer, latents: "Tensor") -> list[Pixels]:
             parts = latents.split(together)
             return [image for part in parts for image in drawer.decode(part, tiled)]
         except RuntimeError as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
-        _free_memory()  # here, not in the clause: the error holds on to what it could not use
+        _free_memory(drawer)  # here, not in the clause: the error holds on to what it could not use
     raise TooMuch
 
 
@@ -323,17 +344,10 @@ class _Watcher:
         self.job.put(Progress(self.first, self.count, step, steps, shown))
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
-    """CUDA has a class of its own for it, Apple's GPU and the processor say it in words."""
+def _free_memory(drawer: Drawer) -> None:
+    """Give unused memory of the card back, so that whatever comes next finds whole pieces."""
     import torch
 
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in words)
-
-
-def _free_memory() -> None:
-    """Give unused memory of the card back, so that a smaller batch finds whole pieces."""
-    import torch
-
+    drawer.release()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -18,7 +18,8 @@ from errors import ChoiceError
 from pipelines.drawer import Pixels, Request, Watch, call, number_type, quiet
 from pipelines.loading import in_tiles
 from pipelines.machine import Device
-from pipelines.model_set import Course, Edit, ModelSet, Plan
+from pipelines.model_set import Course, Edit, ModelSet
+from pipelines.plan import Plan
 from pipelines.preview import Sketch, Steps, decoded, fitted_sketch, to_tensor
 
 if TYPE_CHECKING:
@@ -92,8 +93,6 @@ def _checked(model_set: ModelSet, plan: Plan) -> Edit:
     family, name = model_set.family, model_set.name
     if model_set.edit is None:
         raise ChoiceError(f"{name}: edit is missing. Networks of the family {family} are told what to draw.")
-    if plan.keep not in ("resident", "offload"):
-        raise ChoiceError(f"{name}: keep = {plan.keep!r}. The family {family} takes resident or offload.")
     if plan.batch > 1 or plan.compiled:
         raise ChoiceError(f"{name}: the family {family} draws one by one: batch = 1, compiled = 0.")
     if any(side % TOKEN_PX for side in model_set.canvas):

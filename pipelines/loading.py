@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.drawer import number_type, quiet
+from pipelines.drawer import number_type, out_of_memory, quiet
 from pipelines.machine import Device
-from pipelines.model_set import ModelSet, Plan
+from pipelines.model_set import ModelSet
+from pipelines.plan import Plan
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +56,7 @@ class Networks:
     device: "torch.device"  # where drawing happens
     dtype: "torch.dtype"  # what drawing computes with
     plan: Plan
+    visitors: tuple[Any, ...] = ()  # encoders that are on the card for their turn only
     identity_scale: "torch.Tensor | None" = None  # what the adapter's values are multiplied by; no dimensions
 
     def scale_identity(self, scale: float) -> None:
@@ -63,8 +65,10 @@ class Networks:
             self.identity_scale.fill_(scale)
 
     def release(self) -> None:
-        """After a drawing, or when one was cut short: free what an offloading plan left on the card."""
-        self.encoding.maybe_free_model_hooks()
+        """After a drawing, or when one was cut short: send encoders away that failed in their turn."""
+        for encoder in self.visitors:
+            if next(encoder.parameters()).device.type != "cpu":
+                encoder.to("cpu")
 
 
 def load_networks(model_set: ModelSet, folders: dict[str, Path], plan: Plan, device: Device) -> Networks:
@@ -87,14 +91,14 @@ def load_networks(model_set: ModelSet, folders: dict[str, Path], plan: Plan, dev
             _fuse_lora(pipe, folders["lora"] / model_set.parts.by_role()["lora"].files[0])
         if "identity" in folders:
             _add_identity(pipe, folders["identity"] / model_set.parts.by_role()["identity"].files[0])
-        _lay_out(pipe, plan, device)
+        visitors = _lay_out(pipe, plan, device)
         scale = _identity_scale(pipe, torch.device(device.kind), dtype) if "identity" in folders else None
         if plan.compiled:
             _compile(pipe, plan.compiled * (2 if model_set.guidance > 1 else 1))
         _scale_outside(pipe.controlnet)
         preview = _preview(folders, dtype, device)
         drawing = _without_encoders(pipe)
-    return Networks(drawing, pipe, preview, torch.device(device.kind), dtype, plan, scale)
+    return Networks(drawing, pipe, preview, torch.device(device.kind), dtype, plan, visitors, scale)
 
 
 def _encoders(model_set: ModelSet, folders: dict[str, Path], dtype: "torch.dtype") -> dict[str, Any]:
@@ -230,14 +234,19 @@ def _compile(pipe: Any, batch: int) -> None:
 
 def _for_batch(batch: int, compiled: Any, plain: Any) -> Any:
     """The compiled network for a batch of that size, until it turns out that none can be made here."""
-    from torch._dynamo.exc import TorchDynamoException
+    import torch
+    from torch._dynamo.exc import FailOnRecompileLimitHit
 
     def forward(sample: "torch.Tensor", *args: Any, **options: Any) -> Any:
         nonlocal compiled
         if len(sample) == batch and compiled is not plain:
             try:
-                return compiled(sample, *args, **options)
-            except TorchDynamoException as error:
+                # plates and noise lie in memory in two ways, each of which would be compiled for
+                one_order = sample.contiguous(memory_format=torch.channels_last)
+                return compiled(one_order, *args, **options)
+            except (RuntimeError, FailOnRecompileLimitHit) as error:  # of the compiler, or of what it made
+                if isinstance(error, RuntimeError) and out_of_memory(error):
+                    raise
                 log.warning("No compiled networks on this machine (%s): slower.", type(error).__name__)
                 compiled = plain
         return plain(sample, *args, **options)
@@ -249,7 +258,7 @@ def _scale_outside(controlnet: Any) -> None:
     """Let the ControlNet's scale be applied to what it answers, and nothing be computed where it is 0.
 
     Same picture. diffusers hands the scale in as a number, for each of which a compiler starts anew; and it
-    computes and multiplies by 0, a third of all work. The zeros take no memory.
+    computes and multiplies by 0, a third of all work.
     """
     import torch
 
@@ -263,24 +272,21 @@ def _scale_outside(controlnet: Any) -> None:
         key = (sample.shape, sample.dtype, sample.device)
         if key not in known:  # the shapes are only known to the network itself
             down, mid = compute(sample, *args, **options)
-            zero = torch.zeros((), dtype=mid.dtype, device=mid.device)
-            known[key] = ([zero.expand(one.shape) for one in down], zero.expand(mid.shape))
+            # in the same order in memory too, for which networks are compiled
+            known[key] = [torch.zeros_like(one) for one in down], torch.zeros_like(mid)
         return known[key]
 
     controlnet.forward = forward
 
 
-def _lay_out(pipe: Any, plan: Plan, device: Device) -> None:
-    """Put the networks where the plan says. After LoRA and adapter: both change modules."""
+def _lay_out(pipe: Any, plan: Plan, device: Device) -> tuple[Any, ...]:
+    """Put the networks where the plan says; those that visit. After LoRA and adapter: both change modules."""
     import torch
 
     networks = (pipe.unet, pipe.controlnet, pipe.vae)
-    if device.kind == "cuda":  # convolutions of half the numbers' size run on tensor cores in this order
+    if device.kind == "cuda" or plan.compiled:  # what 16-bit convolutions of a card run fastest in
         for network in networks:
             network.to(memory_format=torch.channels_last)
-    if plan.keep == "offload":
-        pipe.enable_model_cpu_offload(device=device.kind)
-        return
     if plan.keep == "fp8":
         for network in (pipe.unet, pipe.controlnet):
             network.enable_layerwise_casting(
@@ -289,11 +295,13 @@ def _lay_out(pipe: Any, plan: Plan, device: Device) -> None:
     if plan.keep in ("fp8", "visiting"):
         for network in networks:
             network.to(device.kind)
-        for encoder in (pipe.text_encoder, pipe.text_encoder_2, pipe.image_encoder):
-            if encoder is not None:
-                _let_visit(encoder, torch.device(device.kind))
-        return
+        encoders = (pipe.text_encoder, pipe.text_encoder_2, pipe.image_encoder)
+        visitors = tuple(encoder for encoder in encoders if encoder is not None)
+        for encoder in visitors:
+            _let_visit(encoder, torch.device(device.kind))
+        return visitors
     pipe.to(device.kind)
+    return ()
 
 
 def _let_visit(encoder: Any, device: "torch.device") -> None:

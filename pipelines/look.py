@@ -31,6 +31,11 @@ class Preset(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def rule(sentence: str) -> PydanticCustomError:
+    """A broken rule, without pydantic's `Value error,` in front."""
+    return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
+
+
 class Framing(Preset):
     """Where the head stands on the canvas."""
 
@@ -127,7 +132,7 @@ class Variation(Preset):
     @classmethod
     def _in_order(cls, pair: tuple[float, float]) -> tuple[float, float]:
         if pair[0] > pair[1]:
-            raise PydanticCustomError("rule", "The lowest comes first")
+            raise rule("The lowest comes first")
         return pair
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from errors import ChoiceError, NotDownloaded
-from pipelines.model_set import Kind, ModelSet, Part
+from pipelines.model_set import ModelSet, Part
+from pipelines.plan import Kind
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 

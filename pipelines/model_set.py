@@ -7,30 +7,23 @@ between sets are data; `generate` never asks for a name.
 """
 
 from dataclasses import dataclass
+from math import ceil, floor
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from errors import ChoiceError
 from pipelines.bounds import Bounds
-from pipelines.look import PRESETS, Framing, Preset, Sentence, read_preset, read_presets
+from pipelines.look import PRESETS, Framing, Preset, Sentence, read_preset, read_presets, rule
+from pipelines.plan import KEEPS, KIND_WORDS, Gigabytes, Kind, Plan, memory_plan
 
 MODEL_SETS = PRESETS / "model_sets"
 
 Start = Literal["noise", "plate"]
 Capability = Literal["identity", "references", "prompt", "pose"]
-Kind = Literal["cpu", "cuda", "mps"]
-Gigabytes = Annotated[float, Field(ge=0, le=2000)]
 SCHEDULERS = {"sdxl": "euler-trailing", "flux2-klein": "flow-match-euler"}  # of each family
 DIAL_TURNS = 2  # of the dial to each side of its middle
-KIND_WORDS = {"cpu": "main memory", "cuda": "GPU memory", "mps": "memory of an Apple chip"}
-
-
-def _rule(sentence: str) -> PydanticCustomError:
-    """A broken rule, without pydantic's `Value error,` in front."""
-    return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
 
 
 class Part(Preset):
@@ -51,7 +44,7 @@ class Part(Preset):
     @classmethod
     def _one_place(cls, local: str, info: ValidationInfo) -> str:
         if bool(local) == bool(info.data.get("repo")):
-            raise _rule("A part lies in a repo or in a local folder, one of the two")
+            raise rule("A part lies in a repo or in a local folder, one of the two")
         return local
 
     @property
@@ -82,35 +75,6 @@ class Parts(Preset):
         return {role: part for role in type(self).model_fields if (part := getattr(self, role)) is not None}
 
 
-class Plan(Preset):
-    """How the networks are laid out on a machine with at least so much memory."""
-
-    device: Kind
-    gigabytes: Annotated[Gigabytes, Field(description="Memory of the card, or of the machine for cpu")]
-    keep: Annotated[
-        Literal["resident", "visiting", "fp8", "offload"],
-        Field(
-            description="All networks on the card; encoders there for their turn only; that with U-Net and "
-            "ControlNet in 8 bits; every network there for its turn only"
-        ),
-    ] = "resident"
-    batch: Annotated[int, Field(ge=1, le=16, description="Portraits drawn together at most")] = 1
-    decode: Annotated[int, Field(ge=1, le=16, description="Portraits decoded together at most")] = 1
-    compiled: Annotated[
-        int, Field(ge=0, le=16, description="Batch that networks are compiled for, behind the page; 0: none")
-    ] = 0
-    dtype: Annotated[
-        Literal["float32", "float16", "bfloat16", "quick"],
-        Field(description="Numbers computed with; quick: bfloat16 on a processor made for it, else float32"),
-    ]
-
-
-def memory_plan(plans: tuple[Plan, ...], device: Kind, gigabytes: float) -> Plan | None:
-    """The plan for the largest card that this one can stand in for; None when even the smallest is larger."""
-    fitting = [plan for plan in plans if plan.device == device and plan.gigabytes <= gigabytes]
-    return max(fitting, key=lambda plan: plan.gigabytes, default=None)
-
-
 class DialEnd(Preset):
     """What a place of the dial asks for; at its ends, what the file says."""
 
@@ -137,7 +101,7 @@ class Edit(Preset):
     @classmethod
     def _says_the_look(cls, instruction: str) -> str:
         if "{prompt}" not in instruction:
-            raise _rule("An instruction says {prompt} where the look's words belong")
+            raise rule("An instruction says {prompt} where the look's words belong")
         return instruction
 
     def told(self, prompt: str, has_faces: bool) -> str:
@@ -219,7 +183,7 @@ class ModelSet(Preset):
     def _four_to_five(cls, canvas: tuple[int, int]) -> tuple[int, int]:
         width, height = canvas
         if width * 5 != height * 4 or width % 8 or height % 8 or not 64 <= width <= 2048:
-            raise _rule("A canvas is 4:5, in multiples of 8 px, 64 to 2048 px wide")
+            raise rule("A canvas is 4:5, in multiples of 8 px, 64 to 2048 px wide")
         return canvas
 
     @field_validator("scheduler")
@@ -227,7 +191,7 @@ class ModelSet(Preset):
     def _of_the_family(cls, scheduler: str, info: ValidationInfo) -> str:
         family = info.data.get("family")
         if family and scheduler != SCHEDULERS[family]:
-            raise _rule(f"Networks of the family {family} take {SCHEDULERS[family]}")
+            raise rule(f"Networks of the family {family} take {SCHEDULERS[family]}")
         return scheduler
 
     @field_validator("guidance", "steps")
@@ -235,7 +199,7 @@ class ModelSet(Preset):
     def _as_distilled(cls, value: object, info: ValidationInfo) -> object:
         wanted = {"guidance": 0.0, "steps": info.data.get("distilled")}
         if info.data.get("distilled") and value != wanted[info.field_name or ""]:
-            raise _rule(
+            raise rule(
                 f"A model distilled to {info.data['distilled']} steps takes {wanted[info.field_name or '']}"
             )
         return value
@@ -244,7 +208,7 @@ class ModelSet(Preset):
     @classmethod
     def _as_trained(cls, start: Start, info: ValidationInfo) -> Start:
         if start not in info.data.get("starts", (start,)):
-            raise _rule("A start is one of starts")
+            raise rule("A start is one of starts")
         return start
 
     @field_validator("strength")
@@ -254,10 +218,19 @@ class ModelSet(Preset):
             try:
                 _steps_run(info.data["steps"], strength, info.data.get("distilled"))
             except ChoiceError as error:
-                raise _rule(str(error).rstrip(".")) from error
+                raise rule(str(error).rstrip(".")) from error
         elif strength is not None:
-            raise _rule("Only a start from the plate has a strength")
+            raise rule("Only a start from the plate has a strength")
         return strength
+
+    @field_validator("memory")
+    @classmethod
+    def _as_the_family_can(cls, memory: tuple[Plan, ...], info: ValidationInfo) -> tuple[Plan, ...]:
+        family = info.data.get("family", "")
+        for plan in memory if family else ():
+            if plan.keep not in KEEPS[family]:
+                raise rule(f"Networks of the family {family} are kept {' or '.join(KEEPS[family])}")
+        return memory
 
     @field_validator("capabilities")
     @classmethod
@@ -266,7 +239,7 @@ class ModelSet(Preset):
         needs = (("identity", "identity"), ("identity", "image_encoder"), ("pose", "controlnet"))
         for capability, role in needs if parts else ():
             if (capability in capabilities) != bool(getattr(parts, role)):
-                raise _rule(f"The capability {capability} and the part {role} go together")
+                raise rule(f"The capability {capability} and the part {role} go together")
         return capabilities
 
     @field_validator("edit")
@@ -274,14 +247,14 @@ class ModelSet(Preset):
     def _as_listening(cls, edit: Edit | None, info: ValidationInfo) -> Edit | None:
         listens = info.data.get("capabilities")
         if listens is not None and ("references" in listens) != bool(edit):
-            raise _rule("The capability references and the key edit go together")
+            raise rule("The capability references and the key edit go together")
         return edit
 
     @field_validator("finish")
     @classmethod
     def _over_the_plate(cls, finish: str | None, info: ValidationInfo) -> str | None:
         if finish and info.data.get("starts") != ("plate",):
-            raise _rule("A finish with the plate's detail needs starts = plate alone")
+            raise rule("A finish with the plate's detail needs starts = plate alone")
         return finish
 
     def course(self, start: Start | None = None, strength: float | None = None) -> "Course":
@@ -303,19 +276,29 @@ class ModelSet(Preset):
         """Start strength and identity scale at a place of the dial, which moves what the set has of the two.
 
         `turns` is -2 (close to the sitter) to 2 (free); 0 stands for the set's own strength and `identity`,
-        the look's. A strength is of whole steps. Raises `ChoiceError` for another place, or without a dial.
+        the look's. A strength is of whole steps, and beside the middle always of others than the middle's,
+        unless that is the end itself. Raises `ChoiceError` for another place, or without a dial.
         """
         if self.dial is None or not -DIAL_TURNS <= turns <= DIAL_TURNS:
             raise ChoiceError(f"{self.name} has no place {turns} on its dial.")
         end, share = (self.dial.free if turns > 0 else self.dial.close), abs(turns) / DIAL_TURNS
-        strength, middle = None, self.identity if self.identity is not None else identity
-        if turns == 0:
-            strength = self.strength if (start or self.start) == "plate" else None
-        elif (start or self.start) == "plate" and self.strength is not None and end.strength is not None:
-            steps = self.steps * (self.strength + share * (end.strength - self.strength))
-            strength = max(1, round(steps)) / self.steps
+        own, middle = self.course(start), self.identity if self.identity is not None else identity
+        strength = own.strength
+        if turns and strength is not None and end.strength is not None:
+            last = max(1, round(self.steps * end.strength))
+            steps = own.executed_steps + share * (last - own.executed_steps)
+            strength = (floor(steps) if last < own.executed_steps else ceil(steps)) / self.steps
         scale = None if end.identity is None else round(middle + share * (end.identity - middle), 3)
         return DialEnd(strength=strength, identity=scale)
+
+    def places(self, identity: float, start: Start | None = None) -> tuple[int, ...]:
+        """The places of the dial that differ from one another, close to free; of two alike the outer one."""
+        kept: dict[tuple[float | None, float | None], int] = {}
+        for turns in (*range(-DIAL_TURNS, 0), *range(DIAL_TURNS, -1, -1)) if self.dial else ():
+            place = self.dialled(turns, identity, start)
+            if turns == 0 or (place.strength, place.identity) not in kept:
+                kept[place.strength, place.identity] = turns
+        return tuple(sorted(kept.values()))
 
     def plan(self, kind: Kind, gigabytes: float) -> Plan | None:
         """How to lay the networks out on such a machine; None when they do not fit."""

@@ -11,7 +11,8 @@ from pipelines.conditioning import Conditions, conditions_of, options_for
 from pipelines.drawer import Pixels, Request, Watch, call
 from pipelines.loading import Networks, load_networks
 from pipelines.machine import Device
-from pipelines.model_set import Course, ModelSet, Plan
+from pipelines.model_set import Course, ModelSet
+from pipelines.plan import Plan
 from pipelines.preview import Steps, decoded
 
 if TYPE_CHECKING:

@@ -57,8 +57,9 @@ from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import read_looks
 from pipelines.machine import Device, choose, revisions
-from pipelines.model_set import MODEL_SETS, ModelSet, Plan, read_model_set, read_model_sets
+from pipelines.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
 from pipelines.photo import Photo
+from pipelines.plan import Plan
 from pipelines.preview import to_pixels
 from pipelines.recognition import Recognizer
 from pipelines.studio import Studio

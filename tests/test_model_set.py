@@ -138,6 +138,19 @@ def test_every_expression_that_a_set_offers_does_something(sets: dict[str, Model
         ("mini", "rank = 0", "rank = 0\nname = 'other'", r"name = 'other'\."),
         ("mini", "rank = 0", "rank = 0\nspeed = 3", r"speed = 3\. Extra inputs are not permitted\."),
         ("mini", "batch = 8", "batch = 0", r"memory\.0\.batch = 0\."),
+        ("sdxl-lightning", "compiled = 4", "compiled = 12", r"memory\.0\.compiled = 12\. .* batch at most"),
+        (
+            "sdxl-lightning",
+            "batch = 8",
+            'keep = "visiting"\nbatch = 8',
+            r"memory\.0\.compiled = 4\. Only netw",
+        ),
+        (
+            "sdxl-lightning",
+            '"visiting"',
+            '"offload"',
+            r"memory = .* sdxl are kept resident or visiting or fp8",
+        ),
         ("sdxl-laptop", "head_height = 0.55", "head_height = 0.9", r"framing\.head_height = 0\.9\."),
     ],
 )
@@ -390,6 +403,23 @@ def test_the_dial_goes_from_close_to_free_in_whole_steps_around_the_sets_own(
         scales = [place.identity for place in places if place.identity is not None]
         assert scales == sorted(scales, reverse=True)
         assert len(scales) == (5 if "identity" in model_set.capabilities else 0)
+
+
+def test_beside_the_middle_the_dial_draws_otherwise_wherever_the_middle_is(
+    sets: dict[str, ModelSet],
+) -> None:
+    lightning = sets["realvis-lightning"]
+    for steps in range(1, 7):
+        moved = lightning.model_copy(update={"strength": steps / 8})
+        taken = [
+            moved.course("plate", moved.dialled(turns, 0.7).strength).executed_steps for turns in range(-2, 3)
+        ]
+        assert taken == sorted(taken) and taken[2] == steps and (taken[0], taken[4]) == (1, 6)
+        assert (taken[1] < steps or steps == 1) and (taken[3] > steps or steps == 6)
+    ended = lightning.model_copy(update={"strength": 0.125, "identity": 0.9})
+    assert ended.places(0.7) == (0, 1, 2)  # at its close end: there is nothing closer
+    assert lightning.model_copy(update={"strength": 0.25, "identity": 0.9}).places(0.7) == (-2, 0, 1, 2)
+    assert lightning.places(0.7) == (-2, -1, 0, 1, 2) and sets["klein"].places(0.7) == ()
 
 
 def test_the_dial_moves_the_face_alone_where_a_portrait_starts_from_noise(sets: dict[str, ModelSet]) -> None:
