@@ -16,6 +16,7 @@ from booth.programme import Showing
 from booth.quiz import Quiz
 from errors import PhotoError, VisitorError
 from pipelines.likeness import LikenessReport
+from pipelines.model_set import Start
 from pipelines.photo import Photo
 from pipelines.shot import Shot
 from pipelines.sitting import MOST_SELFIES, Order
@@ -105,6 +106,7 @@ class Visit:
     sitting: SittingId | None = None
     selfies: list[Selfie] = field(default_factory=list)
     turns: int = 0  # of the look screen's dial; 0: its middle
+    starts: dict[str, Start] = field(default_factory=dict)  # by model set, as the look screen told it
     run: Run | None = None
     made: Made | None = None
     chosen: int = 0  # which portrait is large

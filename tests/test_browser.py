@@ -30,6 +30,13 @@ from words import read_words
 pytestmark = pytest.mark.browser
 
 WORDS = read_words()
+LONGEST = WORDS.say(
+    "dial.over_and_hold",
+    n=10,
+    m=30,
+    noise=WORDS.say("dial.noise_more"),
+    hold=WORDS.say("dial.hold_less"),
+)
 MAKING_MS = 180_000  # patience on a busy machine, not a measurement
 SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844)}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
@@ -270,13 +277,25 @@ def turn_the_dial(page: Page, tap: Callable[[Locator], None]) -> None:
     """A sentence says what each place does; it is turned by finger and by arrow keys, and back."""
     usual, told = page.get_by_label(WORDS.say("dial.usual"), exact=True), page.locator(".told p")
     expect(usual).to_be_checked()
+    expect(page.locator(".dial label")).to_have_count(5)
     before = told.inner_text()
+    assert before == over(5, "usual")
     tap(page.locator(".dial label").last)
-    expect(told).to_have_text(WORDS.say("dial.photo_freest", n=12, m=20))
+    expect(told).to_have_text(over(12, "most"))
+    size = "one => [one.offsetHeight, document.body.scrollWidth, document.documentElement.scrollHeight]"
+    was = told.evaluate(size)
+    told.evaluate("(one, longest) => { one.textContent = longest; }", LONGEST)
+    assert told.evaluate(size) == was  # nor does what a set says that holds on to a face move anything
     for _ in range(2):
         page.locator(".dial :checked").press("ArrowLeft")
     expect(usual).to_be_checked()
     expect(told).to_have_text(before)
+
+
+def over(steps: int, level: str) -> str:
+    """What the dial says of the small set where it paints over the photo in so many steps."""
+    noise, stays = WORDS.say(f"dial.noise_{level}"), WORDS.say(f"dial.stays_{level}")
+    return WORDS.say("dial.over", noise=noise, stays=stays, n=steps, m=20)
 
 
 def to_the_end(page: Page, size: str, tap: Callable[[Locator], None]) -> None:

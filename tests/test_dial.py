@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 
 from booth.visit import Stage
+from commission.grid import grid_of
 from errors import NoQuota, TooMuch
 from pages.board import Board
 from pages.booth.actions import Actions
+from pages.booth.dial import dialled
 from pages.booth.screens import Screens
 from pages.desk import Desk
 from pages.host import Handlers
@@ -22,8 +25,9 @@ from pages.host.layout import Host, lay_out
 from pipelines.drawer import Request
 from pipelines.generate import Progress, Rendering
 from pipelines.look import read_looks
-from pipelines.model_set import ModelSet, read_model_sets
+from pipelines.model_set import Dial, DialEnd, ModelSet, Start, read_model_sets
 from pipelines.photo import Photo
+from pipelines.sitting import Order
 from settings import Settings
 from tests.test_booth import Painter, shown, visit_of, visitor, with_photo
 from tests.test_booth import desk as desk  # the fixture
@@ -36,7 +40,12 @@ WORDS = read_words()
 SETS = read_model_sets()
 DIALLED = [name for name, one in SETS.items() if one.dial]
 PLACES = ("-2", "-1", "0", "1", "2")
-LOOK = read_looks()["grey"].identity
+LOOKS = read_looks()
+LOOK = LOOKS["grey"].identity
+# What a word says of a figure beside the usual's: -1 lower, 1 higher.
+NOISE = {"the least": -1, "less": -1, "some": 0, "": 0, "more": 1, "the most": 1}
+HOLD = {"the loosest": -1, "a looser": -1, "some": 0, "": 0, "a firmer": 1, "the firmest": 1}
+HERE = DialEnd(strength=SETS["mini"].strength)
 FACELESS = Photo(np.full((600, 480, 3), 128, np.uint8))
 
 
@@ -79,6 +88,46 @@ def told(does: Actions, on: Screens, place: str) -> str:
     return html.unescape(does.dial_turned(place, visitor())[on.look.told])
 
 
+def stops(on: Screens) -> list[str]:
+    """The places that the page shows."""
+    return re.findall(r'name="dial" value="(-?\d)"', on.look.dial.html_template)
+
+
+def as_offered() -> list[ModelSet]:
+    """Every set that has a dial, with each setting that its commissioning may find."""
+    found = []
+    for model_set in (SETS[name] for name in DIALLED):
+        grid = grid_of(model_set, model_set.memory[0], LOOKS["grey"])
+        middles = dict.fromkeys((cell.strength, cell.identity) for cell in grid.candidates)
+        for strength, identity in middles:
+            setting = {"strength": strength, "identity": identity}
+            found.append(model_set.model_copy(update=setting))
+    return found
+
+
+def drawn_at(model_set: ModelSet, place: str, look: str, start: Start) -> tuple[int, float]:
+    """Steps, and hold on the face, of what is drawn there in that look; no hold where the set has none."""
+    order = dialled(Order(LOOKS[look], None, 1, 1), int(place), model_set, start)
+    steps = model_set.course(order.start, order.strength).executed_steps
+    usual = LOOKS[look].identity if model_set.identity is None else model_set.identity
+    scale = usual if order.identity is None else order.identity
+    return steps, scale if "identity" in model_set.capabilities else 0.0
+
+
+def said_of(sentence: str) -> tuple[str, str]:
+    """What a sentence says of its noise and of its hold; nothing of what it leaves out."""
+    noise, hold = "|".join(filter(None, NOISE)), "|".join(filter(None, HOLD))
+    found = re.search(
+        rf"with (?:({noise}) noise\b[^.:]*?)?(?: and )?(?:({hold}) hold on your face)?[.:]", sentence
+    )
+    assert found, sentence
+    return found[1] or "", found[2] or ""
+
+
+def weighed(value: float, usual: float) -> int:
+    return (value > usual) - (value < usual)
+
+
 # ---- what is drawn
 
 
@@ -115,8 +164,8 @@ def test_who_steps_in_draws_at_that_place_of_its_own_dial(desk: Desk, astronaut:
         small = Asked(mini.model_copy(update={"finish": None}))
         lent = Asked(SETS["realvis-lightning"], NoQuota())
         booth = drawing(desk, lent, small)
-        does, on = with_photo(booth, astronaut)
         booth.board.room.change(start="noise")
+        does, on = with_photo(booth, astronaut)
         updates = asked_of(booth, does, "2")
         assert shown(on, updates[-1]) == ["result"]
         assert (lent.requests[0].start, lent.requests[0].strength) == ("noise", None)
@@ -151,33 +200,86 @@ def test_each_place_says_what_this_set_does_there(desk: Desk, name: str) -> None
         asked = model_set.dialled(int(place), LOOK)
         steps = model_set.course("plate", asked.strength).executed_steps
         assert f"in {steps} of {model_set.steps} steps" in sentence
-        assert ("on to your face" in sentence) == (model_set.dial.close.identity is not None)
+        assert ("hold on your face" in sentence) == (model_set.dial.close.identity is not None)
     assert len(set(sentences.values())) == 5
 
 
+@pytest.mark.parametrize(
+    ("model_set", "start"),
+    [
+        pytest.param(one, start, id=f"{one.name}-{one.strength}-{one.identity}-{start}")
+        for one in as_offered()
+        for start in one.starts
+    ],
+)
+def test_as_commissioned_each_place_shown_draws_something_else_and_says_what(
+    desk: Desk, model_set: ModelSet, start: Start
+) -> None:
+    desk.board.room.change(start=start)
+    does, on = with_photo(drawing(desk, Asked(model_set)), FACELESS)
+    places = stops(on)
+    assert "0" in places and on.look.dial.visible
+    sentences = {place: told(does, on, place) for place in PLACES}
+    for look in LOOKS:  # what is told of the one chosen at first holds in all of them
+        drawn = {place: drawn_at(model_set, place, look, start) for place in PLACES}
+        own = {place: drawn_at(model_set, place, look, "plate") for place in places}
+        every, holds = list(own.values()), [hold for _, hold in drawn.values()]
+        assert every == sorted(set(every), key=lambda one: (one[0], -one[1]))  # pairwise others, in order
+        assert holds == sorted(holds, reverse=True)
+        for place, (steps, hold) in drawn.items():  # also of one that is not shown, and sent all the same
+            noise, held = said_of(sentences[place])
+            assert NOISE[noise] == weighed(steps, drawn["0"][0])
+            assert HOLD[held] == weighed(hold, drawn["0"][1])
+            assert bool(held) == ("identity" in model_set.capabilities)
+            assert noise != "the least" or steps == min(drawn.values())[0]
+            assert noise != "the most" or steps == max(drawn.values())[0]
+            assert held != "the loosest" or hold == min(holds)
+            assert held != "the firmest" or hold == max(holds)
+            assert (f"in {steps} of {model_set.steps} steps" in sentences[place]) == bool(noise)
+    moving = {drawn_at(model_set, place, "grey", start) for place in places}
+    assert len({sentences[place] for place in places}) == len(moving)
+
+
+def test_places_that_are_alike_are_shown_once_and_a_hidden_one_does_no_harm(
+    desk: Desk, astronaut: Photo
+) -> None:
+    model_set = SETS["mini"].model_copy(update={"strength": 0.1, "finish": None})  # the close end itself
+    painter = Asked(model_set)
+    desk = drawing(desk, painter)
+    does, on = with_photo(desk, astronaut)
+    assert stops(on) == ["0", "1", "2"]
+    assert told(does, on, "-2") == told(does, on, "0")
+    assert shown(on, asked_of(desk, does, "-2")[-1]) == ["result"]
+    asked = painter.requests[-1]
+    assert model_set.course(asked.start, asked.strength) == model_set.course()
+
+
 def test_from_noise_only_the_hold_on_the_face_is_told(desk: Desk) -> None:
-    does, on = with_photo(drawing(desk, Asked(SETS["realvis-lightning"])), FACELESS)
     desk.board.room.change(start="noise")
+    does, on = with_photo(drawing(desk, Asked(SETS["realvis-lightning"])), FACELESS)
     sentences = [told(does, on, place) for place in PLACES]
     assert len(set(sentences)) == 5
     for sentence in sentences:
-        assert "from noise instead of your photo" in sentence and "on to your face" in sentence
+        assert "from noise instead of your photo" in sentence and "hold on your face" in sentence
         assert "steps" not in sentence  # all of them, wherever the dial stands
 
 
-@pytest.mark.parametrize(("has_dial", "start"), [(False, ""), (True, "noise")])
+@pytest.mark.parametrize(
+    ("dial", "start"), [(None, ""), (SETS["mini"].dial, "noise"), (Dial(close=HERE, free=HERE), "")]
+)
 def test_where_a_dial_would_move_nothing_there_is_none(
-    desk: Desk, astronaut: Photo, has_dial: bool, start: str
+    desk: Desk, astronaut: Photo, dial: Dial | None, start: str
 ) -> None:
-    mini = SETS["mini"].model_copy(update={"starts": ("noise", "plate"), "finish": None})
-    painter = Asked(mini if has_dial else mini.model_copy(update={"dial": None}))
+    update = {"starts": ("noise", "plate"), "finish": None, "dial": dial}
+    painter = Asked(SETS["mini"].model_copy(update=update))
     desk = drawing(desk, painter)
     desk.board.room.change(start=start)
     does, on = with_photo(desk, astronaut)
+    assert on.look.dial.visible == (len(stops(on)) > 1) == (start == "noise")  # the host may go back
     look = does.go(Stage.LOOK)(visitor())
     assert not look[on.look.dial].visible and look[on.look.told] == ""
     assert shown(on, asked_of(desk, does, "0")[-1]) == ["result"]
-    if not has_dial:
+    if not dial:
         refused = asked_of(desk, does, "1")[-1]
         assert WORDS.say("error.any", id="").partition("(")[0] in refused[on.look.notice]
 
@@ -207,6 +309,7 @@ def test_a_host_has_portraits_start_from_noise_and_every_page_says_so(desk: Desk
     for start, way in (("noise", ""), ("plate", "_plate"), ("noise", "")):
         host.started(start)
         assert host.opened()[host_on.start] == start
+        does.go(Stage.LOOK)(visitor())
         making = does.begin(visitor())[on.making.words]
         updates = list(does.make("grey", "", "1", "0", visitor()))
         assert WORDS.say(f"making.title{way}") in making and WORDS.say(f"making.lead{way}") in making
@@ -215,6 +318,42 @@ def test_a_host_has_portraits_start_from_noise_and_every_page_says_so(desk: Desk
         assert (asked.start or "plate", asked.strength) == (start, None)
         made = visit_of(desk).made
         assert made and made.shows[0].items[Kind.GENERATED].start == start
+
+
+@pytest.mark.parametrize(("before", "after"), [("plate", "noise"), ("noise", "plate")])
+@pytest.mark.parametrize("steps_in", [False, True])
+def test_who_reads_a_sentence_is_drawn_as_it_says_whatever_the_host_changes(
+    desk: Desk, astronaut: Photo, before: Start, after: Start, steps_in: bool
+) -> None:
+    painter = Asked(SETS["realvis-lightning"], NoQuota() if steps_in else None)
+    other = Asked(SETS["sdxl-lightning"])
+    desk = drawing(desk, painter, other if steps_in else None)
+    desk.board.room.change(start=before)
+    does, on = with_photo(desk, astronaut)
+    for told_of, changed in ((before, after), (after, before)):
+        sentence = html.unescape(does.go(Stage.LOOK)(visitor())[on.look.told])
+        assert ("from noise instead" in sentence) == (told_of == "noise")
+        desk.board.room.change(start=changed)
+        assert told(does, on, str(visit_of(desk).turns)) == sentence
+        assert ("from noise instead" in told(does, on, "2")) == (told_of == "noise")
+        making = does.begin(visitor())[on.making.words]
+        updates = list(does.make("grey", "", "1", "2", visitor()))
+        assert shown(on, updates[-1]) == ["result"]
+        assert WORDS.say("making.title" if told_of == "noise" else "making.title_plate") in making
+        for one in (painter, other) if steps_in else (painter,):
+            asked = one.requests[-1]
+            assert (asked.start or "plate", asked.strength) == (told_of, {"plate": 0.75}.get(told_of))
+
+
+def test_who_steps_in_starts_as_it_would_itself_where_the_host_says_nothing(
+    desk: Desk, astronaut: Photo
+) -> None:
+    other = Asked(SETS["realvis-lightning"])
+    desk = drawing(desk, Asked(SETS["klein"], NoQuota()), other)
+    does, on = with_photo(desk, astronaut)
+    desk.board.room.change(start="noise")
+    assert shown(on, asked_of(desk, does, "0")[-1]) == ["result"]
+    assert (other.requests[-1].start or "plate") == "plate"
 
 
 def test_a_restart_keeps_what_portraits_start_from(desk: Desk, tmp_path: Path) -> None:

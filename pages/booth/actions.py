@@ -18,7 +18,7 @@ from booth.visit import Made, Run, Stage, Visit
 from errors import ChoiceError, NoCard, PhotoError, VisitorError
 from pages import markup
 from pages.booth.climbing import allow_show, chosen_of, visit_of, waiting
-from pages.booth.dial import MIDDLE, dialled, turns_of
+from pages.booth.dial import MIDDLE, dialled, start_of, turns_of
 from pages.booth.layout import AS_I_AM, COUNTS, MONK
 from pages.booth.screens import Screens
 from pages.booth.story import Story
@@ -161,7 +161,7 @@ class Actions:
         run.begun = True
         with self._desk.teller.telling() as told:
             visit.turns = turns_of(place)
-            order = self._order(look, expression, count, visit.turns)
+            order = self._order(look, expression, count, visit)
             with self._desk.line.place() as mine:
                 for sentence in waiting(self._desk, run, mine):
                     yield {self._on.making.steps: sentence}
@@ -317,7 +317,8 @@ class Actions:
             photos = [selfie.photo for selfie in visit.selfies]
             less = within(order, find_faces(photos, self._desk.finder), fallback.model_set)
             turns = visit.turns if fallback.model_set.dial else MIDDLE
-            less = dialled(less, turns, fallback.model_set, self._desk.start_of(fallback.model_set))
+            start = start_of(self._desk, visit, fallback.model_set)
+            less = dialled(less, turns, fallback.model_set, start)
             dropped = [say("making.plain")] if order.expression and not less.expression else []
             told = " ".join([say(lacking.key), *dropped])
             yield {self._on.making.notice: markup.status(told)}
@@ -345,7 +346,7 @@ class Actions:
         visit.go(Stage.RESULT)
         yield self._views.show(visit)
 
-    def _order(self, look: str, expression: str, count: str, turns: int) -> Order:
+    def _order(self, look: str, expression: str, count: str, visit: Visit) -> Order:
         """What the page asked for. Raises `ChoiceError` for what it does not offer."""
         desk = self._desk
         offered = desk.generator.model_set.expressions
@@ -355,7 +356,7 @@ class Actions:
             raise ChoiceError("A page asked for a look or an expression that it does not offer.")
         order = Order(chosen, mood, _number(count), secrets.randbelow(LAST_SEED))
         model_set = desk.generator.model_set
-        return dialled(order, turns, model_set, desk.start_of(model_set))
+        return dialled(order, visit.turns, model_set, start_of(desk, visit, model_set))
 
     def _questions(
         self, look: str, on_sample: bool, own: Sequence[dict[Kind, Question]]

@@ -4,11 +4,13 @@ The page sends a place as text. What it moves (how far a portrait is drawn over 
 face is held) comes from the set's own dial, and from what the host has portraits start from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
 
+from booth.visit import Visit
 from errors import ChoiceError
+from pages.desk import Desk
 from pipelines.model_set import DIAL_TURNS, ModelSet, Start
 from pipelines.sitting import Order
 
@@ -26,13 +28,15 @@ def turns_of(place: object) -> int:
     return TURNS[place]
 
 
-def moved(model_set: ModelSet, start: Start) -> Literal["photo", "face", "both", ""]:
-    """What the set's dial moves from that start: how much of the photo is left, hold on the face, or both."""
-    if model_set.dial is None:
-        return ""
-    photo = start == "plate" and model_set.dial.close.strength is not None
-    face = model_set.dial.close.identity is not None
-    return "both" if photo and face else "photo" if photo else "face" if face else ""
+def keep_starts(desk: Desk, visit: Visit) -> None:
+    """What portraits start from now is what this visitor is told, and drawn with, until told anew."""
+    sets = [one.model_set for one in (desk.generator, desk.fallback) if one]
+    visit.starts = {one.name: desk.start_of(one) for one in sets}
+
+
+def start_of(desk: Desk, visit: Visit, model_set: ModelSet) -> Start:
+    """What that set's portraits of this visitor start from, whatever the host has changed since."""
+    return visit.starts.get(model_set.name) or desk.start_of(model_set)
 
 
 def dialled(order: Order, turns: int, model_set: ModelSet, start: Start) -> Order:
@@ -47,15 +51,35 @@ def dialled(order: Order, turns: int, model_set: ModelSet, start: Start) -> Orde
     return replace(begun, strength=asked.strength, identity=asked.identity)
 
 
-def told(say: Callable[..., str], turns: int, model_set: ModelSet, start: Start) -> str:
-    """What a place of the dial does, in one sentence; none where the dial moves nothing."""
-    what = moved(model_set, start)
-    if not what:
-        return ""
-    asked = model_set.dialled(turns, 0.0, start)  # the figure for the face is not told
-    course = model_set.course(start, asked.strength)
-    key = f"dial.{what}_{PLACES[turns]}"
-    return say(key, n=course.executed_steps, m=course.requested_steps)
+def told(say: Callable[..., str], turns: int, model_set: ModelSet, start: Start, identity: float) -> str:
+    """What a place of the dial does beside the usual, in one sentence; none where the dial moves nothing.
+
+    `identity` is the look's. Where the place moves one thing only, the sentence says the usual of the other.
+    """
+    if any(len(model_set.places(identity, one)) < 2 for one in (None, start)):
+        return ""  # None: from its own start, of which the page shows the places
+    every = {one: model_set.dialled(one, identity, start) for one in PLACES}
+    courses = {one: model_set.course(start, place.strength) for one, place in every.items()}
+    noise = _level({one: course.executed_steps for one, course in courses.items()}, turns)
+    scales = {one: place.identity for one, place in every.items() if place.identity is not None}
+    words = {
+        "noise": say(f"dial.noise_{noise}"),
+        "stays": say(f"dial.stays_{noise}"),
+        "hold": say(f"dial.hold_{_level(scales, turns)}"),
+    }
+    key = "from_noise" if start == "noise" else "over_and_hold" if scales else "over"
+    course = courses[turns]
+    return say(f"dial.{key}", n=course.executed_steps, m=course.requested_steps, **words)
+
+
+def _level(figures: Mapping[int, float], turns: int) -> Literal["least", "less", "usual", "more", "most"]:
+    """How a place's figure stands to the middle's and to those of all other places."""
+    own, usual = figures.get(turns), figures.get(MIDDLE)
+    if own is None or usual is None or own == usual:
+        return "usual"
+    if own < usual:
+        return "least" if own == min(figures.values()) else "less"
+    return "most" if own == max(figures.values()) else "more"
 
 
 def making_words(say: Callable[..., str], model_set: ModelSet, start: Start) -> tuple[str, str]:

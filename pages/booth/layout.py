@@ -128,7 +128,8 @@ class Layout:
                 expression = choice("expression", say("look.expression"), self._moods(), AS_I_AM, "seg")
                 counts = [Option(str(n), str(n)) for n in COUNTS]
                 count = choice("count", say("look.count"), counts, str(COUNTS[-1]), "seg")
-                dial = choice("dial", say("dial.title"), self._places(), str(MIDDLE), "dial")
+                places = self._places()
+                dial = choice("dial", say("dial.title"), places, str(MIDDLE), "dial", len(places) > 1)
                 told = _html("", "told")
                 notice = _html("")
                 go = _button(say("look.go", n=COUNTS[-1]), "go")
@@ -295,7 +296,10 @@ class Layout:
         return [Option(AS_I_AM, self._say("look.as_i_am")), *moods]
 
     def _places(self) -> list[Option]:
-        return [Option(str(turns), self._say(f"dial.{name}")) for turns, name in PLACES.items()]
+        """Of the dial: those that differ, of the set as it was commissioned."""
+        desk = self._desk
+        places = desk.generator.model_set.places(desk.looks[default_look(desk)].identity)
+        return [Option(str(turns), self._say(f"dial.{PLACES[turns]}")) for turns in places]
 
 
 def default_look(desk: Desk) -> str:

@@ -10,8 +10,8 @@ from booth.quiz import Asked, Score
 from booth.visit import Climb, Made, Stage, Visit
 from errors import PhotoError
 from pages import markup
-from pages.booth.dial import making_words, told
-from pages.booth.layout import AS_I_AM
+from pages.booth.dial import keep_starts, making_words, start_of, told
+from pages.booth.layout import AS_I_AM, default_look
 from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
 from pages.components.consent import TICKED, UNTICKED
@@ -66,6 +66,7 @@ class Views:
         )
         beyond = self._beyond(visit)
         shown: Update = {self._on.look.runs: markup.note(runs) + markup.without("expression", beyond)}
+        keep_starts(self._desk, visit)  # only here: what is read on this screen stays true while it is
         place = self.place(visit)
         shown |= {
             self._on.look.dial: gr.HTML(str(visit.turns), visible=bool(place)),
@@ -75,13 +76,14 @@ class Views:
 
     def place(self, visit: Visit) -> str:
         """What the place of the visitor's dial does; nothing where there is no dial."""
-        model_set = self._desk.generator.model_set
-        sentence = told(self._say, visit.turns, model_set, self._desk.start_of(model_set))
+        desk, model_set = self._desk, self._desk.generator.model_set
+        identity = desk.looks[default_look(desk)].identity
+        sentence = told(self._say, visit.turns, model_set, start_of(desk, visit, model_set), identity)
         return markup.status(sentence) if sentence else ""
 
-    def _making(self, _: Visit) -> Update:
+    def _making(self, visit: Visit) -> Update:
         model_set = self._desk.generator.model_set
-        words = making_words(self._say, model_set, self._desk.start_of(model_set))
+        words = making_words(self._say, model_set, start_of(self._desk, visit, model_set))
         return {self._on.making.words: markup.heading(*words)}
 
     def _beyond(self, visit: Visit) -> list[str]:

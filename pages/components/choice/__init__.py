@@ -35,9 +35,10 @@ def choice(
     kind: Literal["frames", "seg", "swatches", "dial"],
     visible: bool = True,
 ) -> gr.HTML:
-    """The component. `name` must be its own on the page; a dial has five options, the usual in the middle."""
+    """The component. `name` must be its own on the page; the names of a dial's -1 and 1 are not shown."""
     inside = "".join(_option(name, option, kind) for option in options)
-    template = f'<fieldset class="{kind}"><legend>{escape(legend)}</legend><div>{inside}</div></fieldset>'
+    line = f'<div style="--stops:{len(options)}">' if kind == "dial" else "<div>"
+    template = f'<fieldset class="{kind}"><legend>{escape(legend)}</legend>{line}{inside}</div></fieldset>'
     return gr.HTML(
         chosen,
         html_template=literal(template),
