@@ -293,11 +293,12 @@ class ModelSet(Preset):
 
     def places(self, identity: float, start: Start | None = None) -> tuple[int, ...]:
         """The places of the dial that differ from one another, close to free; of two alike the outer one."""
-        kept: dict[tuple[float | None, float | None], int] = {}
+        kept: dict[tuple[int, float | None], int] = {}
         for turns in (*range(-DIAL_TURNS, 0), *range(DIAL_TURNS, -1, -1)) if self.dial else ():
             place = self.dialled(turns, identity, start)
-            if turns == 0 or (place.strength, place.identity) not in kept:
-                kept[place.strength, place.identity] = turns
+            drawn = self.course(start, place.strength).executed_steps, place.identity
+            if turns == 0 or drawn not in kept:
+                kept[drawn] = turns
         return tuple(sorted(kept.values()))
 
     def plan(self, kind: Kind, gigabytes: float) -> Plan | None:

@@ -419,6 +419,10 @@ def test_beside_the_middle_the_dial_draws_otherwise_wherever_the_middle_is(
     ended = lightning.model_copy(update={"strength": 0.125, "identity": 0.9})
     assert ended.places(0.7) == (0, 1, 2)  # at its close end: there is nothing closer
     assert lightning.model_copy(update={"strength": 0.25, "identity": 0.9}).places(0.7) == (-2, 0, 1, 2)
+    quality = sets["sdxl-quality"].model_copy(
+        update={"strength": 0.76, "identity": 0.4}
+    )  # 22 steps, as its end
+    assert quality.places(0.7) == (-2, -1, 0)
     assert lightning.places(0.7) == (-2, -1, 0, 1, 2) and sets["klein"].places(0.7) == ()
 
 
