@@ -7,7 +7,6 @@ between sets are data; `generate` never asks for a name.
 """
 
 from dataclasses import dataclass
-from math import ceil, floor
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -286,8 +285,10 @@ class ModelSet(Preset):
         strength = own.strength
         if turns and strength is not None and end.strength is not None:
             last = max(1, round(self.steps * end.strength))
-            steps = own.executed_steps + share * (last - own.executed_steps)
-            strength = (floor(steps) if last < own.executed_steps else ceil(steps)) / self.steps
+            steps = round(own.executed_steps + share * (last - own.executed_steps))
+            if steps == own.executed_steps != last:  # no place for another between: then the end's side
+                steps += 1 if last > steps else -1
+            strength = steps / self.steps
         scale = None if end.identity is None else round(middle + share * (end.identity - middle), 3)
         return DialEnd(strength=strength, identity=scale)
 
