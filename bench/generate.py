@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipelines.drawer import Drawer, Pixels, Request
+from pipelines.drawer import Drawer, Pixels, Request, wait_for_device
 from pipelines.generate import Generator, Rendering, load_drawer
 from pipelines.loading import Networks
 from pipelines.machine import WEIGHTS, Device, choose, find_device
@@ -235,7 +235,7 @@ def _stages(generator: Generator, networks: Networks, request: Request) -> dict[
     with ExitStack() as stack:
         for stage, parts in modules.items():
             for module in filter(None, parts):
-                stack.enter_context(_timed(module, stage, spent, networks.device))
+                stack.enter_context(_timed(module, stage, spent))
         began = time.perf_counter()
         portraits(generator, request)
         whole = time.perf_counter() - began
@@ -243,16 +243,11 @@ def _stages(generator: Generator, networks: Networks, request: Request) -> dict[
 
 
 @contextmanager
-def _timed(
-    module: torch.nn.Module, stage: str, spent: dict[str, float], device: torch.device
-) -> Iterator[None]:
+def _timed(module: torch.nn.Module, stage: str, spent: dict[str, float]) -> Iterator[None]:
     began = [0.0]
 
     def settle() -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        elif device.type == "mps":
-            torch.mps.synchronize()
+        wait_for_device()
         return time.perf_counter()
 
     def before(*_: object) -> None:

@@ -165,7 +165,7 @@ def _cell_value(check: Check) -> str:
     if check.name == "face":
         told = "–" if check.value is None else f"{100 * check.value:.0f} %"
     else:
-        told = _number(check.value, 3 if check.name == "pose" else 2)
+        told = _value(check.name, check.value)
     return f'<td class="n">{told if check.holds else f"<span class=off>{told}</span>"}</td>'
 
 
@@ -174,7 +174,7 @@ def _noise(found: list[dict[str, Any]]) -> str:
         return ""
     rows = "".join(
         f'<tr><th scope="row">{escape(one["cell"])}</th>'
-        + "".join(f'<td class="n">{_number(one[name], 3 if name == "pose" else 2)}</td>' for name in COLUMNS)
+        + "".join(f'<td class="n">{_value(name, one[name])}</td>' for name in COLUMNS)
         + "</tr>"
         for one in found
     )
@@ -255,6 +255,11 @@ def _table(heads: Iterable[str], rows: str, numbers: bool = False, kind: str = "
 def _sign(holds: bool) -> str:
     drawn, word = (YES, "holds") if holds else (NO, "misses")
     return f'<span class="sign"><svg viewBox="0 0 16 16" aria-hidden="true">{drawn}</svg>{word}</span>'
+
+
+def _value(name: str, value: float | None) -> str:
+    """What was found, to as many places as tell two settings apart."""
+    return _number(value, 3 if name == "pose" else 2)
 
 
 def _number(value: float | None, places: int = 2) -> str:

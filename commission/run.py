@@ -25,9 +25,10 @@ from pipelines.face import Face, FaceFinder, require_good
 from pipelines.generate import Generator, Rendering
 from pipelines.likeness import Subject
 from pipelines.look import Look, read_looks
-from pipelines.photo import Photo, open_photo
+from pipelines.photo import open_photo
 from pipelines.provenance import Kind, mark
 from pipelines.recognition import Recognizer
+from pipelines.samples import sample
 from pipelines.sitting import Order, Portrait, Setup, compared_with, finish, request_for, set_up
 from pipelines.studio import Studio
 from pipelines.verdict import Pixels
@@ -82,12 +83,8 @@ class Findings:
 
 def example_faces(finder: FaceFinder) -> list[Sitter]:
     """Eileen Collins (NASA) and Grace Hopper (US Navy), public domain: pictures that our packages carry."""
-    import matplotlib
-    from skimage.data import astronaut
-
-    hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    photos = {"Eileen Collins": Photo(np.ascontiguousarray(astronaut())), "Grace Hopper": open_photo(hopper)}
-    return [Sitter(name, require_good(finder.find(photo)), shown=True) for name, photo in photos.items()]
+    names = {"Eileen Collins": "astronaut", "Grace Hopper": "hopper"}
+    return [Sitter(name, require_good(finder.find(sample(one))), shown=True) for name, one in names.items()]
 
 
 def own_photos(photos: Photos, finder: FaceFinder, words: Words) -> list[Sitter]:

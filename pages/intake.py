@@ -16,11 +16,11 @@ from starlette.routing import Route
 
 from booth.visit import Visit, Visits
 from errors import VisitorError
-from pages.samples import SAMPLES, sample
 from pages.telling import Teller, refusal
 from pipelines.exhibit import fitted
 from pipelines.face import Face, FaceFinder, require_good
 from pipelines.photo import MAX_BYTES, Photo, read_photo
+from pipelines.samples import SAMPLES, sample
 from words import Words
 
 AT_ONCE = 2  # photos decoded at the same time; a large one takes about 150 MB meanwhile

@@ -17,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pages.samples import sample
 from pipelines.exhibit import fitted
 from pipelines.face import FaceFinder
 from pipelines.generate import Generator
 from pipelines.look import Look
 from pipelines.pose import framing_matrix, seen
+from pipelines.samples import sample
 from pipelines.sitting import Order, PortraitReady, sit
 from pipelines.studio import Studio, plate
 

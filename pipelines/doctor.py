@@ -20,7 +20,7 @@ from pipelines.generate import Generator, Rendering
 from pipelines.look import read_looks
 from pipelines.machine import find_device, locate
 from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
+from pipelines.samples import sample
 from pipelines.sitting import Order, Portrait, Setup, finish, request_for, set_up
 from pipelines.studio import Studio
 from settings import Settings
@@ -108,12 +108,10 @@ def draw_one(generator: Generator, sitter: Sitter, pose: float | None, identity:
 
 
 def example(generator: Generator) -> Sitter:
-    """Eileen Collins (NASA, public domain): the picture that scikit-image carries."""
-    from skimage.data import astronaut
-
+    """Eileen Collins (NASA, public domain)."""
     order, model_set = Order(read_looks()[LOOK], variations=1), generator.model_set
     with FaceFinder() as finder, Studio() as studio:
-        face = finder.find(Photo(np.ascontiguousarray(astronaut())))
+        face = finder.find(sample("astronaut"))
         (shot,) = order.shots(model_set)
         return Sitter(face, set_up(studio.cut_out(face), order, shot, model_set))
 

@@ -132,6 +132,16 @@ def number_type(plan: Plan) -> "torch.dtype":
     return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
 
 
+def wait_for_device() -> None:
+    """A GPU answers before it is done: wait, so that seconds are true."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    elif torch.backends.mps.is_available():
+        torch.mps.synchronize()
+
+
 def out_of_memory(error: RuntimeError) -> bool:
     """CUDA has a class of its own for it, Apple's GPU and the processor say it in words."""
     import torch

@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from errors import ChoiceError, TooMuch
-from pipelines.drawer import Drawer, Loader, Pixels, Request, check_request, out_of_memory, quiet
+from pipelines.drawer import (
+    Drawer,
+    Loader,
+    Pixels,
+    Request,
+    check_request,
+    out_of_memory,
+    quiet,
+    wait_for_device,
+)
 from pipelines.klein import load_klein
 from pipelines.machine import WEIGHTS, Device, find_device, locate, revisions
 from pipelines.model_set import Course, ModelSet, Start
@@ -155,10 +164,9 @@ class Generator:
             return
         width, height = self.model_set.canvas
         grey = (np.full((height, width, 3), 128, np.uint8),) * count
-        scales = self.model_set.identity or 0.7, self.model_set.pose or 0.9
         self._is_warming = True
         try:
-            for _ in self.draw(Request("", "", grey, (), grey, tuple(range(count)), *scales)):
+            for _ in self.draw(Request("", "", grey, (), grey, tuple(range(count)), identity=1.0, pose=1.0)):
                 pass
         except TooMuch:
             log.warning("Too little memory to draw %d portraits together: nothing is compiled.", count)
@@ -324,8 +332,7 @@ def _measured(stage: Stage, portraits: int, work: Callable[[], T]) -> tuple[T, C
         torch.cuda.reset_peak_memory_stats()
     began = time.perf_counter()
     result = work()
-    if card:
-        torch.cuda.synchronize()  # a GPU answers before it is done
+    wait_for_device()
     seconds = time.perf_counter() - began
     return result, Cost(stage, portraits, seconds, torch.cuda.max_memory_allocated() / 1e9 if card else None)
 

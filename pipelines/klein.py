@@ -135,7 +135,6 @@ class Klein:
             callback_on_step_end=Steps(conditions.sketch, noise.flatten(2).transpose(1, 2), watch),
             output_type="latent",
         ).images
-        latents[0, 0, 0, 0].item()  # a GPU answers before it is done: wait, so that the seconds are true
         return latents
 
     def decode(self, latents: "Tensor", tiled: bool = False) -> list[Pixels]:

@@ -54,7 +54,6 @@ class Sdxl:
             callback_on_step_end=Steps(conditions.sketch, noisy, watch),
             output_type="latent",
         ).images
-        latents[0, 0, 0, 0].item()  # a GPU answers before it is done: wait, so that the seconds are true
         return latents
 
     def decode(self, latents: "Tensor", tiled: bool = False) -> list[Pixels]:

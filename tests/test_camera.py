@@ -28,11 +28,11 @@ from pages.components.camera import camera
 from pages.gate import COOKIE, Gate
 from pages.intake import Intake
 from pages.pictures import picture_routes
-from pages.samples import SAMPLES, sample
 from pages.telling import Teller
 from pages.theme import HEAD, style_routes, theme
 from pipelines.face import FaceFinder
 from pipelines.photo import MAX_BYTES
+from pipelines.samples import SAMPLES, sample
 from pipelines.sitting import MOST_SELFIES
 from tests.hostile import card, encoded
 from tests.serving import is_failure

@@ -28,6 +28,7 @@ from pipelines.photo import Photo
 from pipelines.plan import Plan
 from pipelines.preview import fitted_sketch, heading, to_pixels, to_tensor
 from pipelines.reference import reference
+from tests.drawing import difference, other_face, portrait, portraits
 from tests.hub import build_hub, build_local
 
 CANVAS = (128, 160)  # the real canvases would take minutes
@@ -104,20 +105,6 @@ def request_of(astronaut: Photo, hopper: Photo) -> Callable[..., Request]:
 RequestOf = Callable[..., Request]
 
 
-def portraits(generator: Generator, request: Request) -> list[Rendering]:
-    return [event for event in generator.draw(request) if isinstance(event, Rendering)]
-
-
-def portrait(generator: Generator, request: Request) -> Pixels:
-    (rendering,) = portraits(generator, request)
-    return rendering.image
-
-
-def difference(a: Pixels, b: Pixels) -> int:
-    """Largest difference of any channel of any pixel, 0..255."""
-    return int(np.abs(a.astype(int) - b).max())
-
-
 @pytest.mark.parametrize("name", SETS)
 def test_every_shipped_set_loads_its_own_files_and_draws(
     name: str, make: Make, request_of: RequestOf
@@ -140,12 +127,6 @@ def other_pose() -> Pixels:
     pose = np.zeros((CANVAS[1], CANVAS[0], 3), np.uint8)
     cv2.line(pose, (100, 120), (20, 40), (0, 85, 255), 6)
     return pose
-
-
-def other_face(request: Request, index: int) -> tuple[Pixels, ...]:
-    faces = list(request.references)
-    faces[index] = np.invert(faces[index])
-    return tuple(faces)
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 from booth.album import Album
 from booth.visit import Visit, Visits
 from pages.intake import Intake
-from pages.samples import SAMPLES, sample
 from pages.telling import Teller
 from pipelines.face import FaceFinder
 from pipelines.photo import MAX_BYTES
+from pipelines.samples import SAMPLES, sample
 from tests.hostile import REFUSED, card, encoded
 from words import read_words
 

@@ -36,6 +36,7 @@ from pipelines.sdxl import Sdxl
 from pipelines.signing import Signer, drawn_from
 from pipelines.sitting import Done, Event, Order, PoseReady, sit
 from pipelines.studio import Studio
+from tests.drawing import difference, other_face, portrait, portraits
 from tests.hub import build_hub, build_local
 from words import read_words
 
@@ -141,26 +142,6 @@ def request_of(astronaut: Photo, hopper: Photo) -> RequestOf:
         return dataclasses.replace(plain, **same | changes)
 
     return change
-
-
-def portraits(generator: Generator, request: Request) -> list[Rendering]:
-    return [event for event in generator.draw(request) if isinstance(event, Rendering)]
-
-
-def portrait(generator: Generator, request: Request) -> Pixels:
-    (rendering,) = portraits(generator, request)
-    return rendering.image
-
-
-def difference(a: Pixels, b: Pixels) -> int:
-    """Largest difference of any channel of any pixel, 0..255."""
-    return int(np.abs(a.astype(int) - b).max())
-
-
-def other_face(request: Request, index: int) -> tuple[Pixels, ...]:
-    faces = list(request.references)
-    faces[index] = np.invert(faces[index])
-    return tuple(faces)
 
 
 def test_it_draws_every_portrait_from_noise_in_all_its_steps(klein: Generator, request_of: RequestOf) -> None:

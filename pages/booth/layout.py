@@ -30,8 +30,8 @@ from pages.components.consent import consent, tick
 from pages.components.portraits import portraits
 from pages.components.wipe import wipe
 from pages.desk import Desk
-from pages.samples import SAMPLES
 from pipelines.ladder import has_dial
+from pipelines.samples import SAMPLES
 from pipelines.sitting import MOST_SELFIES
 from votes.schema import Kind
 
