@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from booth.album import Album
     from booth.deck import Deck
     from pages.board import Board
-    from pages.desk import Desk
-    from pages.door import Door
-    from pipelines.generate import Generator
-    from pipelines.signing import Signer
+    from pages.guards.host_key import HostKey
+    from pipelines.draw.generate import Generator
+    from pipelines.marks.signing import Signer
+    from services import Services
     from votes.store import Store
 
 # Before gradio is imported, which reads it then. Pages import gradio, so functions import pages.
@@ -48,7 +48,7 @@ def main(weights: Path | None = None) -> int:
     try:
         require_opencv()
         settings = read_settings()
-        serve(settings, build_desk(settings, read_words(), weights))
+        serve(settings, build_services(settings, read_words(), weights))
     except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -68,29 +68,29 @@ def require_opencv() -> None:
         ) from error
 
 
-def serve(settings: Settings, desk: "Desk") -> None:
+def serve(settings: Settings, services: "Services") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
     from booth.visit import MOST_VISITS
-    from pages.booth import booth_page
+    from pages.booth.page import booth_page
 
-    page = booth_page(desk)
+    page = booth_page(services)
     page.queue(max_size=MOST_VISITS)  # on ZeroGPU Gradio would let one event wait and refuse the next
     try:
-        page.launch(**launch_arguments(desk, settings, page), prevent_thread_lock=True)
+        page.launch(**launch_arguments(services, settings, page), prevent_thread_lock=True)
         LOG.info("Face Value is at %s, the stage at %sstage", page.local_url, page.local_url)
-        desk.warmup.start()
-        desk.visits.watch()
+        services.warmup.start()
+        services.visits.watch()
         page.block_thread()
     except OSError as error:
         raise OperatorError(f"FACE_VALUE_PORT = {settings.port}: this port cannot be opened.") from error
     finally:
-        desk.visits.close()
-        desk.studio.close()
-        desk.finder.close()
-        desk.store.close()
+        services.visits.close()
+        services.studio.close()
+        services.finder.close()
+        services.store.close()
 
 
-def build_desk(settings: Settings, words: Words, weights: Path | None = None) -> "Desk":
+def build_services(settings: Settings, words: Words, weights: Path | None = None) -> "Services":
     """Every service of the page; nothing heavy is loaded yet. `weights` holds the bundled sets.
 
     Raises `OperatorError`.
@@ -99,15 +99,15 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     from booth.deck import read_deck
     from booth.line import Line
     from booth.visit import Visits
-    from pages.desk import Desk
+    from pages.guards.errors_shown import ErrorsShown
     from pages.look_pictures import LookPictures
-    from pages.telling import Teller
     from pages.warmup import Warmup
-    from pipelines.face import FaceFinder
+    from pipelines.draw.pose_map import mesh_detector
     from pipelines.look import read_expressions, read_looks
-    from pipelines.pose import mesh_detector
-    from pipelines.recognition import Recognizer
-    from pipelines.studio import Studio
+    from pipelines.measure.recognition import Recognizer
+    from pipelines.plate.studio import Studio
+    from pipelines.selfie.face import FaceFinder
+    from services import Services
     from votes.store import Store
 
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
@@ -115,10 +115,10 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
     store = Store(settings.database_url)
     board = board_of(settings, store, deck, album)
     generator, fallback, why = generators(settings, weights, lambda: int(board.is_asked))
-    finder, studio, looks, teller = FaceFinder(), Studio(), read_looks(), Teller(words)
+    finder, studio, looks, errors_shown = FaceFinder(), Studio(), read_looks(), ErrorsShown(words)
     pictures = LookPictures(looks, finder, studio, fallback or generator)  # which borrows no GPU
     signer = signer_of(settings)
-    return Desk(
+    return Services(
         words=words,
         hosted=settings.hosted,
         looks=looks,
@@ -136,14 +136,14 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
         visits=Visits(album, settings.retention_minutes),
         line=Line(),
         recognizer=Recognizer(settings.recognition == "on"),
-        teller=teller,
+        errors_shown=errors_shown,
         warmup=Warmup(
             [signer.load, pictures.draw, generator.load, mesh_detector, generator.warm],
-            teller,
+            errors_shown,
             [pictures.draw_welcome, settle],
         ),
         board=board,
-        door=door_of(settings),
+        host_key=host_key_of(settings),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
         signs_in=settings.signs_in and fallback is not None,
@@ -152,7 +152,7 @@ def build_desk(settings: Settings, words: Words, weights: Path | None = None) ->
 
 def board_of(settings: Settings, store: "Store", deck: "Deck", album: "Album") -> "Board":
     """What the room is asked about, and where it is."""
-    from booth.programme import Programme
+    from booth.catalogue import Programme
     from pages.board import Board
     from votes.room import Room
 
@@ -162,19 +162,19 @@ def board_of(settings: Settings, store: "Store", deck: "Deck", album: "Album") -
 
 def signer_of(settings: Settings) -> "Signer":
     """Signs pictures for this booth. Raises `OperatorError` for an operator's key that will not do."""
-    from pipelines.signing import Signer
+    from pipelines.marks.signing import Signer
 
     return Signer(settings.data, settings.signing_certificate, settings.signing_key)
 
 
-def door_of(settings: Settings) -> "Door":
+def host_key_of(settings: Settings) -> "HostKey":
     """Opens for the host's key, which is shown once where it is new. Raises `OperatorError`."""
-    from pages.door import Door, host_key
+    from pages.guards.host_key import HostKey, host_key
 
     key, is_new = host_key(settings)
     if is_new:
         sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
-    return Door(key, settings.hosted)
+    return HostKey(key, settings.hosted)
 
 
 def settle() -> None:
@@ -194,10 +194,10 @@ def generators(
     `spared` is how many cores the room needs now: with all of them drawing, a vote takes three times as long.
     """
     from commission.record import choose_commissioned
-    from pipelines.borrowed import Borrowed, zero_gpu
-    from pipelines.generate import Generator
-    from pipelines.machine import WEIGHTS
-    from pipelines.model_set import read_model_sets
+    from pipelines.draw.generate import Generator
+    from pipelines.draw.machine import WEIGHTS
+    from pipelines.draw.model_set import read_model_sets
+    from pipelines.draw.zero_gpu import Borrowed, zero_gpu
 
     lend = zero_gpu()  # before a set is chosen, which asks torch about a GPU
     sets, weights = read_model_sets(), weights or WEIGHTS
@@ -214,21 +214,21 @@ def generators(
     return borrowed, small, why
 
 
-def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[str, Any]:
+def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -> dict[str, Any]:
     """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
     from booth.visit import MOST_VISITS
-    from pages.host import host_page
     from pages.host.login import PAGE
+    from pages.host.page import host_page
     from pages.theme import HEAD, theme
 
-    host = host_page(desk)
+    host = host_page(services)
     mounted = mount(host, PAGE)
     return {
         "server_name": settings.address,
         "server_port": settings.port,
         "app_kwargs": {
-            "routes": [*plain_routes(desk), *mounted.router.routes],  # looked through in this order
-            "middleware": middleware(desk, settings, {"": page, PAGE: host}),
+            "routes": [*plain_routes(services), *mounted.router.routes],  # looked through in this order
+            "middleware": middleware(services, settings, {"": page, PAGE: host}),
             "lifespan": mounted.router.lifespan_context,
             "openapi_url": None,
             "docs_url": None,
@@ -253,45 +253,45 @@ def launch_arguments(desk: "Desk", settings: Settings, page: "Blocks") -> dict[s
     }
 
 
-def plain_routes(desk: "Desk") -> "list[BaseRoute]":
+def plain_routes(services: "Services") -> "list[BaseRoute]":
     """Everything that is no page of Gradio's."""
-    from pages.host.commands import Commands
+    from pages.booth.pictures import picture_routes
+    from pages.booth.uploads import Intake
+    from pages.host.routes import Commands
     from pages.host.wall import wall_routes
-    from pages.intake import Intake
-    from pages.phone import Phones
-    from pages.pictures import picture_routes
-    from pages.stage import Stage
+    from pages.phone.routes import Phones
+    from pages.stage.routes import Stage
     from pages.theme import style_routes
-    from pages.verify import Checks
+    from pages.verify.routes import Checks
     from pages.warmup import health_route
 
     return [
-        *Phones(desk).routes(),
-        *Stage(desk).routes(),
-        *Commands(desk).routes(),
-        *wall_routes(desk.board.programme, desk.words),
-        *Intake(desk.visits, desk.finder, desk.teller, desk.words).routes(),
-        *picture_routes(desk.album, desk.visits, desk.words),
-        *Checks(desk.signer, desk.words, desk.teller).routes(),
+        *Phones(services).routes(),
+        *Stage(services).routes(),
+        *Commands(services).routes(),
+        *wall_routes(services.board.programme, services.words),
+        *Intake(services.visits, services.finder, services.errors_shown, services.words).routes(),
+        *picture_routes(services.album, services.visits, services.words),
+        *Checks(services.signer, services.words, services.errors_shown).routes(),
         *style_routes(),
-        desk.pictures.route(),
-        health_route(desk.warmup, desk.store, desk.generator.model_set.name, version()),
+        services.pictures.route(),
+        health_route(services.warmup, services.store, services.generator.model_set.name, version()),
     ]
 
 
-def middleware(desk: "Desk", settings: Settings, pages: "dict[str, Blocks]") -> "list[Middleware]":
+def middleware(services: "Services", settings: Settings, pages: "dict[str, Blocks]") -> "list[Middleware]":
     """What every request passes, outermost first."""
     from starlette.middleware import Middleware
 
-    from pages.events import Events
-    from pages.gate import Gate
-    from pages.host.login import Doorkeeper
+    from pages.guards.events import Events
+    from pages.guards.gate import Gate
+    from pages.host.login import HostsOnly
 
-    refused = desk.say("visit.refused")
+    refused = services.say("visit.refused")
     return [
-        Middleware(Gate, settings.hosted, settings.public_url, refused, desk.signs_in),
-        Middleware(Doorkeeper, desk.door, desk.words),
-        Middleware(Events, pages, desk.teller, refused),
+        Middleware(Gate, settings.hosted, settings.public_url, refused, services.signs_in),
+        Middleware(HostsOnly, services.host_key, services.words),
+        Middleware(Events, pages, services.errors_shown, refused),
     ]
 
 

@@ -13,23 +13,25 @@ from pathlib import Path
 
 import app
 from bench.sitting import selfie
-from pages.desk import Desk
 from pipelines.sitting import Order, sit
+from services import Services
 from settings import read_settings
 from words import read_words
 
 DRAW, DRAWN = "draw", "drawn"
 
 
-def draw(desk: Desk, folder: Path) -> None:
+def draw(services: Services, folder: Path) -> None:
     """One sitting after the other, on the booth's own services."""
     photo = selfie()
     while True:
-        if desk.warmup.state != "ready" or not (folder / DRAW).exists():
+        if services.warmup.state != "ready" or not (folder / DRAW).exists():
             time.sleep(0.05)
             continue
         began = time.monotonic()
-        for _ in sit([photo], Order(desk.looks["grey"]), desk.finder, desk.studio, desk.generator):
+        for _ in sit(
+            [photo], Order(services.looks["grey"]), services.finder, services.studio, services.generator
+        ):
             pass
         with (folder / DRAWN).open("a", encoding="ascii") as file:
             file.write(f"{time.monotonic() - began:.2f}\n")
@@ -39,9 +41,9 @@ def main() -> None:
     """Serve until killed."""
     sys.setswitchinterval(app.SWITCH_S)
     settings = read_settings()
-    desk = app.build_desk(settings, read_words())
-    threading.Thread(target=draw, args=(desk, settings.data), daemon=True).start()
-    app.serve(settings, desk)
+    services = app.build_services(settings, read_words())
+    threading.Thread(target=draw, args=(services, settings.data), daemon=True).start()
+    app.serve(settings, services)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.face import LONGEST, FaceFinder, quiet
-from pipelines.photo import Photo, open_photo
-from pipelines.verdict import Pixels, window
+from pipelines.selfie.check import Pixels, window
+from pipelines.selfie.face import LONGEST, FaceFinder, quiet
+from pipelines.selfie.photo import Photo, open_photo
 
 REPEATS = 30
 

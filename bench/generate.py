@@ -28,13 +28,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipelines.drawer import Drawer, Pixels, Request, wait_for_device
-from pipelines.generate import Generator, Rendering, load_drawer
-from pipelines.loading import Networks
-from pipelines.machine import WEIGHTS, Device, choose, find_device
-from pipelines.model_set import ModelSet, read_model_sets
-from pipelines.plan import Kind, Plan
-from pipelines.preview import to_tensor
+from pipelines.draw.drawer import Drawer, Pixels, Request, wait_for_device
+from pipelines.draw.generate import Generator, Rendering, load_drawer
+from pipelines.draw.loading import Networks
+from pipelines.draw.machine import WEIGHTS, Device, choose, find_device
+from pipelines.draw.model_set import ModelSet, read_model_sets
+from pipelines.draw.plan import Kind, Plan
+from pipelines.draw.preview import to_tensor
 
 
 def main() -> None:

@@ -26,11 +26,11 @@ import torch
 
 from bench.generate import peak_of, renderings, request_of
 from errors import VisitorError
-from pipelines.drawer import Drawer, Pixels, Request
-from pipelines.generate import Generator, Rendering, load_drawer
-from pipelines.machine import WEIGHTS, Device
-from pipelines.model_set import ModelSet, read_model_sets
-from pipelines.plan import Kind, Plan
+from pipelines.draw.drawer import Drawer, Pixels, Request
+from pipelines.draw.generate import Generator, Rendering, load_drawer
+from pipelines.draw.machine import WEIGHTS, Device
+from pipelines.draw.model_set import ModelSet, read_model_sets
+from pipelines.draw.plan import Kind, Plan
 from tests.hub import FULL, TINY, build_hub
 
 FOUR = 4

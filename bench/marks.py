@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from skimage.data import astronaut
 
-from pipelines.model_set import read_model_sets
-from pipelines.proof import Verdict, prove
-from pipelines.provenance import Pixels, mark
-from pipelines.signing import Signer
+from pipelines.draw.model_set import read_model_sets
+from pipelines.marks.note import Pixels, mark
+from pipelines.marks.signing import Signer
+from pipelines.marks.verify import Verdict, prove
 
 SIZE = (896, 1120)  # width, height in px: the canvas of the large sets, 1.0 megapixel
 GOAL_S = 0.2

@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from skimage.data import astronaut
 
-from pipelines import matte, studio
-from pipelines.face import FaceFinder
 from pipelines.look import read_looks
-from pipelines.masks import Segmenter
-from pipelines.photo import Photo
-from pipelines.studio import Studio, plate
+from pipelines.plate import matte, studio
+from pipelines.plate.masks import Segmenter
+from pipelines.plate.studio import Studio, plate
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 
 CANVAS = (1080, 1350)
 GOAL_S = 0.6

@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 from skimage.data import astronaut
 
-from pipelines.face import FaceFinder
-from pipelines.finish import finished
-from pipelines.generate import Generator, Progress
+from pipelines.draw.finish import finished
+from pipelines.draw.generate import Generator, Progress
+from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import Done, Order, PlateReady, PortraitReady, PoseReady, on_canvas, sit
-from pipelines.studio import Studio
 
 SITTINGS = 7
 GOALS = {  # s, on 2 cores

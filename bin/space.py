@@ -14,8 +14,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipelines.fetch import downloads
-from pipelines.model_set import read_model_sets
+from pipelines.draw.fetch import downloads
+from pipelines.draw.model_set import read_model_sets
 
 ROOT = Path(__file__).parents[1]
 CARRIED = (

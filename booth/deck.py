@@ -27,7 +27,7 @@ from errors import PresetError
 from pipelines.exhibit import EXHIBIT, Pixels, exhibits, fitted
 from pipelines.ladder import RUNGS
 from pipelines.look import complaint, read_table
-from pipelines.photo import Photo, open_photo
+from pipelines.selfie.photo import Photo, open_photo
 from votes.schema import Item, Kind
 
 LIST = "deck.toml"

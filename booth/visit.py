@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from booth.album import Album, PictureId, SittingId
-from booth.programme import Showing
+from booth.catalogue import Showing
 from booth.quiz import Quiz
 from errors import PhotoError, VisitorError
-from pipelines.likeness import LikenessReport
-from pipelines.model_set import Start
-from pipelines.photo import Photo
-from pipelines.shot import Shot
+from pipelines.draw.model_set import Start
+from pipelines.measure.likeness import LikenessReport
+from pipelines.plate.shot import Shot
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import MOST_SELFIES, Order
 from votes.schema import VoterId
 

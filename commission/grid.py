@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from errors import ChoiceError
+from pipelines.draw.model_set import DIAL_TURNS, ModelSet, Start
+from pipelines.draw.plan import Plan
 from pipelines.look import Look
-from pipelines.model_set import DIAL_TURNS, ModelSet, Start
-from pipelines.plan import Plan
 
 LOWER_POSE = 0.5  # share of the look's ControlNet scale: does holding the pose less give a better face?
 MOST_SEEDS = 2  # portraits of each face in each cell: two lights and crops of a sitting

@@ -11,16 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.face import Face, FaceFinder
-from pipelines.likeness import Subject
-from pipelines.pose import HEAD
-from pipelines.recognition import Recognizer
+from pipelines.draw.pose_map import HEAD
+from pipelines.measure.likeness import Subject
+from pipelines.measure.recognition import Recognizer
+from pipelines.measure.tone import skin
+from pipelines.selfie.check import Pixels, pupil_distance
+from pipelines.selfie.face import Face, FaceFinder
 from pipelines.sitting import Portrait, measured
-from pipelines.tone import skin
-from pipelines.verdict import Pixels, pupil_distance
 
 POSED = tuple(HEAD.values())  # nose, pupils, ears: what of a face the pose map shows
-FINE = 0.25  # of the Nyquist frequency: what is above carries lashes, pores, single hairs (bench.mini)
+FINE = 0.25  # of the Nyquist frequency: what is above carries lashes, pores, single hairs (evaluation.mini)
 DARK, BRIGHT = 16.0, 239.0  # mean grey value of an empty frame that is called black, and white
 
 Landmarks = NDArray[np.floating[Any]]

@@ -17,9 +17,9 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from errors import NotDownloaded, PresetError
+from pipelines.draw.machine import WEIGHTS, choose, find_device, revisions
+from pipelines.draw.model_set import ModelSet
 from pipelines.look import Preset, Sentence, complaint, read_preset
-from pipelines.machine import WEIGHTS, choose, find_device, revisions
-from pipelines.model_set import ModelSet
 
 FOLDER = "commissioned"  # of the data folder
 

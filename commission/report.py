@@ -27,11 +27,11 @@ from commission.run import (
 )
 from commission.verdict import GROUPS, Check, Verdict, drifts
 from errors import ChoiceError
+from pipelines.draw.machine import Device, find_device
+from pipelines.draw.model_set import ModelSet
+from pipelines.draw.plan import Plan
 from pipelines.look import read_looks
-from pipelines.machine import Device, find_device
-from pipelines.model_set import ModelSet
-from pipelines.plan import Plan
-from pipelines.provenance import VERSION
+from pipelines.marks.note import VERSION
 from settings import Settings
 from words import read_words
 

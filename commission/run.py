@@ -20,18 +20,18 @@ from commission.measure import Row, row_of
 from commission.notes import Notes
 from commission.verdict import Machine, Timing, Verdict, judge, middle
 from errors import ChoiceError, PhotoError, TooMuch
-from pipelines.drawer import Request
-from pipelines.face import Face, FaceFinder, require_good
-from pipelines.generate import Generator, Rendering
-from pipelines.likeness import Subject
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Generator, Rendering
 from pipelines.look import Look, read_looks
-from pipelines.photo import open_photo
-from pipelines.provenance import Kind, mark
-from pipelines.recognition import Recognizer
-from pipelines.samples import sample
+from pipelines.marks.note import Kind, mark
+from pipelines.measure.likeness import Subject
+from pipelines.measure.recognition import Recognizer
+from pipelines.plate.studio import Studio
+from pipelines.selfie.check import Pixels
+from pipelines.selfie.face import Face, FaceFinder, require_good
+from pipelines.selfie.photo import open_photo
+from pipelines.selfie.samples import sample
 from pipelines.sitting import Order, Portrait, Setup, compared_with, finish, request_for, set_up
-from pipelines.studio import Studio
-from pipelines.verdict import Pixels
 from words import Words
 
 LOOK = "grey"  # the plainest: what drifts here drifts anywhere

@@ -12,8 +12,8 @@ from statistics import median
 
 from commission.grid import Cell, Grid
 from commission.measure import Row
-from pipelines.bounds import Bound, Bounds
-from pipelines.generate import Stage
+from pipelines.draw.bounds import Bound, Bounds
+from pipelines.draw.generate import Stage
 
 # L* of the plate's skin below which a face counts as dark, and as mid. 23 of the 24 portraits of our test set
 # fall into the group that the individual typology angle gives them with 10 and 38 degrees.

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage.data import astronaut
 
-from pipelines.face import FaceFinder
 from pipelines.look import Look, read_looks
-from pipelines.photo import Photo, open_photo
-from pipelines.studio import Studio, plate
+from pipelines.plate.studio import Studio, plate
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo, open_photo
 
 PRINT = (320, 400)  # px, 4:5
 GAP, CAPTION = 16, 34  # px between prints, and below them for the look's title

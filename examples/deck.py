@@ -16,15 +16,15 @@ from pathlib import Path
 
 from booth.deck import LIST
 from examples.contact_sheet import sitters
+from pipelines.draw.generate import Generator, Progress
+from pipelines.draw.model_set import read_model_sets
 from pipelines.exhibit import EXHIBIT, exhibit, pair
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator, Progress
 from pipelines.ladder import Rung, ladder
 from pipelines.look import Look, read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import Order, PortraitReady, PoseReady, sit
-from pipelines.studio import Studio
 from votes.schema import Kind
 
 FOLDER = Path(__file__).parent / "deck"

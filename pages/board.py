@@ -17,7 +17,7 @@ import segno
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from booth.programme import Programme
+from booth.catalogue import Programme
 from settings import Settings
 from votes.room import FRESH_S, Room, Snapshot
 from votes.rounds import told

@@ -17,14 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipelines.draw.generate import Generator
+from pipelines.draw.pose_map import framing_matrix, seen
 from pipelines.exhibit import fitted
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator
 from pipelines.look import Look
-from pipelines.pose import framing_matrix, seen
-from pipelines.samples import sample
+from pipelines.plate.studio import Studio, plate
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.samples import sample
 from pipelines.sitting import Order, PortraitReady, sit
-from pipelines.studio import Studio, plate
 
 SIZE = (240, 300)  # width, height in px
 # The starter deck asks about each sample face in three looks; here they are seen in the other three.

@@ -10,7 +10,7 @@ import gradio as gr
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-STYLE = Path(__file__).parent / "style"
+STYLE = Path(__file__).parent / "static"
 
 
 def _head(schemes: str, root: str, sheets: str, script: str) -> str:

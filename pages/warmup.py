@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pages.telling import Teller
+from pages.guards.errors_shown import ErrorsShown
 from votes.store import Store
 
 
@@ -18,14 +18,14 @@ class Warmup:
     def __init__(
         self,
         steps: Sequence[Callable[[], object]],
-        teller: Teller,
+        errors_shown: ErrorsShown,
         afterwards: Sequence[Callable[[], object]] = (),
     ) -> None:
         self.state: Literal["loading", "ready", "missing"] = "loading"
         self.reason = ""
         self._steps = steps
         self._afterwards = afterwards
-        self._teller = teller
+        self._errors_shown = errors_shown
         self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
 
     def start(self) -> None:
@@ -37,12 +37,12 @@ class Warmup:
         self._thread.join()
 
     def _run(self) -> None:
-        with self._teller.telling() as told:
+        with self._errors_shown.shown() as told:
             for step in self._steps:
                 step()
         self.reason = told.sentence
         self.state = "missing" if told.sentence else "ready"
-        with self._teller.telling():
+        with self._errors_shown.shown():
             for step in self._afterwards:
                 step()
 

@@ -29,15 +29,16 @@ import typer
 
 from commission.record import FOLDER, choose_commissioned
 from errors import ChoiceError, NotDownloaded, OperatorError, PhotoError, VisitorError
-from pipelines.credential import known_chain
-from pipelines.face import Face, FaceFinder, quiet
-from pipelines.generate import Generator, Progress
+from pipelines.draw.generate import Generator, Progress
+from pipelines.draw.machine import locate
+from pipelines.draw.model_set import ModelSet, read_model_sets
 from pipelines.look import Expression, Look, read_expressions, read_looks
-from pipelines.machine import locate
-from pipelines.model_set import ModelSet, read_model_sets
-from pipelines.photo import Photo, file_bytes, open_photo
-from pipelines.proof import Verdict, prove
-from pipelines.signing import Signer, drawn_from
+from pipelines.marks.certificates import known_chain
+from pipelines.marks.signing import Signer, drawn_from
+from pipelines.marks.verify import Verdict, prove
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import Face, FaceFinder, quiet
+from pipelines.selfie.photo import Photo, file_bytes, open_photo
 from pipelines.sitting import (
     Done,
     Event,
@@ -49,7 +50,6 @@ from pipelines.sitting import (
     check_order,
     sit,
 )
-from pipelines.studio import Studio
 from settings import Settings, read_settings
 from words import read_words
 
@@ -162,7 +162,7 @@ def signer_of(settings: Settings) -> Signer:
 @app.command()
 def fetch(name: Annotated[str, typer.Argument(metavar="SET", help="A file of presets/model_sets")]) -> None:
     """Download a model set from the Hugging Face Hub; a broken download goes on where it stopped."""
-    from pipelines.fetch import fetch as download
+    from pipelines.draw.fetch import fetch as download
 
     model_set = chosen_set(name)
     say(f"{model_set.title}. {model_set.licence_line}")
@@ -196,8 +196,8 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="One object as the last line")] = False,
 ) -> None:
     """Say what a portrait changed, and whether a face-recognition program would know the person."""
-    from pipelines import likeness
-    from pipelines.recognition import Recognizer
+    from pipelines.measure import likeness
+    from pipelines.measure.recognition import Recognizer
 
     words, recognizer = read_words(), Recognizer(read_settings().recognition == "on")
     with FaceFinder() as finder:
@@ -241,7 +241,7 @@ def commission_command(
     """Draw a small grid with a set, measure it, and say whether the set may go on stage."""
     from commission.report import commission
     from commission.run import Photos, Tools
-    from pipelines.recognition import Recognizer
+    from pipelines.measure.recognition import Recognizer
 
     settings, model_set = read_settings(), chosen_set(name)
     locate(model_set)
@@ -274,7 +274,7 @@ def ladder_command(
 def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Signer) -> dict[str, bytes]:
     """Draw the ladder and gather every file by name. The report holds no times: same in, same out."""
     from pipelines.ladder import Rung, dial_of, ladder, rung_report, strip
-    from pipelines.recognition import Recognizer
+    from pipelines.measure.recognition import Recognizer
 
     words, recognizer = read_words(), Recognizer(read_settings().recognition == "on")
     files: dict[str, bytes] = {}

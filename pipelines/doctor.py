@@ -15,14 +15,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from commission.record import known
 from errors import NotDownloaded
-from pipelines.face import Face, FaceFinder
-from pipelines.generate import Generator, Rendering
+from pipelines.draw.generate import Generator, Rendering
+from pipelines.draw.machine import find_device, locate
+from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
-from pipelines.machine import find_device, locate
-from pipelines.model_set import read_model_sets
-from pipelines.samples import sample
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import Face, FaceFinder
+from pipelines.selfie.samples import sample
 from pipelines.sitting import Order, Portrait, Setup, finish, request_for, set_up
-from pipelines.studio import Studio
 from settings import Settings
 from words import read_words
 

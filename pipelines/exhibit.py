@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.model_set import ModelSet
+from pipelines.draw.model_set import ModelSet
 
 Pixels = NDArray[np.uint8]
 

@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ChoiceError
-from pipelines.face import FaceFinder, best_of
-from pipelines.generate import Generator, Progress
-from pipelines.likeness import LikenessReport, Measure, as_json
-from pipelines.model_set import ModelSet
-from pipelines.photo import Photo
-from pipelines.provenance import labelled
-from pipelines.recognition import Recognizer
-from pipelines.shot import Shot
+from pipelines.draw.generate import Generator, Progress
+from pipelines.draw.model_set import ModelSet
+from pipelines.marks.note import labelled
+from pipelines.measure.likeness import LikenessReport, Measure, as_json
+from pipelines.measure.recognition import Recognizer
+from pipelines.plate.shot import Shot
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder, best_of
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import (
     Order,
     PlateReady,
@@ -34,7 +35,6 @@ from pipelines.sitting import (
     request_for,
     set_up,
 )
-from pipelines.studio import Studio
 
 Pixels = NDArray[np.uint8]
 # How much of the sitter each step of the ladder gives up. Evenly, and short of both ends: at 0 nothing is

@@ -16,20 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ChoiceError, PhotoError
-from pipelines.drawer import Request
-from pipelines.expression import lips_meet, warped
-from pipelines.face import Face, FaceFinder, best_first, best_of, require_good
-from pipelines.finish import finished
-from pipelines.generate import Generator, Progress, Rendering
-from pipelines.guard import MOST, guarded, mendable
-from pipelines.likeness import LikenessReport, Subject, as_told, compare, subject_in
+from pipelines.draw.drawer import Request
+from pipelines.draw.finish import finished
+from pipelines.draw.generate import Generator, Progress, Rendering
+from pipelines.draw.model_set import ModelSet
+from pipelines.draw.pose_map import Pose, onto, pose_map, seen
+from pipelines.draw.reference import reference
 from pipelines.look import Expression, Look
-from pipelines.model_set import ModelSet
-from pipelines.photo import Photo
-from pipelines.pose import Pose, onto, pose_map, seen
-from pipelines.reference import reference
-from pipelines.shot import Shot, shot
-from pipelines.studio import Cutout, Plate, Studio, plate
+from pipelines.measure.likeness import LikenessReport, Subject, as_told, compare, subject_in
+from pipelines.measure.skin_tone import MOST, guarded, mendable
+from pipelines.plate.expression import lips_meet, warped
+from pipelines.plate.shot import Shot, shot
+from pipelines.plate.studio import Cutout, Plate, Studio, plate
+from pipelines.selfie.face import Face, FaceFinder, best_first, best_of, require_good
+from pipelines.selfie.photo import Photo
 
 MOST_SELFIES = 4
 LAST_SEED = 2**63 - 25  # torch takes 64 bits with a sign; eight portraits, drawn up to three times, count up

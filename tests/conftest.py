@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from pipelines.face import FaceFinder
-from pipelines.photo import Photo
-from pipelines.studio import Studio
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 
 
 def pytest_configure() -> None:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipelines.drawer import Pixels, Request
-from pipelines.generate import Generator, Rendering
+from pipelines.draw.drawer import Pixels, Request
+from pipelines.draw.generate import Generator, Rendering
 
 
 def portraits(generator: Generator, request: Request) -> list[Rendering]:

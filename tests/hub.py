@@ -37,8 +37,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from pipelines.drawer import quiet
-from pipelines.model_set import ModelSet, Part
+from pipelines.draw.drawer import quiet
+from pipelines.draw.model_set import ModelSet, Part
 
 
 @dataclass(frozen=True)

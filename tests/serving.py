@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import ConsoleMessage
 
-from pipelines.machine import WEIGHTS, is_here
-from pipelines.model_set import read_model_sets
+from pipelines.draw.machine import WEIGHTS, is_here
+from pipelines.draw.model_set import read_model_sets
 from tests.hub import build_local
 from votes.store import Store
 

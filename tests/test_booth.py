@@ -17,38 +17,38 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.drift import lighter
 from booth.album import Album
+from booth.catalogue import Programme
 from booth.deck import read_deck
 from booth.line import Line
-from booth.programme import Programme
 from booth.visit import Stage, Visit, Visits
 from errors import NoCard, NoQuota, NotDownloaded, TooMuch
+from evaluation.drift import lighter
 from pages.board import Board
 from pages.booth.actions import Actions, drift_of
 from pages.booth.layout import Layout
 from pages.booth.screens import Screens
 from pages.components.consent import UNTICKED
-from pages.desk import Desk
-from pages.door import Door
-from pages.gate import COOKIE
+from pages.guards.errors_shown import ErrorsShown
+from pages.guards.gate import COOKIE
+from pages.guards.host_key import HostKey
 from pages.look_pictures import LookPictures
 from pages.stage.scenes import Scenes
-from pages.telling import Teller
 from pages.warmup import Warmup
-from pipelines.drawer import Request
-from pipelines.face import FaceFinder
-from pipelines.generate import Progress, Rendering
-from pipelines.likeness import subject_in
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Progress, Rendering
+from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_expressions, read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
-from pipelines.proof import Proof, Verdict, prove
-from pipelines.provenance import read_mark
-from pipelines.recognition import Recognizer
-from pipelines.signing import Signer
-from pipelines.studio import Studio
-from pipelines.tone import lab_of
+from pipelines.marks.note import read_mark
+from pipelines.marks.signing import Signer
+from pipelines.marks.verify import Proof, Verdict, prove
+from pipelines.measure.likeness import subject_in
+from pipelines.measure.recognition import Recognizer
+from pipelines.measure.tone import lab_of
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
+from services import Services
 from settings import Settings
 from votes.room import Room
 from votes.rounds import Scene
@@ -94,14 +94,14 @@ class Painter:
 
 
 @pytest.fixture
-def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
+def services(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Services]:
     painter: Any = Painter()
-    looks, teller = read_looks(), Teller(WORDS)
+    looks, errors_shown = read_looks(), ErrorsShown(WORDS)
     album = Album(tmp_path / "sittings", 30, 12)
     with Store("sqlite://") as store:
         deck = read_deck(ROOT / "examples" / "deck")
         programme = Programme(deck, album)
-        yield Desk(
+        yield Services(
             words=WORDS,
             hosted=False,
             looks=looks,
@@ -119,10 +119,10 @@ def desk(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Desk]:
             visits=Visits(album, 30),
             line=Line(),
             recognizer=Recognizer(),
-            teller=teller,
-            warmup=Warmup([painter.load], teller),
+            errors_shown=errors_shown,
+            warmup=Warmup([painter.load], errors_shown),
             board=Board(Room(store, programme), programme, Settings()),
-            door=Door("the host's key"),
+            host_key=HostKey("the host's key"),
             retention_minutes=30,
             show_hours=12,
         )
@@ -133,35 +133,35 @@ def visitor(name: str = "one") -> Any:
     return SimpleNamespace(session_hash=f"page of {name}", cookies={COOKIE: name})
 
 
-def page_of(desk: Desk) -> tuple[Actions, Screens]:
+def page_of(services: Services) -> tuple[Actions, Screens]:
     async def laid_out() -> Screens:
         with gr.Blocks(analytics_enabled=False):
-            return Layout(desk).screens()
+            return Layout(services).screens()
 
     screens = asyncio.run(laid_out())  # without a running loop Gradio makes three and closes none
-    return Actions(desk, screens), screens
+    return Actions(services, screens), screens
 
 
-def visit_of(desk: Desk, name: str = "one") -> Visit:
-    return desk.visits.of(name, f"page of {name}")
+def visit_of(services: Services, name: str = "one") -> Visit:
+    return services.visits.of(name, f"page of {name}")
 
 
-def agreed(desk: Desk, name: str = "one") -> tuple[Actions, Screens]:
-    does, on = page_of(desk)
+def agreed(services: Services, name: str = "one") -> tuple[Actions, Screens]:
+    does, on = page_of(services)
     does.consent(TICKED, visitor(name))
     return does, on
 
 
-def with_photo(desk: Desk, astronaut: Photo, name: str = "one") -> tuple[Actions, Screens]:
-    does, on = agreed(desk, name)
-    visit = visit_of(desk, name)
+def with_photo(services: Services, astronaut: Photo, name: str = "one") -> tuple[Actions, Screens]:
+    does, on = agreed(services, name)
+    visit = visit_of(services, name)
     visit.add(astronaut, visit.keep(b"thumbnail"))
     does.photos_taken(visitor(name))
     return does, on
 
 
-def sat_down(desk: Desk, astronaut: Photo, count: str = "2") -> tuple[Actions, Screens, Updates]:
-    does, on = with_photo(desk, astronaut)
+def sat_down(services: Services, astronaut: Photo, count: str = "2") -> tuple[Actions, Screens, Updates]:
+    does, on = with_photo(services, astronaut)
     does.begin(visitor())
     return does, on, list(does.make("grey", "warm_smile", count, "0", visitor()))
 
@@ -173,9 +173,9 @@ def shown(on: Screens, update: dict[Any, Any]) -> list[str]:
     ]
 
 
-def picture_of(desk: Desk, html: str) -> bytes:
+def picture_of(services: Services, html: str) -> bytes:
     (found,) = re.findall(r"pictures/([\w-]+)", html)
-    kept = desk.album.get(found)
+    kept = services.album.get(found)
     assert kept is not None
     return kept.jpeg
 
@@ -187,39 +187,39 @@ def picture_of(desk: Desk, html: str) -> bytes:
     "ticks",
     ["", "null", "{}", '{"agreed": 1}', '{"agreed": "true"}', '{"agreed": false}', "[" * 9999, None, 7],
 )
-def test_only_the_tick_itself_is_a_yes(desk: Desk, ticks: Any) -> None:
-    does, on = page_of(desk)
+def test_only_the_tick_itself_is_a_yes(services: Services, ticks: Any) -> None:
+    does, on = page_of(services)
     does.go(Stage.CONSENT)(visitor())
     told = does.consent(ticks, visitor())
     assert shown(on, told) == ["consent"]
     assert WORDS.say("consent.missing") in told[on.consent.notice]
-    assert not visit_of(desk).consented
+    assert not visit_of(services).consented
 
 
-def test_the_tick_opens_the_camera_which_gets_the_visits_own_ticket(desk: Desk) -> None:
-    does, on = page_of(desk)
+def test_the_tick_opens_the_camera_which_gets_the_visits_own_ticket(services: Services) -> None:
+    does, on = page_of(services)
     update = does.consent(TICKED, visitor())
     assert shown(on, update) == ["camera"]
-    assert json.loads(update[on.camera.camera])["ticket"] == visit_of(desk).ticket
-    assert visit_of(desk, "other").ticket not in update[on.camera.camera]
+    assert json.loads(update[on.camera.camera])["ticket"] == visit_of(services).ticket
+    assert visit_of(services, "other").ticket not in update[on.camera.camera]
 
 
-def test_a_page_cannot_jump_over_the_consent(desk: Desk) -> None:
-    does, on = page_of(desk)
+def test_a_page_cannot_jump_over_the_consent(services: Services) -> None:
+    does, on = page_of(services)
     for forged in (does.photos_taken, does.begin, does.go(Stage.LOOK), does.go(Stage.VOTE)):
         assert shown(on, forged(visitor())) == ["welcome"]
     assert list(does.make("grey", "", "4", "0", visitor())) == [{on.look.notice: gr.skip()}]
 
 
-def test_without_a_photo_there_is_no_look(desk: Desk) -> None:
-    does, on = agreed(desk)
+def test_without_a_photo_there_is_no_look(services: Services) -> None:
+    does, on = agreed(services)
     told = does.photos_taken(visitor())
     assert shown(on, told) == ["camera"]
     assert WORDS.say("camera.missing") in told[on.camera.notice]
 
 
-def test_a_reload_comes_back_to_the_same_screen(desk: Desk, astronaut: Photo) -> None:
-    does, on = with_photo(desk, astronaut)
+def test_a_reload_comes_back_to_the_same_screen(services: Services, astronaut: Photo) -> None:
+    does, on = with_photo(services, astronaut)
     assert shown(on, does.open(visitor())) == ["look"]
     assert shown(on, does.open(visitor("other"))) == []  # the welcome stands there already
 
@@ -228,9 +228,9 @@ def test_a_reload_comes_back_to_the_same_screen(desk: Desk, astronaut: Photo) ->
 
 
 def test_the_plate_comes_first_then_what_it_saw_then_real_steps_then_the_result(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
-    _, on, updates = sat_down(desk, astronaut)
+    _, on, updates = sat_down(services, astronaut)
     assert WORDS.say("making.loading") in updates[0][on.making.steps]
     firsts = [
         next(i for i, update in enumerate(updates) if sign in str(update.get(part, "")))
@@ -250,16 +250,16 @@ def test_the_plate_comes_first_then_what_it_saw_then_real_steps_then_the_result(
 
 
 def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_it_is(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
-    _, on, updates = sat_down(desk, astronaut, "4")
+    _, on, updates = sat_down(services, astronaut, "4")
     result = json.loads(updates[-1][on.result.portraits])
     assert len(result["portraits"]) == 4
-    files = [picture_of(desk, one["url"]) for one in (result["photograph"], *result["portraits"])]
+    files = [picture_of(services, one["url"]) for one in (result["photograph"], *result["portraits"])]
     marks = [repr(read_mark(file)) for file in files]
     assert "None" not in marks
     assert len(set(marks)) == 2  # one photograph, four from the plate
-    proofs = [prove(file, desk.signer.known()) for file in files]
+    proofs = [prove(file, services.signer.known()) for file in files]
     assert {proof.verdict for proof in proofs} == {Verdict.OURS}
     assert [proof.said for proof in proofs] == ["photograph", *["ai"] * 4]
     assert result["photograph"]["caption"] == WORDS.say("result.photo")
@@ -282,45 +282,46 @@ class Lightener(Painter):
 
 
 def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
     painter: Any = Lightener(7, 4)
-    _, on, updates = sat_down(replace(desk, generator=painter), astronaut)
-    visit = visit_of(desk)
+    _, on, updates = sat_down(replace(services, generator=painter), astronaut)
+    visit = visit_of(services)
     assert visit.made is not None
     skins = [one.measures["skin"] for one in visit.made.likeness if one]
     assert [skin.key for skin in skins] == ["likeness.skin_a_little_more", "likeness.skin_clearly_more"]
     assert [skin.value for skin in skins] == [pytest.approx(4, abs=1.5), pytest.approx(7, abs=1.5)]
     result = json.loads(updates[-1][on.result.portraits])
     drawn, mended = (
-        [skin_of(picture_of(desk, one[kind])) for one in result["portraits"]] for kind in ("url", "guarded")
+        [skin_of(picture_of(services, one[kind])) for one in result["portraits"]]
+        for kind in ("url", "guarded")
     )
     assert drawn[1] - drawn[0] > 1.5
     assert mended[0] == pytest.approx(mended[1], abs=1)
     assert drawn[0] - mended[0] > 2
     for one, other in zip(result["portraits"], reversed(result["portraits"]), strict=True):
-        portrait = small_of(desk, one["url"])  # each stands beside the plate that it was drawn from
-        own, others = (np.abs(portrait - small_of(desk, print_["photograph"])) for print_ in (one, other))
+        portrait = small_of(services, one["url"])  # each stands beside the plate that it was drawn from
+        own, others = (np.abs(portrait - small_of(services, print_["photograph"])) for print_ in (one, other))
         assert own.mean() < 0.5 * others.mean()
-    taken = picture_of(desk, result["portraits"][0]["guarded"])
-    assert prove(taken, desk.signer.known()) == Proof(Verdict.OURS, "ai")
+    taken = picture_of(services, result["portraits"][0]["guarded"])
+    assert prove(taken, services.signer.known()) == Proof(Verdict.OURS, "ai")
     told = re.findall(r"<p>([^<]*)</p>", updates[-1][on.result.report])
     assert told[0] == WORDS.say("likeness.skin_a_little_more")
     assert WORDS.say("take.skin", i=2) in updates[-1][on.result.take]
 
 
-def test_a_round_is_about_the_portrait_as_it_was_drawn(desk: Desk, astronaut: Photo) -> None:
+def test_a_round_is_about_the_portrait_as_it_was_drawn(services: Services, astronaut: Photo) -> None:
     painter: Any = Lightener(7, 4)
-    sat_down(replace(desk, generator=painter), astronaut, "1")
-    visit = visit_of(desk)
+    sat_down(replace(services, generator=painter), astronaut, "1")
+    visit = visit_of(services)
     assert visit.made is not None and visit.made.guarded[0]
     exhibits = visit.made.shows[0].exhibits
     assert skin_of(exhibits[Kind.GENERATED]) - skin_of(exhibits[Kind.PHOTOGRAPH]) > 5
 
 
-def small_of(desk: Desk, url: str) -> Any:
+def small_of(services: Services, url: str) -> Any:
     """That picture on the small set's canvas, float."""
-    image = Image.open(io.BytesIO(picture_of(desk, url))).convert("RGB")
+    image = Image.open(io.BytesIO(picture_of(services, url))).convert("RGB")
     return np.asarray(image.resize((256, 320), Image.Resampling.BOX), np.float64)
 
 
@@ -331,9 +332,11 @@ def skin_of(jpeg: bytes) -> float:
     return float(np.median(lab_of(cheeks)[..., 0]))
 
 
-def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(desk: Desk, astronaut: Photo) -> None:
-    does, on = with_photo(desk, astronaut)
-    painter: Any = desk.generator
+def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(
+    services: Services, astronaut: Photo
+) -> None:
+    does, on = with_photo(services, astronaut)
+    painter: Any = services.generator
     does.begin(visitor())
     making = does.make("grey", "", "2", "0", visitor())
     while painter.steps_done < 1:
@@ -343,11 +346,11 @@ def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(desk: Desk, a
     assert painter.steps_done <= 2
     assert shown(on, stopped) == ["look"]
     assert WORDS.say("making.stopped") in stopped[on.look.notice]
-    assert len(visit_of(desk).selfies) == 1
+    assert len(visit_of(services).selfies) == 1
 
 
-def test_a_reload_stops_the_making_and_says_so(desk: Desk, astronaut: Photo) -> None:
-    does, on = with_photo(desk, astronaut)
+def test_a_reload_stops_the_making_and_says_so(services: Services, astronaut: Photo) -> None:
+    does, on = with_photo(services, astronaut)
     does.begin(visitor())
     making = does.make("grey", "", "1", "0", visitor())
     next(making)
@@ -357,20 +360,20 @@ def test_a_reload_stops_the_making_and_says_so(desk: Desk, astronaut: Photo) -> 
     assert list(making) == [{on.look.notice: gr.skip()}]
 
 
-def test_a_visit_that_goes_while_its_portraits_are_made_says_so(desk: Desk, astronaut: Photo) -> None:
-    does, on = with_photo(desk, astronaut)
+def test_a_visit_that_goes_while_its_portraits_are_made_says_so(services: Services, astronaut: Photo) -> None:
+    does, on = with_photo(services, astronaut)
     does.begin(visitor())
     making = does.make("grey", "", "1", "0", visitor())
     next(making)
-    desk.visits.end(visit_of(desk))
+    services.visits.end(visit_of(services))
     last = list(making)[-1]
     assert shown(on, last) == ["welcome"]
     assert WORDS.say("visit.over") in last[on.welcome.notice]
 
 
-def test_whoever_waits_is_told_how_many_are_before_them(desk: Desk, astronaut: Photo) -> None:
-    does, on = with_photo(desk, astronaut, "one")
-    with_photo(desk, astronaut, "two")
+def test_whoever_waits_is_told_how_many_are_before_them(services: Services, astronaut: Photo) -> None:
+    does, on = with_photo(services, astronaut, "one")
+    with_photo(services, astronaut, "two")
     for name in ("one", "two"):
         does.begin(visitor(name))
     first = does.make("grey", "", "1", "0", visitor("one"))
@@ -382,9 +385,9 @@ def test_whoever_waits_is_told_how_many_are_before_them(desk: Desk, astronaut: P
     assert shown(on, list(second)[-1]) == ["result"]
 
 
-def test_whoever_stops_waiting_leaves_the_line(desk: Desk, astronaut: Photo) -> None:
-    does, on = with_photo(desk, astronaut, "one")
-    with_photo(desk, astronaut, "two")
+def test_whoever_stops_waiting_leaves_the_line(services: Services, astronaut: Photo) -> None:
+    does, on = with_photo(services, astronaut, "one")
+    with_photo(services, astronaut, "two")
     for name in ("one", "two"):
         does.begin(visitor(name))
     first = does.make("grey", "", "1", "0", visitor("one"))
@@ -396,13 +399,13 @@ def test_whoever_stops_waiting_leaves_the_line(desk: Desk, astronaut: Photo) -> 
     assert shown(on, list(first)[-1]) == ["result"]
 
 
-def test_two_taps_make_once(desk: Desk, astronaut: Photo) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+def test_two_taps_make_once(services: Services, astronaut: Photo) -> None:
+    does, on, _ = sat_down(services, astronaut)
     assert list(does.make("grey", "", "1", "0", visitor())) == [{on.look.notice: gr.skip()}]
 
 
-def test_a_photo_without_a_face_is_told_beside_the_looks(desk: Desk) -> None:
-    does, on = with_photo(desk, Photo(np.full((600, 480, 3), 128, np.uint8)))
+def test_a_photo_without_a_face_is_told_beside_the_looks(services: Services) -> None:
+    does, on = with_photo(services, Photo(np.full((600, 480, 3), 128, np.uint8)))
     does.begin(visitor())
     last = list(does.make("grey", "", "1", "0", visitor()))[-1]
     assert shown(on, last) == ["look"]
@@ -418,11 +421,11 @@ def test_a_photo_without_a_face_is_told_beside_the_looks(desk: Desk) -> None:
     ],
 )
 def test_what_the_machine_cannot_do_is_one_sentence(
-    desk: Desk, astronaut: Photo, failure: Exception, sentence: str, caplog: pytest.LogCaptureFixture
+    services: Services, astronaut: Photo, failure: Exception, sentence: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     painter: Any = Painter(failure)
-    desk = replace(desk, generator=painter)
-    _, on, updates = sat_down(desk, astronaut)
+    services = replace(services, generator=painter)
+    _, on, updates = sat_down(services, astronaut)
     assert shown(on, updates[-1]) == ["look"]
     assert sentence in updates[-1][on.look.notice]
     assert "/secret/path" not in str(updates[-1])
@@ -432,20 +435,22 @@ def test_what_the_machine_cannot_do_is_one_sentence(
 
 @pytest.mark.parametrize("lacking", [NoQuota(), NoCard()])
 def test_without_a_gpu_the_small_model_draws_and_the_page_says_why(
-    desk: Desk, astronaut: Photo, lacking: NoCard
+    services: Services, astronaut: Photo, lacking: NoCard
 ) -> None:
-    lent, small = Painter(lacking), desk.generator
+    lent, small = Painter(lacking), services.generator
     borrowed: Any = lent
-    _, on, updates = sat_down(replace(desk, generator=borrowed, fallback=small), astronaut)
+    _, on, updates = sat_down(replace(services, generator=borrowed, fallback=small), astronaut)
     assert shown(on, updates[-1]) == ["result"]
     assert WORDS.say(lacking.key) in updates[-1][on.result.words].replace("&#x27;", "'")
 
 
-def test_who_steps_in_leaves_out_what_it_cannot_do_and_the_page_says_so(desk: Desk, astronaut: Photo) -> None:
-    lent, small = Painter(NoQuota()), desk.generator
+def test_who_steps_in_leaves_out_what_it_cannot_do_and_the_page_says_so(
+    services: Services, astronaut: Photo
+) -> None:
+    lent, small = Painter(NoQuota()), services.generator
     lent.model_set = read_model_sets()["realvis-lightning"]
     borrowed: Any = lent
-    does, on = with_photo(replace(desk, generator=borrowed, fallback=small), astronaut)
+    does, on = with_photo(replace(services, generator=borrowed, fallback=small), astronaut)
     does.begin(visitor())
     updates = list(does.make("grey", "serious", "1", "0", visitor()))  # her lips are open
     assert shown(on, updates[-1]) == ["result"]
@@ -470,9 +475,9 @@ def test_who_steps_in_leaves_out_what_it_cannot_do_and_the_page_says_so(desk: De
     ],
 )
 def test_a_forged_wish_is_refused_by_one_sentence(
-    desk: Desk, astronaut: Photo, wish: Any, caplog: pytest.LogCaptureFixture
+    services: Services, astronaut: Photo, wish: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    does, on = with_photo(desk, astronaut)
+    does, on = with_photo(services, astronaut)
     does.begin(visitor())
     last = list(does.make(*wish, visitor()))[-1]
     assert WORDS.say("error.any", id="").partition("(")[0] in last[on.look.notice]
@@ -480,26 +485,28 @@ def test_a_forged_wish_is_refused_by_one_sentence(
 
 
 @pytest.mark.parametrize("count", [[], {}, None, 2, "99"])
-def test_a_forged_number_is_one_sentence(desk: Desk, count: Any) -> None:
-    does, on = page_of(desk)
+def test_a_forged_number_is_one_sentence(services: Services, count: Any) -> None:
+    does, on = page_of(services)
     assert does.count_chosen(count)[on.look.notice]
 
 
 # ---- the questions
 
 
-def asked_about(desk: Desk, name: str = "one") -> Any:
-    quiz = visit_of(desk, name).quiz
+def asked_about(services: Services, name: str = "one") -> Any:
+    quiz = visit_of(services, name).quiz
     assert quiz is not None
     return quiz.asked()
 
 
-def test_a_visitor_is_asked_about_one_of_each_pair_and_one_of_their_own(desk: Desk, astronaut: Photo) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+def test_a_visitor_is_asked_about_one_of_each_pair_and_one_of_their_own(
+    services: Services, astronaut: Photo
+) -> None:
+    does, on, _ = sat_down(services, astronaut)
     update = does.go(Stage.VOTE)(visitor())
     items, exposed = [], []
     while shown(on, update) == ["vote"]:
-        question = asked_about(desk).question
+        question = asked_about(services).question
         items.append(question.item)
         exposed.append(question.exposed)
         does.answer(Kind.GENERATED)(visitor())
@@ -507,15 +514,15 @@ def test_a_visitor_is_asked_about_one_of_each_pair_and_one_of_their_own(desk: De
     assert shown(on, update) == ["goodbye"]
     assert len(items) == 7
     assert exposed.count(True) == 1
-    assert [guess.exposed for guess in desk.store.guesses()] == exposed
+    assert [guess.exposed for guess in services.store.guesses()] == exposed
     assert len({item.id for item in items}) == 7
 
 
 def test_who_sat_with_a_sample_face_has_seen_the_decks_sitters_in_that_look(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
-    does, _ = agreed(desk)
-    visit = visit_of(desk)
+    does, _ = agreed(services)
+    visit = visit_of(services)
     visit.add(astronaut, visit.keep(b"thumbnail"), sample=True)
     does.photos_taken(visitor())
     does.begin(visitor())
@@ -526,23 +533,23 @@ def test_who_sat_with_a_sample_face_has_seen_the_decks_sitters_in_that_look(
     assert len(seen) == 2  # the deck's, and one of their own
 
 
-def test_the_truth_that_is_kept_is_that_of_the_picture_shown(desk: Desk, astronaut: Photo) -> None:
+def test_the_truth_that_is_kept_is_that_of_the_picture_shown(services: Services, astronaut: Photo) -> None:
     truths = set[Kind]()
-    sat_down(desk, astronaut)
+    sat_down(services, astronaut)
     while truths != set(Kind):  # chance says whose turn it is
-        visit = visit_of(desk)
+        visit = visit_of(services)
         assert visit.quiz is not None
         own = next(one for one in visit.quiz._questions if not one.credit)
         painted = np.asarray(Image.open(io.BytesIO(own.jpeg()))).std() < 1  # the painter paints flat colours
         assert painted == (own.item.truth == Kind.GENERATED)
         truths.add(own.item.truth)
-        again(desk)
+        again(services)
 
 
-def test_serious_is_offered_where_the_lips_meet(desk: Desk, astronaut: Photo, hopper: Photo) -> None:
+def test_serious_is_offered_where_the_lips_meet(services: Services, astronaut: Photo, hopper: Photo) -> None:
     for photo, is_offered in ((hopper, True), (astronaut, False)):
-        does, on = agreed(desk)
-        visit = visit_of(desk)
+        does, on = agreed(services)
+        visit = visit_of(services)
         visit.add(photo, visit.keep(b"thumbnail"))
         update = does.photos_taken(visitor())
         hidden = '[name="expression"][value="serious"]' in update[on.look.runs]
@@ -550,29 +557,31 @@ def test_serious_is_offered_where_the_lips_meet(desk: Desk, astronaut: Photo, ho
         does.leave(visitor())
 
 
-def test_an_expression_that_this_face_cannot_be_given_is_one_sentence(desk: Desk, astronaut: Photo) -> None:
-    does, on = with_photo(desk, astronaut)
+def test_an_expression_that_this_face_cannot_be_given_is_one_sentence(
+    services: Services, astronaut: Photo
+) -> None:
+    does, on = with_photo(services, astronaut)
     does.begin(visitor())
     updates = list(does.make("grey", "serious", "1", "0", visitor()))
     assert WORDS.say("expression.open") in updates[-1][on.look.notice]
-    assert len(visit_of(desk).selfies) == 1  # nothing is lost
+    assert len(visit_of(services).selfies) == 1  # nothing is lost
 
 
-def again(desk: Desk) -> tuple[Actions, Screens, Updates]:
-    does, on = page_of(desk)
+def again(services: Services) -> tuple[Actions, Screens, Updates]:
+    does, on = page_of(services)
     does.go(Stage.LOOK)(visitor())
     does.begin(visitor())
     return does, on, list(does.make("grey", "", "1", "0", visitor()))
 
 
-def test_the_question_tells_nothing_of_the_truth(desk: Desk, astronaut: Photo) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+def test_the_question_tells_nothing_of_the_truth(services: Services, astronaut: Photo) -> None:
+    does, on, _ = sat_down(services, astronaut)
     pages: dict[Kind, set[str]] = {kind: set() for kind in Kind}
     sizes: dict[Kind, set[str]] = {kind: set() for kind in Kind}
     update = does.go(Stage.VOTE)(visitor())
     while shown(on, update) == ["vote"]:
-        truth = asked_about(desk).question.item.truth
-        file = picture_of(desk, update[on.vote.picture])
+        truth = asked_about(services).question.item.truth
+        file = picture_of(services, update[on.vote.picture])
         image = Image.open(io.BytesIO(file))
         assert read_mark(file) is None
         sizes[truth].add(f"{len(file)} {image.size} {image.quantization}")
@@ -586,8 +595,8 @@ def test_the_question_tells_nothing_of_the_truth(desk: Desk, astronaut: Photo) -
 
 
 @pytest.mark.parametrize("said", list(Kind))
-def test_after_the_answer_the_truth_is_told(desk: Desk, astronaut: Photo, said: Kind) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+def test_after_the_answer_the_truth_is_told(services: Services, astronaut: Photo, said: Kind) -> None:
+    does, on, _ = sat_down(services, astronaut)
     update = does.go(Stage.VOTE)(visitor())
     told = {
         (Kind.PHOTOGRAPH, Kind.PHOTOGRAPH): "You said photograph. It was.",
@@ -596,23 +605,23 @@ def test_after_the_answer_the_truth_is_told(desk: Desk, astronaut: Photo, said: 
         (Kind.GENERATED, Kind.PHOTOGRAPH): "You said AI. It was a photograph.",
     }
     while shown(on, update) == ["vote"]:
-        truth = asked_about(desk).question.item.truth
+        truth = asked_about(services).question.item.truth
         update = does.answer(said)(visitor())
         assert told[said, truth] in update[on.vote.words]
         assert not update[on.vote.answers].visible
         assert update[on.vote.next].visible
         update = does.next(visitor())
-    assert [kept.answer for kept in desk.store.guesses()] == [said] * 7
+    assert [kept.answer for kept in services.store.guesses()] == [said] * 7
 
 
 def test_goodbye_tells_how_often_they_were_right_of_what_they_did_not_see_being_made(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+    does, on, _ = sat_down(services, astronaut)
     assert "score" not in does.go(Stage.GOODBYE)(visitor())[on.goodbye.words]  # nothing was guessed
     update, right, counted = does.go(Stage.VOTE)(visitor()), 0, 0
     while shown(on, update) == ["vote"]:
-        question = asked_about(desk).question
+        question = asked_about(services).question
         counted += not question.exposed
         right += question.item.truth == Kind.GENERATED and not question.exposed
         does.answer(Kind.GENERATED)(visitor())
@@ -622,101 +631,105 @@ def test_goodbye_tells_how_often_they_were_right_of_what_they_did_not_see_being_
     assert "score" not in does.delete(visitor())[on.goodbye.words]
 
 
-def test_reload_double_tap_and_replay_change_nothing(desk: Desk, astronaut: Photo) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+def test_reload_double_tap_and_replay_change_nothing(services: Services, astronaut: Photo) -> None:
+    does, on, _ = sat_down(services, astronaut)
     does.go(Stage.VOTE)(visitor())
     first = does.answer(Kind.PHOTOGRAPH)(visitor())
     second = does.answer(Kind.GENERATED)(visitor())
     assert second[on.vote.words] == first[on.vote.words]
-    desk.visits.close_page("page of one")
+    services.visits.close_page("page of one")
     reloaded = does.open(visitor())
     assert reloaded[on.vote.words] == first[on.vote.words]
     does.answer(Kind.GENERATED)(visitor())
-    assert len(desk.store.guesses()) == 1
+    assert len(services.store.guesses()) == 1
 
 
-def test_the_next_person_on_the_same_screen_is_asked_anew(desk: Desk, astronaut: Photo) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+def test_the_next_person_on_the_same_screen_is_asked_anew(services: Services, astronaut: Photo) -> None:
+    does, on, _ = sat_down(services, astronaut)
     does.go(Stage.VOTE)(visitor())
     does.answer(Kind.PHOTOGRAPH)(visitor())
     assert shown(on, does.leave(visitor())) == ["welcome"]
-    sat_down(desk, astronaut)
+    sat_down(services, astronaut)
     does.go(Stage.VOTE)(visitor())
     does.answer(Kind.PHOTOGRAPH)(visitor())
-    assert len({guess.voter for guess in desk.store.guesses()}) == 2
+    assert len({guess.voter for guess in services.store.guesses()}) == 2
 
 
-def test_everyone_else_is_counted_from_ten_answers_on(desk: Desk, astronaut: Photo) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+def test_everyone_else_is_counted_from_ten_answers_on(services: Services, astronaut: Photo) -> None:
+    does, on, _ = sat_down(services, astronaut)
     does.go(Stage.VOTE)(visitor())
-    while asked_about(desk).question.exposed:
+    while asked_about(services).question.exposed:
         does.answer(Kind.GENERATED)(visitor())
         does.next(visitor())
-    asked = asked_about(desk)
+    asked = asked_about(services)
     guess = does.answer(Kind.GENERATED)(visitor())
     assert WORDS.say("vote.one") in guess[on.vote.words]
-    (mine,) = [one for one in desk.store.guesses() if one.round == asked.round.id]
+    (mine,) = [one for one in services.store.guesses() if one.round == asked.round.id]
     for i in range(9):
-        desk.store.record(replace(mine, voter=f"other {i}"))  # type: ignore[arg-type]
+        services.store.record(replace(mine, voter=f"other {i}"))  # type: ignore[arg-type]
     told = does.open(visitor())[on.vote.words]
     assert "100 % of 10" in told
     assert WORDS.say("vote.all") in told
 
 
-def test_an_answer_without_a_question_is_refused(desk: Desk) -> None:
-    does, on = agreed(desk)
+def test_an_answer_without_a_question_is_refused(services: Services) -> None:
+    does, on = agreed(services)
     told = does.answer(Kind.GENERATED)(visitor())
     assert WORDS.say("vote.gone") in told[on.camera.notice]
-    assert desk.store.guesses() == ()
+    assert services.store.guesses() == ()
 
 
 # ---- showing, deleting, leaving
 
 
-def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(desk: Desk, astronaut: Photo) -> None:
-    does, on, updates = sat_down(desk, astronaut)
+def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(
+    services: Services, astronaut: Photo
+) -> None:
+    does, on, updates = sat_down(services, astronaut)
     chosen = json.dumps(json.loads(updates[-1][on.result.portraits]) | {"chosen": 1})
     told = does.allow_show(TICKED, chosen, visitor())
-    code = visit_of(desk).code
+    code = visit_of(services).code
     assert code and code in told[on.result.code]
     assert does.allow_show("{}", chosen, visitor())[on.result.code] == ""
-    assert not desk.album.withdraw(code)
+    assert not services.album.withdraw(code)
     does.allow_show(TICKED, chosen, visitor())
-    code = visit_of(desk).code
+    code = visit_of(services).code
     does.leave(visitor())
     gone = does.withdraw(code.lower(), visitor("other"))
     assert WORDS.say("withdraw.done") in gone[on.welcome.notice]
 
 
-def test_leave_to_show_one_portrait_is_no_leave_to_show_another(desk: Desk, astronaut: Photo) -> None:
-    does, on, updates = sat_down(desk, astronaut)
+def test_leave_to_show_one_portrait_is_no_leave_to_show_another(services: Services, astronaut: Photo) -> None:
+    does, on, updates = sat_down(services, astronaut)
     second = json.dumps(json.loads(updates[-1][on.result.portraits]) | {"chosen": 1})
     assert does.choose_another(second, visitor())[on.result.notice] == ""  # nothing was allowed yet
     does.allow_show(TICKED, updates[-1][on.result.portraits], visitor())
-    code = visit_of(desk).code
+    code = visit_of(services).code
     told = does.choose_another(second, visitor())
     assert (told[on.result.show], told[on.result.code]) == (UNTICKED, "")
     assert WORDS.say("show.again") in told[on.result.notice]
-    assert (visit_of(desk).code, desk.album.withdraw(code)) == ("", False)
+    assert (visit_of(services).code, services.album.withdraw(code)) == ("", False)
 
 
 @pytest.mark.parametrize("chosen", ["", "{}", '{"chosen": 9}', '{"chosen": -1}', '{"chosen": "0"}', None])
-def test_a_portrait_that_is_not_there_cannot_be_shown(desk: Desk, astronaut: Photo, chosen: Any) -> None:
-    does, on, _ = sat_down(desk, astronaut)
+def test_a_portrait_that_is_not_there_cannot_be_shown(
+    services: Services, astronaut: Photo, chosen: Any
+) -> None:
+    does, on, _ = sat_down(services, astronaut)
     assert does.allow_show(TICKED, chosen, visitor())[on.result.notice]
-    assert visit_of(desk).code == ""
+    assert visit_of(services).code == ""
 
 
 @pytest.mark.parametrize("code", ["", "../../x", "x" * 10_000, None, {}])
-def test_a_wrong_code_takes_nothing_back(desk: Desk, code: Any) -> None:
-    does, on = page_of(desk)
+def test_a_wrong_code_takes_nothing_back(services: Services, code: Any) -> None:
+    does, on = page_of(services)
     does.go(Stage.WITHDRAW)(visitor())
     told = does.withdraw(code, visitor())
     assert WORDS.say("withdraw.unknown") in told[on.withdraw.notice]
 
 
-def test_delete_asks_once_then_every_picture_is_gone(desk: Desk, astronaut: Photo) -> None:
-    does, on, updates = sat_down(desk, astronaut)
+def test_delete_asks_once_then_every_picture_is_gone(services: Services, astronaut: Photo) -> None:
+    does, on, updates = sat_down(services, astronaut)
     urls = re.findall(r"pictures/([\w-]+)", updates[-1][on.result.portraits])
     assert shown(on, does.go(Stage.DELETE)(visitor())) == ["delete"]
     assert shown(on, does.keep(visitor())) == ["result"]
@@ -724,28 +737,28 @@ def test_delete_asks_once_then_every_picture_is_gone(desk: Desk, astronaut: Phot
     gone = does.delete(visitor())
     assert shown(on, gone) == ["goodbye"]
     assert WORDS.say("delete.done") in gone[on.goodbye.words]
-    assert [desk.album.get(url) for url in urls] == [None] * len(urls)
+    assert [services.album.get(url) for url in urls] == [None] * len(urls)
 
 
 def test_a_misfire_hangs_on_the_wall_with_its_sitters_leave_and_the_hosts(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
     painter: Any = Lightener(13)
-    desk = replace(desk, generator=painter)
-    programme, album = desk.board.programme, desk.album
-    does, on, updates = sat_down(desk, astronaut, "1")
+    services = replace(services, generator=painter)
+    programme, album = services.board.programme, services.album
+    does, on, updates = sat_down(services, astronaut, "1")
     result = json.loads(updates[-1][on.result.portraits])
     assert result["portraits"][0]["misfire"] is True
     assert album.offers() == ()  # never without the tick
     shown = json.dumps({"chosen": 0})
     code = does.allow_misfire(TICKED, shown, visitor())[on.result.code]
-    visit = visit_of(desk)
+    visit = visit_of(services)
     kept = visit.misfire_code
     assert kept and kept in code
     (waiting,) = programme.waiting()
     assert waiting[1].is_misfire and programme.wall() == ()
     assert programme.approve(waiting[0]) == ()  # it is nothing to vote on
-    decks = {card.item.id for group in desk.deck.groups for card in group}
+    decks = {card.item.id for group in services.deck.groups for card in group}
     assert set(programme.draw()) <= decks
     (hung,) = programme.wall()
     assert hung.changed["skin"] == "clearly"
@@ -757,41 +770,43 @@ def test_a_misfire_hangs_on_the_wall_with_its_sitters_leave_and_the_hosts(
     assert programme.wall_photo(hung.pictures[Kind.GENERATED]) is None
 
 
-def test_one_code_takes_back_portrait_and_misfire_and_delete_takes_both(desk: Desk, astronaut: Photo) -> None:
+def test_one_code_takes_back_portrait_and_misfire_and_delete_takes_both(
+    services: Services, astronaut: Photo
+) -> None:
     painter: Any = Lightener(13)
-    desk = replace(desk, generator=painter)
-    does, _, _ = sat_down(desk, astronaut, "1")
+    services = replace(services, generator=painter)
+    does, _, _ = sat_down(services, astronaut, "1")
     shown = json.dumps({"chosen": 0})
     does.allow_misfire(TICKED, shown, visitor())
     does.allow_show(TICKED, shown, visitor())
-    assert visit_of(desk).code == visit_of(desk).misfire_code
-    assert len(desk.album.offers()) == 2
+    assert visit_of(services).code == visit_of(services).misfire_code
+    assert len(services.album.offers()) == 2
     does.allow_misfire(UNTICKED, shown, visitor())
-    assert len(desk.album.offers()) == 1
+    assert len(services.album.offers()) == 1
     does.allow_misfire(TICKED, shown, visitor())
     does.delete(visitor())
-    assert desk.album.offers() == ()
+    assert services.album.offers() == ()
 
 
-def test_a_portrait_that_hardly_changed_is_none_for_the_wall(desk: Desk, astronaut: Photo) -> None:
+def test_a_portrait_that_hardly_changed_is_none_for_the_wall(services: Services, astronaut: Photo) -> None:
     painter: Any = Lightener(7, 4)
-    desk = replace(desk, generator=painter)
-    does, on, updates = sat_down(desk, astronaut)  # by 4 and by 7 L*: the first changed least
+    services = replace(services, generator=painter)
+    does, on, updates = sat_down(services, astronaut)  # by 4 and by 7 L*: the first changed least
     result = json.loads(updates[-1][on.result.portraits])
     assert [one["misfire"] for one in result["portraits"]] == [False, True]
     update = does.allow_misfire(TICKED, json.dumps({"chosen": 0}), visitor())
     assert "alert" in update[on.result.notice]
-    assert desk.album.offers() == ()
+    assert services.album.offers() == ()
 
 
 def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
-    desk: Desk,
+    services: Services,
     astronaut: Photo,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if desk.recognizer.refusal:
+    if services.recognizer.refusal:
         pytest.skip("dlib or its network is not installed here")
     made: list[Any] = []
     real = Recognizer.descriptor
@@ -802,18 +817,24 @@ def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
 
     monkeypatch.setattr(Recognizer, "descriptor", remembered)
     painter: Any = Lightener(7, 4)
-    desk = replace(desk, generator=painter)
+    services = replace(services, generator=painter)
     caplog.set_level("DEBUG")
-    does, on, updates = sat_down(desk, astronaut)
+    does, on, updates = sat_down(services, astronaut)
     assert made == []  # nobody is recognised unasked
     update = does.ask_machine(json.dumps({"chosen": 0}), visitor())
     assert WORDS.say("likeness.recognition_unchanged") in update[on.result.machine]
     does.allow_show(TICKED, json.dumps({"chosen": 0}), visitor())
-    (offer,) = desk.album.offers()
+    (offer,) = services.album.offers()
     assert json.loads(offer.facts)["facts"]["recognition"] == "unchanged"
-    desk.store.keep_drift(drift_of(visit_of(desk).made, visit_of(desk).sitter, 5, ""))  # type: ignore[arg-type]
+    services.store.keep_drift(drift_of(visit_of(services).made, visit_of(services).sitter, 5, ""))  # type: ignore[arg-type]
     kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
-    told = repr(updates) + repr(update) + caplog.text + repr(desk.store.drifts()) + repr(vars(visit_of(desk)))
+    told = (
+        repr(updates)
+        + repr(update)
+        + caplog.text
+        + repr(services.store.drifts())
+        + repr(vars(visit_of(services)))
+    )
     assert len(kept) > 3 and len(made) >= 2
     for descriptor in made:
         for number in descriptor[:16]:
@@ -826,14 +847,16 @@ def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
             assert raw not in told.encode("latin-1", "ignore")
 
 
-def test_the_stage_tells_the_rooms_answer_and_the_programs_beside_it(desk: Desk, astronaut: Photo) -> None:
-    if desk.recognizer.refusal:
+def test_the_stage_tells_the_rooms_answer_and_the_programs_beside_it(
+    services: Services, astronaut: Photo
+) -> None:
+    if services.recognizer.refusal:
         pytest.skip("dlib or its network is not installed here")
     painter: Any = Lightener(3)
-    does, _, _ = sat_down(replace(desk, generator=painter), astronaut, "1")
+    does, _, _ = sat_down(replace(services, generator=painter), astronaut, "1")
     does.ask_machine(json.dumps({"chosen": 0}), visitor())
     does.allow_show(TICKED, json.dumps({"chosen": 0}), visitor())
-    room, programme = desk.board.room, desk.board.programme
+    room, programme = services.board.room, services.board.programme
     (item,) = programme.approve(programme.waiting()[0][0])
     room.add((item,))
     room.go_to(item)
@@ -844,39 +867,41 @@ def test_the_stage_tells_the_rooms_answer_and_the_programs_beside_it(desk: Desk,
     assert asked is not None
     for i in range(FEWEST_ANSWERS):
         at, voter = datetime.now(UTC), VoterId(f"phone {i}")
-        desk.store.record(
+        services.store.record(
             Guess(asked.id, voter, Kind.GENERATED, False, 2.0, at, them=i < 7, source=Source.PHONE)
         )
     told = ""
     while room.now().setting.scene != Scene.MADE:
-        told += Scenes(desk, read_studies(), {}).html(room.now())
+        told += Scenes(services, read_studies(), {}).html(room.now())
         room.next()
     assert WORDS.say("stage.them") not in told  # not before the truth is out
-    told = html.unescape(Scenes(desk, read_studies(), {}).html(room.now()))
+    told = html.unescape(Scenes(services, read_studies(), {}).html(room.now()))
     assert WORDS.say("stage.them_room", p=70, n=FEWEST_ANSWERS) in told
     assert WORDS.say("stage.recognition_unchanged") in told and WORDS.say("stage.recognition_errors") in told
 
 
-def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(desk: Desk, astronaut: Photo) -> None:
+def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(
+    services: Services, astronaut: Photo
+) -> None:
     painter: Any = Lightener(7, 4)
-    desk = replace(desk, generator=painter)
-    does, on, _ = sat_down(desk, astronaut)
+    services = replace(services, generator=painter)
+    does, on, _ = sat_down(services, astronaut)
     does.go(Stage.GOODBYE)(visitor())
-    assert desk.store.drifts() == []  # nothing is inferred
+    assert services.store.drifts() == []  # nothing is inferred
     for forged in ("0", "11", "mid", None, ["7"], "7 or 8"):
         assert "error" not in str(does.tell_band(forged, visitor()))  # type: ignore[arg-type]
-    assert desk.store.drifts() == []
+    assert services.store.drifts() == []
     update = does.tell_band("7", visitor())
     assert WORDS.say("fair.kept") in update[on.goodbye.fair]
-    (kept,) = desk.store.drifts()
+    (kept,) = services.store.drifts()
     assert (kept.band, kept.look, kept.model_set, kept.rehearsal) == (7, "grey", "mini", True)
-    assert kept.sitter != visit_of(desk).voter  # nobody's answers can be found by it
+    assert kept.sitter != visit_of(services).voter  # nobody's answers can be found by it
     assert kept.measures["skin"] == pytest.approx(5.5, abs=1.5)  # of portraits by 4 and 7 L*
     does.delete(visitor())
-    assert desk.store.drifts() == []
+    assert services.store.drifts() == []
 
 
-def test_on_a_hosted_instance_the_words_say_server(desk: Desk) -> None:
-    there = replace(desk, hosted=True)
+def test_on_a_hosted_instance_the_words_say_server(services: Services) -> None:
+    there = replace(services, hosted=True)
     assert "this server" in there.say("consent.tick", m=30)
-    assert "this machine" in desk.say("consent.tick", m=30)
+    assert "this machine" in services.say("consent.tick", m=30)

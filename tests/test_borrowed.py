@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from errors import ChoiceError, NoQuota
-from pipelines.borrowed import FACTOR, STATED_S, Borrowed, is_lent, zero_gpu
-from pipelines.drawer import Request
-from pipelines.generate import Generator, Progress, Rendering
-from pipelines.model_set import read_model_sets
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Generator, Progress, Rendering
+from pipelines.draw.model_set import read_model_sets
+from pipelines.draw.zero_gpu import FACTOR, STATED_S, Borrowed, is_lent, zero_gpu
 from tests.hub import build_local
 
 MINI = read_model_sets()["mini"]

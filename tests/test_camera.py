@@ -24,15 +24,15 @@ from starlette.middleware import Middleware
 
 from booth.album import Album
 from booth.visit import Visit, Visits
+from pages.booth.pictures import picture_routes
+from pages.booth.uploads import Intake
 from pages.components.camera import camera
-from pages.gate import COOKIE, Gate
-from pages.intake import Intake
-from pages.pictures import picture_routes
-from pages.telling import Teller
+from pages.guards.errors_shown import ErrorsShown
+from pages.guards.gate import COOKIE, Gate
 from pages.theme import HEAD, style_routes, theme
-from pipelines.face import FaceFinder
-from pipelines.photo import MAX_BYTES
-from pipelines.samples import SAMPLES, sample
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import MAX_BYTES
+from pipelines.selfie.samples import SAMPLES, sample
 from pipelines.sitting import MOST_SELFIES
 from tests.hostile import card, encoded
 from tests.serving import is_failure
@@ -66,7 +66,7 @@ class Harness:
 def harness(tmp_path_factory: pytest.TempPathFactory, finder: FaceFinder) -> Iterator[Harness]:
     album = Album(tmp_path_factory.mktemp("sittings"), 30, 12)
     visits = Visits(album, 30)
-    intake = Intake(visits, finder, Teller(WORDS), WORDS)
+    intake = Intake(visits, finder, ErrorsShown(WORDS), WORDS)
     page = blocks(visits)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

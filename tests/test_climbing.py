@@ -15,33 +15,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from booth.programme import STEPS
+from booth.catalogue import STEPS
 from booth.visit import Stage
 from errors import NoCard, NoQuota, TooMuch
 from pages.booth.climbing import Climbing
 from pages.booth.screens import Screens
-from pages.desk import Desk
-from pages.host import Handlers
 from pages.host.layout import Host, lay_out
+from pages.host.page import Handlers
 from pages.stage.scenes import Scenes
-from pipelines.drawer import Request
-from pipelines.generate import Progress, Rendering
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Progress, Rendering
+from pipelines.draw.model_set import read_model_sets
 from pipelines.ladder import RUNGS, left_of, rungs
-from pipelines.likeness import Level, Measure
 from pipelines.look import read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
-from pipelines.proof import Proof, Verdict, prove
+from pipelines.marks.verify import Proof, Verdict, prove
+from pipelines.measure.likeness import Level, Measure
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import Order
+from services import Services
 from tests.test_booth import (
     TICKED,
     WORDS,
     Painter,
     Updates,
-    desk,
     page_of,
     picture_of,
     sat_down,
+    services,
     shown,
     visit_of,
     visitor,
@@ -49,7 +49,7 @@ from tests.test_booth import (
 from votes.rounds import Scene
 from votes.studies import read_studies
 
-__all__ = ["desk"]  # the fixture
+__all__ = ["services"]  # the fixture
 
 
 class Fader(Painter):
@@ -73,12 +73,14 @@ class Fader(Painter):
             yield Rendering(image, i, seed, "plate", request.strength, 20, 3, 0.1)
 
 
-def sat(desk: Desk, astronaut: Photo, fader: Fader | None = None) -> tuple[Desk, Any, Screens, Climbing]:
+def sat(
+    services: Services, astronaut: Photo, fader: Fader | None = None
+) -> tuple[Services, Any, Screens, Climbing]:
     """A visitor before their two portraits."""
     painter: Any = fader or Fader()
-    desk = replace(desk, generator=painter)
-    does, on, _ = sat_down(desk, astronaut)
-    return desk, does, on, Climbing(desk, on)
+    services = replace(services, generator=painter)
+    does, on, _ = sat_down(services, astronaut)
+    return services, does, on, Climbing(services, on)
 
 
 def climbed(climbs: Climbing, portrait: int = 1) -> Updates:
@@ -86,9 +88,9 @@ def climbed(climbs: Climbing, portrait: int = 1) -> Updates:
     return [began, *climbs.draw(visitor())]
 
 
-def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(desk: Desk, astronaut: Photo) -> None:
+def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(services: Services, astronaut: Photo) -> None:
     fader = Fader()
-    desk, _, on, climbs = sat(desk, astronaut, fader)
+    services, _, on, climbs = sat(services, astronaut, fader)
     before = len(fader.asked)
     updates = climbed(climbs)
     assert {screen for update in updates for screen in shown(on, update)} == {"ladder"}
@@ -98,11 +100,11 @@ def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(desk: Desk, astron
     assert [value["chosen"] for value in values[1:]] == list(range(len(RUNGS)))
     captions = [one["caption"] for one in values[-1]["portraits"]]
     assert captions == ["85 %", "70 %", "55 %", "40 %", "25 %", "10 %"]
-    files = [picture_of(desk, one["url"]) for one in values[-1]["portraits"]]
+    files = [picture_of(services, one["url"]) for one in values[-1]["portraits"]]
     spread = [np.asarray(Image.open(io.BytesIO(file))).std() for file in files]
     assert spread == sorted(spread, reverse=True)  # in the order of the captions
-    assert {prove(file, desk.signer.known()).said for file in files} == {"ai"}
-    visit = visit_of(desk)
+    assert {prove(file, services.signer.known()).said for file in files} == {"ai"}
+    visit = visit_of(services)
     assert visit.made and visit.made.shows[1].facts["seed"] == fader.asked[before][1][0]
     assert [strength for strength, _ in fader.asked[before:]] == list(RUNGS)
     assert len({seeds for _, seeds in fader.asked[before:]}) == 1
@@ -114,18 +116,20 @@ def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(desk: Desk, astron
     assert all(np.array_equal(plates[0], plate) for plates in fader.plates[before:])  # its light and crop
 
 
-def test_each_step_says_what_it_changed_and_all_six_can_be_taken_home(desk: Desk, astronaut: Photo) -> None:
-    desk, _, on, climbs = sat(desk, astronaut)
+def test_each_step_says_what_it_changed_and_all_six_can_be_taken_home(
+    services: Services, astronaut: Photo
+) -> None:
+    services, _, on, climbs = sat(services, astronaut)
     last = climbed(climbs)[-1]
     assert last[on.ladder.report].count("data-portrait") == len(RUNGS)
     told = re.findall(r'data-portrait="(\d)"( hidden)?>', last[on.ladder.report])
     assert [number for number, hidden in told if not hidden] == ["5"]  # that of the picture that is large
     assert WORDS.say("likeness.level_unchanged") in last[on.ladder.report].partition('data-portrait="1"')[0]
-    visit = visit_of(desk)
+    visit = visit_of(services)
     assert visit.sitting and visit.climb and visit.climb.strip
     assert f"pictures/{visit.climb.strip}?take=1" in last[on.ladder.steps]
-    (taken,) = [one for one in desk.album.kept(visit.sitting) if one.name == "ai-ladder.jpg"]
-    assert prove(taken.jpeg, desk.signer.known()) == Proof(Verdict.OURS, "ai")
+    (taken,) = [one for one in services.album.kept(visit.sitting) if one.name == "ai-ladder.jpg"]
+    assert prove(taken.jpeg, services.signer.known()) == Proof(Verdict.OURS, "ai")
     width, height = Image.open(io.BytesIO(taken.jpeg)).size
     assert width > 6 * height / 2
 
@@ -151,10 +155,10 @@ ASKED = (Level.UNCHANGED, Level.UNCHANGED, Level.A_LITTLE, Level.A_LITTLE, Level
 
 
 def test_who_asked_the_program_hears_at_each_step_what_it_says_and_where_it_loses_them(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
     program: Any = Answers(Level.UNCHANGED, *ASKED)
-    desk, does, on, climbs = sat(replace(desk, recognizer=program), astronaut)
+    services, does, on, climbs = sat(replace(services, recognizer=program), astronaut)
     does.ask_machine(json.dumps({"chosen": 1}), visitor())
     last = climbed(climbs)[-1]
     told = [html.unescape(one) for one in last[on.ladder.report].split("data-portrait=")[1:]]
@@ -162,30 +166,32 @@ def test_who_asked_the_program_hears_at_each_step_what_it_says_and_where_it_lose
         assert WORDS.say(f"likeness.recognition_{level.replace(' ', '_')}") in told[i]
     lost = WORDS.say("ladder.lost", left="25\N{NO-BREAK SPACE}%")
     assert [lost in one for one in told] == [False] * 4 + [True] * 2
-    visit = visit_of(desk)
+    visit = visit_of(services)
     assert visit.climb and visit.climb.recognised == [str(level) for level in ASKED]  # words, no number
     assert "314.159" not in repr(vars(visit.climb))
     climbs.allow(TICKED, last[on.ladder.portraits], visitor())
-    item, _ = on_stage(desk)
-    found = desk.board.programme.exhibit(item)
+    item, _ = on_stage(services)
+    found = services.board.programme.exhibit(item)
     assert found and found.facts["recognised"] == ",".join(ASKED)
 
 
-def test_who_did_not_ask_the_program_is_recognised_at_no_step(desk: Desk, astronaut: Photo) -> None:
+def test_who_did_not_ask_the_program_is_recognised_at_no_step(services: Services, astronaut: Photo) -> None:
     program: Any = Answers(Level.UNCHANGED)
-    desk, does, on, climbs = sat(replace(desk, recognizer=program), astronaut)
+    services, does, on, climbs = sat(replace(services, recognizer=program), astronaut)
     does.ask_machine(json.dumps({"chosen": 0}), visitor())  # about another portrait
     last = climbed(climbs, portrait=1)[-1]
     assert program.asked == 1
     assert WORDS.say("likeness.recognition") not in last[on.ladder.report]
     climbs.allow(TICKED, last[on.ladder.portraits], visitor())
-    found = desk.board.programme.exhibit(on_stage(desk)[0])
+    found = services.board.programme.exhibit(on_stage(services)[0])
     assert found and "recognised" not in found.facts
 
 
-def test_a_program_that_knows_all_six_is_said_to_at_the_last_step(desk: Desk, astronaut: Photo) -> None:
+def test_a_program_that_knows_all_six_is_said_to_at_the_last_step(
+    services: Services, astronaut: Photo
+) -> None:
     program: Any = Answers(*[Level.A_LITTLE] * 7)
-    _, does, on, climbs = sat(replace(desk, recognizer=program), astronaut)
+    _, does, on, climbs = sat(replace(services, recognizer=program), astronaut)
     does.ask_machine(json.dumps({"chosen": 1}), visitor())
     report = climbed(climbs)[-1][on.ladder.report]
     assert [WORDS.say("ladder.kept") in one for one in report.split("data-portrait=")[1:]] == [False] * 5 + [
@@ -193,9 +199,9 @@ def test_a_program_that_knows_all_six_is_said_to_at_the_last_step(desk: Desk, as
     ]
 
 
-def test_asked_again_a_whole_ladder_is_shown_and_not_drawn(desk: Desk, astronaut: Photo) -> None:
+def test_asked_again_a_whole_ladder_is_shown_and_not_drawn(services: Services, astronaut: Photo) -> None:
     fader = Fader()
-    _, does, on, climbs = sat(desk, astronaut, fader)
+    _, does, on, climbs = sat(services, astronaut, fader)
     first = climbed(climbs)[-1]
     drawn = len(fader.asked)
     does.go(Stage.RESULT)(visitor())
@@ -206,9 +212,9 @@ def test_asked_again_a_whole_ladder_is_shown_and_not_drawn(desk: Desk, astronaut
     assert len(fader.asked) == drawn + len(RUNGS)
 
 
-def test_leaving_the_screen_ends_the_ladder_within_one_step(desk: Desk, astronaut: Photo) -> None:
+def test_leaving_the_screen_ends_the_ladder_within_one_step(services: Services, astronaut: Photo) -> None:
     fader = Fader()
-    desk, does, on, climbs = sat(desk, astronaut, fader)
+    services, does, on, climbs = sat(services, astronaut, fader)
     before = len(fader.asked)
     climbs.begin(json.dumps({"chosen": 0}), visitor())
     steps = climbs.draw(visitor())
@@ -221,9 +227,9 @@ def test_leaving_the_screen_ends_the_ladder_within_one_step(desk: Desk, astronau
 
 
 def test_a_reload_comes_back_to_a_whole_ladder_and_to_the_result_from_half_of_one(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
-    _, does, on, climbs = sat(desk, astronaut)
+    _, does, on, climbs = sat(services, astronaut)
     climbs.begin(json.dumps({"chosen": 0}), visitor())
     next(climbs.draw(visitor()))
     assert shown(on, does.open(visitor())) == ["result"]
@@ -236,77 +242,81 @@ def test_a_reload_comes_back_to_a_whole_ladder_and_to_the_result_from_half_of_on
     [(TooMuch(), "making.memory"), (NoQuota(), "ladder.quota"), (NoCard(), "ladder.card")],
 )
 def test_what_the_machine_cannot_do_is_told_beside_the_portraits(
-    desk: Desk, astronaut: Photo, failure: Exception, key: str
+    services: Services, astronaut: Photo, failure: Exception, key: str
 ) -> None:
-    _, _, on, climbs = sat(desk, astronaut, Fader(failure))
+    _, _, on, climbs = sat(services, astronaut, Fader(failure))
     last = climbed(climbs)[-1]
     assert shown(on, last) == ["result"]
     assert html.escape(WORDS.say(key)) in last[on.result.notice]
 
 
 @pytest.mark.parametrize("chosen", ["", "{}", '{"chosen": 9}', '{"chosen": "0"}', None])
-def test_a_portrait_that_is_not_there_has_no_ladder(desk: Desk, astronaut: Photo, chosen: Any) -> None:
+def test_a_portrait_that_is_not_there_has_no_ladder(
+    services: Services, astronaut: Photo, chosen: Any
+) -> None:
     fader = Fader()
-    _, _, on, climbs = sat(desk, astronaut, fader)
+    _, _, on, climbs = sat(services, astronaut, fader)
     drawn = len(fader.asked)
     told = climbs.begin(chosen, visitor())
     assert shown(on, told) == ["result"] and "notice" in told[on.result.notice]
     assert list(climbs.draw(visitor())) == [{on.ladder.notice: gr.skip()}] and len(fader.asked) == drawn
 
 
-def test_the_stage_shows_a_ladder_with_the_sitters_leave_for_it_only(desk: Desk, astronaut: Photo) -> None:
-    desk, does, on, climbs = sat(desk, astronaut)
+def test_the_stage_shows_a_ladder_with_the_sitters_leave_for_it_only(
+    services: Services, astronaut: Photo
+) -> None:
+    services, does, on, climbs = sat(services, astronaut)
     drawn = climbed(climbs)
     does.go(Stage.RESULT)(visitor())
     does.allow_show(TICKED, json.dumps({"chosen": 1}), visitor())
-    assert not on_stage(desk)[1]  # that was for the portrait
-    code = visit_of(desk).code
+    assert not on_stage(services)[1]  # that was for the portrait
+    code = visit_of(services).code
     page = drawn[-1][on.ladder.portraits]
     told = climbs.allow(TICKED, page, visitor())
     assert code in told[on.ladder.code]  # the code that was noted down is still the one
-    item, has_ladder = on_stage(desk)
+    item, has_ladder = on_stage(services)
     assert has_ladder
-    room = desk.board.room
+    room = services.board.room
     room.add((item,))
     room.go_to(item)
-    scenes, seen = Scenes(desk, read_studies(), {}), {}
+    scenes, seen = Scenes(services, read_studies(), {}), {}
     while room.now().setting.scene != Scene.ROOM:
         now = room.next()
         seen[now.setting.scene] = scenes.html(now)
     assert [scene for scene, told in seen.items() if "step-1.jpg" in told] == [Scene.LADDER]
     assert seen[Scene.LADDER].count("<img") == 1 + len(RUNGS) and "85 %" in seen[Scene.LADDER]
-    frames = [desk.board.programme.frame(item, name) for name in STEPS]
+    frames = [services.board.programme.frame(item, name) for name in STEPS]
     spread = [frame.pixels.std() for frame in frames if frame]
     assert len(spread) == len(RUNGS) and spread == sorted(spread, reverse=True)
     climbs.allow("{}", page, visitor())
-    assert desk.board.programme.item(item) is None  # taken back, the portrait too
+    assert services.board.programme.item(item) is None  # taken back, the portrait too
 
 
 def test_back_from_a_ladder_the_portrait_it_was_about_is_large_and_its_leave_holds(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
-    desk, does, on, climbs = sat(desk, astronaut)
+    services, does, on, climbs = sat(services, astronaut)
     page = climbed(climbs, portrait=1)[-1][on.ladder.portraits]
     climbs.allow(TICKED, page, visitor())
     back = does.go(Stage.RESULT)(visitor())
     assert json.loads(back[on.result.portraits])["chosen"] == 1
-    assert back[on.result.show] == TICKED and visit_of(desk).code in back[on.result.code]
+    assert back[on.result.show] == TICKED and visit_of(services).code in back[on.result.code]
     climbed(climbs, portrait=0)  # leave for one ladder is none for the next
-    assert not visit_of(desk).code and desk.board.programme.waiting() == ()
+    assert not visit_of(services).code and services.board.programme.waiting() == ()
 
 
-def test_a_page_that_shows_another_ladder_gives_no_leave(desk: Desk, astronaut: Photo) -> None:
-    desk, _, on, climbs = sat(desk, astronaut)
+def test_a_page_that_shows_another_ladder_gives_no_leave(services: Services, astronaut: Photo) -> None:
+    services, _, on, climbs = sat(services, astronaut)
     old = climbed(climbs, portrait=1)[-1][on.ladder.portraits]
     climbed(climbs, portrait=0)
     for page in (old, "", "{}", '{"portraits": 3}', None):
         told = climbs.allow(TICKED, page, visitor())  # type: ignore[arg-type]
         assert html.escape(WORDS.say("ladder.gone")) in told[on.ladder.notice]
-    assert desk.board.programme.waiting() == ()
+    assert services.board.programme.waiting() == ()
 
 
-def test_taken_back_the_rooms_copies_go(desk: Desk, astronaut: Photo, tmp_path: Path) -> None:
-    _, _, on, climbs = sat(desk, astronaut)
+def test_taken_back_the_rooms_copies_go(services: Services, astronaut: Photo, tmp_path: Path) -> None:
+    _, _, on, climbs = sat(services, astronaut)
     page = climbed(climbs)[-1][on.ladder.portraits]
     kept = [len(list(tmp_path.rglob("*.jpg")))]
     for ticks in (TICKED, TICKED, "{}"):
@@ -316,22 +326,24 @@ def test_taken_back_the_rooms_copies_go(desk: Desk, astronaut: Photo, tmp_path: 
     assert kept[3] == kept[0]
 
 
-def test_whoever_waits_for_a_ladder_is_told_how_many_are_before_them(desk: Desk, astronaut: Photo) -> None:
-    desk, _, on, climbs = sat(desk, astronaut)
-    with desk.line.place() as first:
-        assert desk.line.before(first) == 0
+def test_whoever_waits_for_a_ladder_is_told_how_many_are_before_them(
+    services: Services, astronaut: Photo
+) -> None:
+    services, _, on, climbs = sat(services, astronaut)
+    with services.line.place() as first:
+        assert services.line.before(first) == 0
         climbs.begin(json.dumps({"chosen": 0}), visitor())
         steps = climbs.draw(visitor())
         told = next(steps)[on.ladder.steps]
-        assert WORDS.say("making.queue_one", s=desk.line.usual_s) in told
+        assert WORDS.say("making.queue_one", s=services.line.usual_s) in told
     assert shown(on, list(steps)[-1]) == ["ladder"]
 
 
-def test_a_set_without_a_dial_offers_no_ladder(desk: Desk) -> None:
-    assert page_of(desk)[1].result.quiet["ladder"].visible
+def test_a_set_without_a_dial_offers_no_ladder(services: Services) -> None:
+    assert page_of(services)[1].result.quiet["ladder"].visible
     painter: Any = Painter()
     painter.model_set = painter.model_set.model_copy(update={"starts": ("noise",), "start": "noise"})
-    assert not page_of(replace(desk, generator=painter))[1].result.quiet["ladder"].visible
+    assert not page_of(replace(services, generator=painter))[1].result.quiet["ladder"].visible
 
 
 def test_a_step_is_called_by_what_it_was_given() -> None:
@@ -340,23 +352,23 @@ def test_a_step_is_called_by_what_it_was_given() -> None:
         assert [round(100 * left_of(one)) for one in rungs(order, read_model_sets()[name])] == left
 
 
-def on_stage(desk: Desk) -> tuple[str, bool]:
+def on_stage(services: Services) -> tuple[str, bool]:
     """The item that the host approves, and whether it has a ladder."""
-    programme = desk.board.programme
+    programme = services.board.programme
     (item,) = programme.approve(programme.waiting()[0][0])
     return item, programme.has_ladder(item)
 
 
-def test_the_host_page_names_a_ladder_only_after_the_truth(desk: Desk) -> None:
+def test_the_host_page_names_a_ladder_only_after_the_truth(services: Services) -> None:
     async def laid_out() -> Host:
         with gr.Blocks(analytics_enabled=False):
-            return lay_out(desk.words, desk.generator.model_set.starts)
+            return lay_out(services.words, services.generator.model_set.starts)
 
     on = asyncio.run(laid_out())
-    does, room = Handlers(desk, on), desk.board.room
+    does, room = Handlers(services, on), services.board.room
     named: dict[bool, list[Scene]] = {True: [], False: []}
     for look, has_ladder in (("grey", True), ("white", False)):
-        room.go_to(next(one for one in room.now().setting.programme if look_of(desk, one) == look))
+        room.go_to(next(one for one in room.now().setting.programme if look_of(services, one) == look))
         while (scene := room.now().setting.scene) != Scene.ROOM:
             if WORDS.say("host.ladder_state") in does.looked()[on.states]:
                 named[has_ladder].append(scene)
@@ -364,22 +376,22 @@ def test_the_host_page_names_a_ladder_only_after_the_truth(desk: Desk) -> None:
     assert named == {True: [Scene.TRUTH, Scene.MADE, Scene.LADDER], False: []}
 
 
-def look_of(desk: Desk, item: str) -> str:
-    found = desk.board.programme.item(item)
+def look_of(services: Services, item: str) -> str:
+    found = services.board.programme.item(item)
     return found.look if found else ""
 
 
-def test_delete_and_another_making_take_the_ladder_along(desk: Desk, astronaut: Photo) -> None:
-    desk, does, _, climbs = sat(desk, astronaut)
+def test_delete_and_another_making_take_the_ladder_along(services: Services, astronaut: Photo) -> None:
+    services, does, _, climbs = sat(services, astronaut)
     climbed(climbs)
-    visit = visit_of(desk)
+    visit = visit_of(services)
     assert visit.climb and visit.climb.strip
     its = [*visit.climb.pictures, visit.climb.strip]
-    assert all(desk.album.has(picture) for picture in its)
+    assert all(services.album.has(picture) for picture in its)
     does.begin(visitor())  # make again
-    assert not any(desk.album.has(picture) for picture in its) and visit.climb is None
+    assert not any(services.album.has(picture) for picture in its) and visit.climb is None
     list(does.make("grey", "", "1", "0", visitor()))
     climbed(climbs, portrait=0)
     again = list(visit.climb.pictures)  # type: ignore[attr-defined]
     does.delete(visitor())
-    assert not any(desk.album.has(picture) for picture in again) and visit.climb is None
+    assert not any(services.album.has(picture) for picture in again) and visit.climb is None

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from pipelines.__main__ import main
-from pipelines.credential import known_chain
-from pipelines.photo import Photo
-from pipelines.proof import Proof, Verdict, prove
-from pipelines.provenance import read_mark
+from pipelines.marks.certificates import known_chain
+from pipelines.marks.note import read_mark
+from pipelines.marks.verify import Proof, Verdict, prove
+from pipelines.selfie.photo import Photo
 from tests import hostile
 
 ROOT = Path(__file__).parents[1]

@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import app
-from bench.drift import lighter
 from commission import report as reporting
 from commission import run as running
 from commission.grid import Cell, Grid, grid_of
@@ -46,26 +45,27 @@ from commission.report import commission
 from commission.run import Photos, Tools
 from commission.verdict import Check, Machine, Timing, Verdict, best, cell_checks, judge, middle
 from errors import ChoiceError, PresetError, TooMuch
-from pages.desk import Desk
-from pages.host import host_page
+from evaluation.drift import lighter
+from pages.host.page import host_page
 from pipelines import __main__ as command_line
 from pipelines.__main__ import main
-from pipelines.bounds import Bound, Bounds
 from pipelines.doctor import findings as doctor_findings
-from pipelines.drawer import Request
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator
+from pipelines.draw.bounds import Bound, Bounds
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Generator
+from pipelines.draw.machine import Device, choose, revisions
+from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
+from pipelines.draw.plan import Plan
+from pipelines.draw.preview import to_pixels
 from pipelines.look import read_looks
-from pipelines.machine import Device, choose, revisions
-from pipelines.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
-from pipelines.photo import Photo
-from pipelines.plan import Plan
-from pipelines.preview import to_pixels
-from pipelines.recognition import Recognizer
-from pipelines.studio import Studio
+from pipelines.measure.recognition import Recognizer
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
+from services import Services
 from settings import Settings
 from tests.hub import build_hub
-from tests.test_booth import desk as desk  # the fixture
+from tests.test_booth import services as services  # the fixture
 from words import read_words
 
 ROOT = Path(__file__).parents[1]
@@ -802,13 +802,15 @@ def test_auto_passes_a_set_that_waits_until_it_was_found_ready(tmp_path: Path) -
 # ---- where people read of it
 
 
-def test_the_host_page_says_what_draws_and_that_it_was_never_commissioned(desk: Desk, tmp_path: Path) -> None:
+def test_the_host_page_says_what_draws_and_that_it_was_never_commissioned(
+    services: Services, tmp_path: Path
+) -> None:
     _, why = as_commissioned((MINI, "Because."), tmp_path, "cpu", read_words().say)
     told = "mini was never commissioned on this machine: python -m pipelines commission mini"
     assert why == f"Because. {told}"
 
     async def laid_out() -> gr.Blocks:  # whose queue wants a running loop
-        return host_page(dataclasses.replace(desk, why=why))
+        return host_page(dataclasses.replace(services, why=why))
 
     shown = asyncio.run(laid_out())
     assert any(told in str(getattr(block, "value", "")) for block in shown.blocks.values())

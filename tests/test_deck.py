@@ -11,22 +11,22 @@ import pytest
 from PIL import Image
 
 from booth.album import Album
+from booth.catalogue import FRAMES, Programme
 from booth.deck import read_deck
-from booth.programme import FRAMES, Programme
 from errors import PresetError
 from examples.deck import CREDITS
 from examples.deck import sheet as drawn_anew
 from pages.look_pictures import WELCOME_FACE, WELCOME_LOOK, face_of
+from pipelines.draw.generate import Generator
+from pipelines.draw.machine import is_here
+from pipelines.draw.model_set import read_model_sets
 from pipelines.exhibit import EXHIBIT, exhibits
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator
 from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
-from pipelines.machine import is_here
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo, open_photo
-from pipelines.provenance import mark, read_mark
-from pipelines.studio import Studio
+from pipelines.marks.note import mark, read_mark
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo, open_photo
 from tests.decks import ONE, SIX, TWO, deck_of
 from tests.hostile import card
 from votes.schema import Kind

@@ -19,18 +19,18 @@ from pages.board import Board
 from pages.booth.actions import Actions
 from pages.booth.dial import dialled
 from pages.booth.screens import Screens
-from pages.desk import Desk
-from pages.host import Handlers
 from pages.host.layout import Host, lay_out
-from pipelines.drawer import Request
-from pipelines.generate import Progress, Rendering
+from pages.host.page import Handlers
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Progress, Rendering
+from pipelines.draw.model_set import Dial, DialEnd, ModelSet, Start, read_model_sets
 from pipelines.look import read_looks
-from pipelines.model_set import Dial, DialEnd, ModelSet, Start, read_model_sets
-from pipelines.photo import Photo
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import Order
+from services import Services
 from settings import Settings
 from tests.test_booth import Painter, shown, visit_of, visitor, with_photo
-from tests.test_booth import desk as desk  # the fixture
+from tests.test_booth import services as services  # the fixture
 from votes.room import Room
 from votes.schema import Kind
 from votes.store import Store
@@ -64,24 +64,24 @@ class Asked(Painter):
             yield replace(event, start=drawn_from) if isinstance(event, Rendering) else event
 
 
-def drawing(desk: Desk, painter: Painter, fallback: Painter | None = None) -> Desk:
+def drawing(services: Services, painter: Painter, fallback: Painter | None = None) -> Services:
     """The same booth with that generator."""
     generators: Any = {"generator": painter, "fallback": fallback}
-    return replace(desk, **generators)
+    return replace(services, **generators)
 
 
-def asked_of(desk: Desk, does: Actions, place: str) -> list[dict[Any, Any]]:
+def asked_of(services: Services, does: Actions, place: str) -> list[dict[Any, Any]]:
     does.begin(visitor())
     return list(does.make("grey", "", "1", place, visitor()))
 
 
-def host_of(desk: Desk) -> tuple[Handlers, Host]:
+def host_of(services: Services) -> tuple[Handlers, Host]:
     async def laid_out() -> Host:
         with gr.Blocks(analytics_enabled=False):
-            return lay_out(desk.words, desk.generator.model_set.starts)
+            return lay_out(services.words, services.generator.model_set.starts)
 
     on = asyncio.run(laid_out())
-    return Handlers(desk, on), on
+    return Handlers(services, on), on
 
 
 def told(does: Actions, on: Screens, place: str) -> str:
@@ -133,15 +133,15 @@ def weighed(value: float, usual: float) -> int:
 
 @pytest.mark.parametrize("name", DIALLED)
 def test_each_place_asks_for_less_of_the_photograph_and_of_the_face(
-    desk: Desk, astronaut: Photo, name: str
+    services: Services, astronaut: Photo, name: str
 ) -> None:
     model_set = SETS[name]
     assert model_set.dial and model_set.strength and model_set.dial.close.strength
     painter = Asked(model_set, TooMuch())
-    desk = drawing(desk, painter)
-    does, _ = with_photo(desk, astronaut)
+    services = drawing(services, painter)
+    does, _ = with_photo(services, astronaut)
     for place in PLACES:
-        asked_of(desk, does, place)
+        asked_of(services, does, place)
     courses = [model_set.course(one.start, one.strength) for one in painter.requests]
     strengths = [course.strength or 0.0 for course in courses]
     assert strengths == sorted(set(strengths)) and {course.start for course in courses} == {"plate"}
@@ -158,12 +158,12 @@ def test_each_place_asks_for_less_of_the_photograph_and_of_the_face(
         assert scales[::2] == [model_set.dial.close.identity, usual, model_set.dial.free.identity]
 
 
-def test_who_steps_in_draws_at_that_place_of_its_own_dial(desk: Desk, astronaut: Photo) -> None:
+def test_who_steps_in_draws_at_that_place_of_its_own_dial(services: Services, astronaut: Photo) -> None:
     """Strength and identity of one set mean nothing to another."""
     for mini, strength in ((SETS["mini"], 0.6), (SETS["mini"].model_copy(update={"dial": None}), None)):
         small = Asked(mini.model_copy(update={"finish": None}))
         lent = Asked(SETS["realvis-lightning"], NoQuota())
-        booth = drawing(desk, lent, small)
+        booth = drawing(services, lent, small)
         booth.board.room.change(start="noise")
         does, on = with_photo(booth, astronaut)
         updates = asked_of(booth, does, "2")
@@ -178,12 +178,12 @@ def test_who_steps_in_draws_at_that_place_of_its_own_dial(desk: Desk, astronaut:
 
 @pytest.mark.parametrize("place", ["3", "", "free", "0.5", "٢", None, 1, True, ["1"], {}])
 def test_a_place_that_the_dial_does_not_have_is_one_sentence(
-    desk: Desk, place: Any, caplog: pytest.LogCaptureFixture
+    services: Services, place: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    does, on = with_photo(desk, FACELESS)
+    does, on = with_photo(services, FACELESS)
     update = does.dial_turned(place, visitor())
     assert WORDS.say("error.any", id="").partition("(")[0] in update[on.look.notice]
-    assert visit_of(desk).turns == 0
+    assert visit_of(services).turns == 0
     assert "ChoiceError at" not in caplog.text  # a refusal, no failure of ours
 
 
@@ -191,9 +191,9 @@ def test_a_place_that_the_dial_does_not_have_is_one_sentence(
 
 
 @pytest.mark.parametrize("name", DIALLED)
-def test_each_place_says_what_this_set_does_there(desk: Desk, name: str) -> None:
+def test_each_place_says_what_this_set_does_there(services: Services, name: str) -> None:
     model_set = SETS[name]
-    does, on = with_photo(drawing(desk, Asked(model_set)), FACELESS)
+    does, on = with_photo(drawing(services, Asked(model_set)), FACELESS)
     assert model_set.dial
     sentences = {place: told(does, on, place) for place in PLACES}
     for place, sentence in sentences.items():
@@ -213,10 +213,10 @@ def test_each_place_says_what_this_set_does_there(desk: Desk, name: str) -> None
     ],
 )
 def test_as_commissioned_each_place_shown_draws_something_else_and_says_what(
-    desk: Desk, model_set: ModelSet, start: Start
+    services: Services, model_set: ModelSet, start: Start
 ) -> None:
-    desk.board.room.change(start=start)
-    does, on = with_photo(drawing(desk, Asked(model_set)), FACELESS)
+    services.board.room.change(start=start)
+    does, on = with_photo(drawing(services, Asked(model_set)), FACELESS)
     places = stops(on)
     assert "0" in places and on.look.dial.visible
     sentences = {place: told(does, on, place) for place in PLACES}
@@ -241,22 +241,22 @@ def test_as_commissioned_each_place_shown_draws_something_else_and_says_what(
 
 
 def test_places_that_are_alike_are_shown_once_and_a_hidden_one_does_no_harm(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
     model_set = SETS["mini"].model_copy(update={"strength": 0.1, "finish": None})  # the close end itself
     painter = Asked(model_set)
-    desk = drawing(desk, painter)
-    does, on = with_photo(desk, astronaut)
+    services = drawing(services, painter)
+    does, on = with_photo(services, astronaut)
     assert stops(on) == ["0", "1", "2"]
     assert told(does, on, "-2") == told(does, on, "0")
-    assert shown(on, asked_of(desk, does, "-2")[-1]) == ["result"]
+    assert shown(on, asked_of(services, does, "-2")[-1]) == ["result"]
     asked = painter.requests[-1]
     assert model_set.course(asked.start, asked.strength) == model_set.course()
 
 
-def test_from_noise_only_the_hold_on_the_face_is_told(desk: Desk) -> None:
-    desk.board.room.change(start="noise")
-    does, on = with_photo(drawing(desk, Asked(SETS["realvis-lightning"])), FACELESS)
+def test_from_noise_only_the_hold_on_the_face_is_told(services: Services) -> None:
+    services.board.room.change(start="noise")
+    does, on = with_photo(drawing(services, Asked(SETS["realvis-lightning"])), FACELESS)
     sentences = [told(does, on, place) for place in PLACES]
     assert len(set(sentences)) == 5
     for sentence in sentences:
@@ -268,44 +268,46 @@ def test_from_noise_only_the_hold_on_the_face_is_told(desk: Desk) -> None:
     ("dial", "start"), [(None, ""), (SETS["mini"].dial, "noise"), (Dial(close=HERE, free=HERE), "")]
 )
 def test_where_a_dial_would_move_nothing_there_is_none(
-    desk: Desk, astronaut: Photo, dial: Dial | None, start: str
+    services: Services, astronaut: Photo, dial: Dial | None, start: str
 ) -> None:
     update = {"starts": ("noise", "plate"), "finish": None, "dial": dial}
     painter = Asked(SETS["mini"].model_copy(update=update))
-    desk = drawing(desk, painter)
-    desk.board.room.change(start=start)
-    does, on = with_photo(desk, astronaut)
+    services = drawing(services, painter)
+    services.board.room.change(start=start)
+    does, on = with_photo(services, astronaut)
     assert on.look.dial.visible == (len(stops(on)) > 1) == (start == "noise")  # the host may go back
     look = does.go(Stage.LOOK)(visitor())
     assert not look[on.look.dial].visible and look[on.look.told] == ""
-    assert shown(on, asked_of(desk, does, "0")[-1]) == ["result"]
+    assert shown(on, asked_of(services, does, "0")[-1]) == ["result"]
     if not dial:
-        refused = asked_of(desk, does, "1")[-1]
+        refused = asked_of(services, does, "1")[-1]
         assert WORDS.say("error.any", id="").partition("(")[0] in refused[on.look.notice]
 
 
-def test_the_place_stays_with_its_visitor_and_goes_with_them(desk: Desk, astronaut: Photo) -> None:
-    does, on = with_photo(desk, astronaut)
+def test_the_place_stays_with_its_visitor_and_goes_with_them(services: Services, astronaut: Photo) -> None:
+    does, on = with_photo(services, astronaut)
     assert does.go(Stage.LOOK)(visitor())[on.look.dial].value == "0"
     sentence = told(does, on, "2")
-    asked_of(desk, does, "2")
+    asked_of(services, does, "2")
     again = does.go(Stage.LOOK)(visitor())
     assert again[on.look.dial].visible and again[on.look.dial].value == "2"
     assert sentence in html.unescape(again[on.look.told])
     does.leave(visitor())
-    does, on = with_photo(desk, astronaut)
+    does, on = with_photo(services, astronaut)
     assert does.go(Stage.LOOK)(visitor())[on.look.dial].value == "0"
 
 
 # ---- what portraits start from
 
 
-def test_a_host_has_portraits_start_from_noise_and_every_page_says_so(desk: Desk, astronaut: Photo) -> None:
+def test_a_host_has_portraits_start_from_noise_and_every_page_says_so(
+    services: Services, astronaut: Photo
+) -> None:
     painter = Asked(SETS["realvis-lightning"])
-    desk = drawing(desk, painter)
-    host, host_on = host_of(desk)
+    services = drawing(services, painter)
+    host, host_on = host_of(services)
     assert host_on.start.visible and host.opened()[host_on.start] == "plate"
-    does, on = with_photo(desk, astronaut)
+    does, on = with_photo(services, astronaut)
     for start, way in (("noise", ""), ("plate", "_plate"), ("noise", "")):
         host.started(start)
         assert host.opened()[host_on.start] == start
@@ -316,25 +318,25 @@ def test_a_host_has_portraits_start_from_noise_and_every_page_says_so(desk: Desk
         assert updates[0][on.making.words] == making  # or its title would lose the focus
         asked = painter.requests[-1]
         assert (asked.start or "plate", asked.strength) == (start, None)
-        made = visit_of(desk).made
+        made = visit_of(services).made
         assert made and made.shows[0].items[Kind.GENERATED].start == start
 
 
 @pytest.mark.parametrize(("before", "after"), [("plate", "noise"), ("noise", "plate")])
 @pytest.mark.parametrize("steps_in", [False, True])
 def test_who_reads_a_sentence_is_drawn_as_it_says_whatever_the_host_changes(
-    desk: Desk, astronaut: Photo, before: Start, after: Start, steps_in: bool
+    services: Services, astronaut: Photo, before: Start, after: Start, steps_in: bool
 ) -> None:
     painter = Asked(SETS["realvis-lightning"], NoQuota() if steps_in else None)
     other = Asked(SETS["sdxl-lightning"])
-    desk = drawing(desk, painter, other if steps_in else None)
-    desk.board.room.change(start=before)
-    does, on = with_photo(desk, astronaut)
+    services = drawing(services, painter, other if steps_in else None)
+    services.board.room.change(start=before)
+    does, on = with_photo(services, astronaut)
     for told_of, changed in ((before, after), (after, before)):
         sentence = html.unescape(does.go(Stage.LOOK)(visitor())[on.look.told])
         assert ("from noise instead" in sentence) == (told_of == "noise")
-        desk.board.room.change(start=changed)
-        assert told(does, on, str(visit_of(desk).turns)) == sentence
+        services.board.room.change(start=changed)
+        assert told(does, on, str(visit_of(services).turns)) == sentence
         assert ("from noise instead" in told(does, on, "2")) == (told_of == "noise")
         making = does.begin(visitor())[on.making.words]
         updates = list(does.make("grey", "", "1", "2", visitor()))
@@ -346,32 +348,32 @@ def test_who_reads_a_sentence_is_drawn_as_it_says_whatever_the_host_changes(
 
 
 def test_who_steps_in_starts_as_it_would_itself_where_the_host_says_nothing(
-    desk: Desk, astronaut: Photo
+    services: Services, astronaut: Photo
 ) -> None:
     other = Asked(SETS["realvis-lightning"])
-    desk = drawing(desk, Asked(SETS["klein"], NoQuota()), other)
-    does, on = with_photo(desk, astronaut)
-    desk.board.room.change(start="noise")
-    assert shown(on, asked_of(desk, does, "0")[-1]) == ["result"]
+    services = drawing(services, Asked(SETS["klein"], NoQuota()), other)
+    does, on = with_photo(services, astronaut)
+    services.board.room.change(start="noise")
+    assert shown(on, asked_of(services, does, "0")[-1]) == ["result"]
     assert (other.requests[-1].start or "plate") == "plate"
 
 
-def test_a_restart_keeps_what_portraits_start_from(desk: Desk, tmp_path: Path) -> None:
-    desk = drawing(desk, Asked(SETS["realvis-lightning"]))
-    programme, url = desk.board.programme, f"sqlite:///{tmp_path}/votes.sqlite3"
+def test_a_restart_keeps_what_portraits_start_from(services: Services, tmp_path: Path) -> None:
+    services = drawing(services, Asked(SETS["realvis-lightning"]))
+    programme, url = services.board.programme, f"sqlite:///{tmp_path}/votes.sqlite3"
     for start in ("plate", "noise"):  # as it is found, before it is changed
         with Store(url) as store:
-            booth = replace(desk, board=Board(Room(store, programme), programme, Settings()))
+            booth = replace(services, board=Board(Room(store, programme), programme, Settings()))
             host, on = host_of(booth)
             assert (host.opened()[on.start], booth.start_of(booth.generator.model_set)) == (start, start)
             host.started("noise")
             assert booth.start_of(SETS["mini"]) == "plate"  # whatever the host says: it cannot do else
 
 
-def test_where_a_set_can_start_from_one_thing_only_the_host_is_not_asked(desk: Desk) -> None:
-    host, on = host_of(desk)
+def test_where_a_set_can_start_from_one_thing_only_the_host_is_not_asked(services: Services) -> None:
+    host, on = host_of(services)
     assert not on.start.visible and not on.start_note.visible
     for forged in ("noise", "", "x", None, ["noise"]):
         update = host.started(forged)  # type: ignore[arg-type]
         assert WORDS.say("error.any", id="").partition("(")[0] in update[on.notice]
-    assert desk.board.room.now().setting.start == ""
+    assert services.board.room.now().setting.start == ""

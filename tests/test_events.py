@@ -22,14 +22,14 @@ from starlette.testclient import TestClient
 
 import app
 from booth.visit import Stage
-from pages.booth import booth_page
-from pages.desk import Desk
-from pages.events import AT_ONCE, PATHS, QUEUED, Events
-from pages.gate import COOKIE
-from pages.telling import Teller
+from pages.booth.page import booth_page
+from pages.guards.errors_shown import ErrorsShown
+from pages.guards.events import AT_ONCE, PATHS, QUEUED, Events
+from pages.guards.gate import COOKIE
+from services import Services
 from settings import Settings
 from tests.test_booth import TICKED
-from tests.test_booth import desk as desk  # the fixture
+from tests.test_booth import services as services  # the fixture
 from words import read_words
 
 WORDS = read_words()
@@ -58,10 +58,10 @@ class Served:
 
 
 @pytest.fixture
-def served(desk: Desk) -> Iterator[Served]:
+def served(services: Services) -> Iterator[Served]:
     async def built() -> Served:  # without a running loop Gradio makes three and closes none
-        page = booth_page(desk)
-        launch = app.launch_arguments(desk, Settings(), page)
+        page = booth_page(services)
+        launch = app.launch_arguments(services, Settings(), page)
         gradio = App.create_app(page, app_kwargs=launch["app_kwargs"])
         return Served(page, TestClient(gradio, raise_server_exceptions=False, cookies={COOKIE: "mine"}))
 
@@ -78,11 +78,11 @@ def event(index: int, *data: object, **other: Any) -> dict[str, Any]:
     } | other
 
 
-def test_what_the_page_sends_reaches_its_handlers(served: Served, desk: Desk) -> None:
+def test_what_the_page_sends_reaches_its_handlers(served: Served, services: Services) -> None:
     assert served.send(event(served.index("open"))).status_code == 200
     agreed = served.send(event(served.index("consent"), TICKED, event_data={}))
     assert agreed.status_code == 200
-    assert desk.visits.of("mine", None).stage == Stage.CAMERA
+    assert services.visits.of("mine", None).stage == Stage.CAMERA
     joined = served.send(event(served.index("make"), "grey", "", "4", "0"), QUEUED)
     assert (joined.status_code, set(joined.json())) == (200, {"event_id"})
 
@@ -117,7 +117,7 @@ FORGED: list[tuple[str, Any]] = [
 @pytest.mark.parametrize("path", PATHS)
 def test_what_it_would_not_send_is_one_sentence_and_an_id(
     served: Served,
-    desk: Desk,
+    services: Services,
     path: str,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -131,7 +131,7 @@ def test_what_it_would_not_send_is_one_sentence_and_an_id(
     seen = caplog.text + "".join(capfd.readouterr())
     assert SECRET not in seen
     assert "Traceback" not in seen
-    assert not desk.visits.of("mine", None).consented
+    assert not services.visits.of("mine", None).consented
 
 
 def test_each_event_has_its_own_address(served: Served) -> None:
@@ -162,7 +162,7 @@ def test_no_odd_body_is_one_either(served: Served) -> None:
         assert [served.send(body, path).status_code for path in PATHS] == [422, 422]
 
 
-def test_of_one_name_said_twice_gradio_sees_what_was_checked(served: Served, desk: Desk) -> None:
+def test_of_one_name_said_twice_gradio_sees_what_was_checked(served: Served, services: Services) -> None:
     index = served.index("consent")
     twice = f'{{"data": [{json.dumps(FILE)}], "data": [""], "fn_index": {index}, "session_hash": "a"}}'
     assert served.send(twice.encode()).status_code == 200
@@ -176,7 +176,7 @@ def test_a_failure_behind_it_is_one_sentence_whose_id_the_log_has_too(
     def broken(_: Request) -> Response:
         raise RuntimeError
 
-    middleware = [Middleware(Events, {"": served.page}, Teller(WORDS), "Refused.")]
+    middleware = [Middleware(Events, {"": served.page}, ErrorsShown(WORDS), "Refused.")]
     behind = Starlette(routes=[Route("/x", broken)], middleware=middleware)
     answer = TestClient(behind, raise_server_exceptions=False).get("/x")
     assert answer.status_code == 500

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.draw.model_set import read_model_sets
 from pipelines.exhibit import EXHIBIT, PHONE, exhibit, exhibits, fitted, pair
-from pipelines.model_set import read_model_sets
-from pipelines.provenance import mark
+from pipelines.marks.note import mark
 from tests.hostile import card
 
 SIZE = (256, 320)

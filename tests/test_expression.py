@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import PresetError
-from pipelines.expression import lips_meet, mouth_change, warped
-from pipelines.face import FaceFinder
+from pipelines.draw.pose_map import onto
 from pipelines.look import EXPRESSIONS, Framing, read_expression, read_expressions, read_looks
-from pipelines.photo import Photo
-from pipelines.pose import onto
-from pipelines.studio import Studio, plate
+from pipelines.plate.expression import lips_meet, mouth_change, warped
+from pipelines.plate.studio import Studio, plate
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 
 SMILE, SERIOUS = (read_expressions()[name].smile for name in ("warm_smile", "serious"))
 CANVAS = (1080, 1350)

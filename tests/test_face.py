@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import PhotoError
-from pipelines.face import Face, FaceFinder, best_of, quiet, require_good
-from pipelines.photo import Photo
-from pipelines.verdict import OVAL, Angles, judge
+from pipelines.selfie.check import OVAL, Angles, judge
+from pipelines.selfie.face import Face, FaceFinder, best_of, quiet, require_good
+from pipelines.selfie.photo import Photo
 from words import read_words
 
 Pixels = NDArray[np.uint8]
@@ -432,8 +432,8 @@ def test_stderr_stays_clean() -> None:
     program = """
 import numpy as np
 from skimage.data import astronaut
-from pipelines.face import FaceFinder
-from pipelines.photo import Photo
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 with FaceFinder() as finder:
     print(finder.find(Photo(np.array(astronaut()))).verdict.key)
 """
@@ -449,7 +449,9 @@ def test_what_others_write_while_mediapipe_is_silenced_is_kept(capfd: pytest.Cap
 
 
 def test_importing_the_module_does_not_import_mediapipe() -> None:
-    program = "import sys, pipelines.face, pipelines.pose; print([m for m in sys.modules if m in "
+    program = (
+        "import sys, pipelines.selfie.face, pipelines.draw.pose_map; print([m for m in sys.modules if m in "
+    )
     program += "('mediapipe', 'torch', 'controlnet_aux')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

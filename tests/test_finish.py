@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.face import FaceFinder
-from pipelines.finish import MOST_FLOW, agreement, displacement, finished, tone_change
+from pipelines.draw.finish import MOST_FLOW, agreement, displacement, finished, tone_change
+from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
-from pipelines.studio import Plate, Studio, plate
+from pipelines.plate.studio import Plate, Studio, plate
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 
 CANVAS, LARGE = (256, 320), (1080, 1350)
 MINI = read_model_sets()["mini"]

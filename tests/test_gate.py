@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from pages.gate import COOKIE, MOST_BYTES, Gate
+from pages.guards.gate import COOKIE, MOST_BYTES, Gate
 
 EVENT = "/gradio_api/run/predict"
 

@@ -18,16 +18,16 @@ from safetensors.torch import load_file
 from torch._dynamo.exc import BackendCompilerFailed
 
 from errors import ChoiceError, NotDownloaded, TooMuch
-from pipelines.drawer import Drawer, Pixels, Request
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator, Progress, Rendering, load_drawer
-from pipelines.loading import Networks
-from pipelines.machine import locate
-from pipelines.model_set import ModelSet, read_model_sets
-from pipelines.photo import Photo
-from pipelines.plan import Plan
-from pipelines.preview import fitted_sketch, heading, to_pixels, to_tensor
-from pipelines.reference import reference
+from pipelines.draw.drawer import Drawer, Pixels, Request
+from pipelines.draw.generate import Generator, Progress, Rendering, load_drawer
+from pipelines.draw.loading import Networks
+from pipelines.draw.machine import locate
+from pipelines.draw.model_set import ModelSet, read_model_sets
+from pipelines.draw.plan import Plan
+from pipelines.draw.preview import fitted_sketch, heading, to_pixels, to_tensor
+from pipelines.draw.reference import reference
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 from tests.drawing import difference, other_face, portrait, portraits
 from tests.hub import build_hub, build_local
 

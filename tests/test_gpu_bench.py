@@ -9,8 +9,8 @@ import pytest
 
 from bench.generate import peak_of, renderings
 from bench.gpu import Card, roomy
-from pipelines.generate import Cost, load_drawer
-from pipelines.model_set import read_model_sets
+from pipelines.draw.generate import Cost, load_drawer
+from pipelines.draw.model_set import read_model_sets
 from tests.hub import build_hub
 
 SMALL = read_model_sets()["realvis-lightning"].model_copy(update={"canvas": (128, 160)})

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000
 
-from bench.drift import Change, lighter, lighter_by_gain, lighter_by_gamma
-from pipelines.drawer import Request
-from pipelines.face import FaceFinder
-from pipelines.generate import Progress, Rendering
-from pipelines.guard import core, guarded, mendable
-from pipelines.likeness import Level, Measure, Subject, subject_in
+from evaluation.drift import Change, lighter, lighter_by_gain, lighter_by_gamma
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Progress, Rendering
+from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
+from pipelines.measure.likeness import Level, Measure, Subject, subject_in
+from pipelines.measure.skin_tone import core, guarded, mendable
+from pipelines.measure.tone import lab_of, tone_change
+from pipelines.plate.studio import Studio, plate
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import Order, Portrait, request_for, reviewed, set_up
-from pipelines.studio import Studio, plate
-from pipelines.tone import lab_of, tone_change
 
 GREY, MINI = read_looks()["grey"], read_model_sets()["mini"]
 

@@ -15,11 +15,11 @@ from starlette.testclient import TestClient
 
 from booth.album import Album
 from booth.visit import Visit, Visits
-from pages.intake import Intake
-from pages.telling import Teller
-from pipelines.face import FaceFinder
-from pipelines.photo import MAX_BYTES
-from pipelines.samples import SAMPLES, sample
+from pages.booth.uploads import Intake
+from pages.guards.errors_shown import ErrorsShown
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import MAX_BYTES
+from pipelines.selfie.samples import SAMPLES, sample
 from tests.hostile import REFUSED, card, encoded
 from words import read_words
 
@@ -38,7 +38,7 @@ def visits(album: Album) -> Visits:
 
 @pytest.fixture
 def client(visits: Visits, finder: FaceFinder) -> TestClient:
-    return TestClient(Starlette(routes=Intake(visits, finder, Teller(WORDS), WORDS).routes()))
+    return TestClient(Starlette(routes=Intake(visits, finder, ErrorsShown(WORDS), WORDS).routes()))
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_a_selfie_can_be_taken_back_but_not_somebody_elses(
 
 
 def test_reading_stops_where_a_file_becomes_too_big(visits: Visits, visit: Visit, finder: FaceFinder) -> None:
-    routes = Starlette(routes=Intake(visits, finder, Teller(WORDS), WORDS).routes())
+    routes = Starlette(routes=Intake(visits, finder, ErrorsShown(WORDS), WORDS).routes())
     headers = [(b"x-ticket", visit.ticket.encode())]
     scope = {"type": "http", "method": "POST", "path": "/selfies", "query_string": b"", "headers": headers}
     sent, answers = [0], list[Any]()
@@ -188,7 +188,7 @@ def test_reading_stops_where_a_file_becomes_too_big(visits: Visits, visit: Visit
 def test_a_failure_of_ours_is_one_sentence_with_an_id_that_the_log_has_too(
     client: TestClient, visit: Visit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("pages.intake.read_photo", lambda data: 1 / 0)
+    monkeypatch.setattr("pages.booth.uploads.read_photo", lambda data: 1 / 0)
     answer = send(client, visit, b"x")
     found = re.search(r"\((\w+)\)", answer.json()["error"])
     assert found is not None

@@ -21,21 +21,21 @@ from errors import ChoiceError, NotDownloaded, PresetError, TooMuch
 from pages.booth.story import Story
 from pipelines.__main__ import files_of
 from pipelines.doctor import CAPTION_PX, SHEET_CELL, contact_sheet
-from pipelines.drawer import Drawer, Pixels, Request
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator, Progress, Rendering, load_drawer
-from pipelines.klein import Klein
+from pipelines.draw.drawer import Drawer, Pixels, Request
+from pipelines.draw.generate import Generator, Progress, Rendering, load_drawer
+from pipelines.draw.klein import Klein
+from pipelines.draw.machine import locate
+from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
+from pipelines.draw.plan import Plan
+from pipelines.draw.preview import heading, to_pixels, to_tensor
+from pipelines.draw.sdxl import Sdxl
 from pipelines.ladder import has_dial, ladder
 from pipelines.look import read_looks
-from pipelines.machine import locate
-from pipelines.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
-from pipelines.photo import Photo
-from pipelines.plan import Plan
-from pipelines.preview import heading, to_pixels, to_tensor
-from pipelines.sdxl import Sdxl
-from pipelines.signing import Signer, drawn_from
+from pipelines.marks.signing import Signer, drawn_from
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import Done, Event, Order, PoseReady, sit
-from pipelines.studio import Studio
 from tests.drawing import difference, other_face, portrait, portraits
 from tests.hub import build_hub, build_local
 from words import read_words
@@ -415,7 +415,7 @@ class Blocks(torch.nn.Module):
 def test_a_decode_without_memory_goes_by_tiles_and_the_next_one_does_not(
     open_fresh: Opened, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.loading.TILE_PX", 96)
+    monkeypatch.setattr("pipelines.draw.loading.TILE_PX", 96)
     generator, drawer = open_fresh()
     drawer.pipe.vae.decoder = Blocks()
     face = cv2.resize(request_of().references[0], (128, 128))
@@ -543,8 +543,8 @@ def test_what_it_changed_is_measured_against_the_plate(
 
 
 def test_the_making_shows_no_pose_map_and_promises_none(events: list[Event], tmp_path: Path) -> None:
-    desk: Any = SimpleNamespace(say=WORDS.say, signer=Signer(tmp_path), fallback=None)
-    desk.warmup = SimpleNamespace(state="ready")
+    services: Any = SimpleNamespace(say=WORDS.say, signer=Signer(tmp_path), fallback=None)
+    services.warmup = SimpleNamespace(state="ready")
     visit: Any = SimpleNamespace(keep=lambda jpeg, name="": name)
     screen: Any = SimpleNamespace(
         **{name: name for name in ("plate", "preview", "seen", "pose", "words", "steps")}
@@ -552,7 +552,7 @@ def test_the_making_shows_no_pose_map_and_promises_none(events: list[Event], tmp
     frames: dict[str, dict[str, str]] = {}
     for name in ("klein", "mini"):
         generator: Any = SimpleNamespace(model_set=SETS[name])
-        story = Story(desk, screen, visit, ORDER, generator)
+        story = Story(services, screen, visit, ORDER, generator)
         frames[name] = story.opening()
         for event in events:
             frames[name] |= story.update(event)

@@ -9,17 +9,17 @@ from PIL import Image
 
 from errors import ChoiceError, PhotoError
 from pipelines.__main__ import main
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator, Progress
+from pipelines.draw.generate import Generator, Progress
+from pipelines.draw.model_set import read_model_sets
 from pipelines.ladder import GAP, RUNGS, Rung, ladder, rungs, strip
-from pipelines.likeness import Level
 from pipelines.look import read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
-from pipelines.provenance import read_mark
-from pipelines.recognition import SAME_PERSON, Recognizer
+from pipelines.marks.note import read_mark
+from pipelines.measure.likeness import Level
+from pipelines.measure.recognition import SAME_PERSON, Recognizer
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import Order, PlateReady
-from pipelines.studio import Studio
 
 GREY = read_looks()["grey"]
 SETS = read_model_sets()

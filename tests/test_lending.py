@@ -18,11 +18,11 @@ from starlette.testclient import TestClient
 
 import app
 from booth.quota import seconds_left
-from pages.booth import booth_page
-from pages.desk import Desk
-from pages.gate import SIGNING_IN
+from pages.booth.page import booth_page
+from pages.guards.gate import SIGNING_IN
+from services import Services
 from settings import Settings
-from tests.test_booth import desk as desk  # the fixture
+from tests.test_booth import services as services  # the fixture
 from words import read_words
 
 WORDS = read_words()
@@ -107,18 +107,18 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Monkey
 
 
 def served(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, signs_in: bool = True
+    services: Services, monkeypatch: pytest.MonkeyPatch, signs_in: bool = True
 ) -> tuple[TestClient, gr.Blocks]:
     """The page as a Space serves it."""
     for name, value in OAUTH.items():
         monkeypatch.setattr(f"gradio.oauth.{name}", value)
     monkeypatch.setenv("SYSTEM", "spaces")
     monkeypatch.setenv("SPACE_ID", "somebody/face-value")
-    desk = replace(desk, signs_in=signs_in, hosted=True)
+    services = replace(services, signs_in=signs_in, hosted=True)
 
     async def built() -> tuple[App, gr.Blocks]:  # without a running loop Gradio makes three and closes none
-        page = booth_page(desk)
-        given = app.launch_arguments(desk, Settings(), page)
+        page = booth_page(services)
+        given = app.launch_arguments(services, Settings(), page)
         return App.create_app(page, app_kwargs=given["app_kwargs"]), page
 
     made, page = asyncio.run(built())
@@ -144,9 +144,9 @@ def ask(client: TestClient, page: gr.Blocks) -> str:
 
 
 def test_who_is_signed_in_hears_what_is_left_before_drawing(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client, page = served(desk, monkeypatch)
+    client, page = served(services, monkeypatch)
     with hub(quota(182)) as (address, asked):
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
         assert ask(client, page) == ""
@@ -159,9 +159,9 @@ def test_who_is_signed_in_hears_what_is_left_before_drawing(
 
 
 def test_a_quota_that_is_not_told_leaves_the_page_as_it_is(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client, page = served(desk, monkeypatch)
+    client, page = served(services, monkeypatch)
     client.cookies.set("session", signed_in(), domain="somebody-face-value.hf.space")
     with hub("no", 403) as (address, _):
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
@@ -170,13 +170,13 @@ def test_a_quota_that_is_not_told_leaves_the_page_as_it_is(
 
 
 def test_only_where_visitors_may_sign_in_the_ways_there_are_open(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OAUTH_CLIENT_ID", raising=False)
-    closed, plain = served(desk, monkeypatch, signs_in=False)
+    closed, plain = served(services, monkeypatch, signs_in=False)
     assert [closed.get(path).status_code for path in SIGNING_IN] == [404] * len(SIGNING_IN)
     assert not plain.expects_oauth
-    client, page = served(desk, monkeypatch)
+    client, page = served(services, monkeypatch)
     assert page.expects_oauth
     assert client.get("/logout", follow_redirects=False).status_code == 307
     assert client.get("/login").status_code == 404  # Gradio's other one

@@ -11,15 +11,15 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from skimage.data import astronaut
 
-from bench.drift import face, jpeg, lighter
-from pipelines import likeness
+from evaluation.drift import face, jpeg, lighter
 from pipelines.__main__ import main
-from pipelines.face import FaceFinder
-from pipelines.likeness import Level, Subject, compare, study
 from pipelines.look import read_looks
-from pipelines.photo import Photo
-from pipelines.recognition import Recognizer
-from pipelines.studio import Studio, plate
+from pipelines.measure import likeness
+from pipelines.measure.likeness import Level, Subject, compare, study
+from pipelines.measure.recognition import Recognizer
+from pipelines.plate.studio import Studio, plate
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 
 MEASURES = {"skin", "jaw", "face", "eyes", "hair", "hair_colour", "pose"}
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.mini import copies, strangers
-from bench.mini_judges import (
+from evaluation.mini import copies, strangers
+from evaluation.mini_judges import (
     POSED,
     aligned_crop,
     fine_power,
@@ -15,9 +15,9 @@ from bench.mini_judges import (
     skin,
     told_apart,
 )
-from bench.mini_sitters import Findings, Known
-from pipelines.face import FaceFinder
-from pipelines.photo import Photo
+from evaluation.mini_sitters import Findings, Known
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 
 Seen = tuple[
     "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"

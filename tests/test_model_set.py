@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import ChoiceError, NotDownloaded, OperatorError, PresetError
-from pipelines.fetch import downloads, fetch
+from pipelines.draw.fetch import downloads, fetch
+from pipelines.draw.machine import Device, choose, is_here, locate
+from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
 from pipelines.ladder import has_dial, rungs
 from pipelines.look import read_expressions, read_looks
-from pipelines.machine import Device, choose, is_here, locate
-from pipelines.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
 from pipelines.sitting import Order
 from tests.hub import build_hub, build_local
 from tests.served_hub import FakeHub, serve

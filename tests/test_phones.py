@@ -15,15 +15,15 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from errors import OperatorError
-from pages.desk import Desk
-from pages.door import COOKIE, WRONG_KEYS, Door, host_key
-from pages.host.commands import Commands
-from pages.host.login import Doorkeeper
-from pages.phone import BURST, VOTER, Phones
-from pages.stage import Stage
+from pages.guards.host_key import COOKIE, WRONG_KEYS, HostKey, host_key
+from pages.host.login import HostsOnly
+from pages.host.routes import Commands
+from pages.phone.routes import BURST, VOTER, Phones
+from pages.stage.routes import Stage
 from pipelines.exhibit import PHONE
+from services import Services
 from settings import Settings
-from tests.test_booth import desk as desk  # the fixture
+from tests.test_booth import services as services  # the fixture
 from votes.rounds import Scene
 from votes.schema import Kind, Source
 from words import read_words
@@ -35,17 +35,17 @@ SEALED = ("truth", "split", "share", "low", "high", '"photograph"', '"generated"
 
 
 @pytest.fixture
-def room(desk: Desk) -> Iterator[TestClient]:
-    routes = [*Phones(desk).routes(), *Stage(desk).routes(), *Commands(desk).routes()]
-    door = Middleware(Doorkeeper, desk.door, desk.words)
-    with TestClient(Starlette(routes=routes, middleware=[door])) as client:
+def room(services: Services) -> Iterator[TestClient]:
+    routes = [*Phones(services).routes(), *Stage(services).routes(), *Commands(services).routes()]
+    host_key = Middleware(HostsOnly, services.host_key, services.words)
+    with TestClient(Starlette(routes=routes, middleware=[host_key])) as client:
         yield client
 
 
-def phone(room: TestClient, desk: Desk, **headers: str) -> TestClient:
+def phone(room: TestClient, services: Services, **headers: str) -> TestClient:
     """Another browser that has opened the page."""
     one = TestClient(room.app, headers=headers)
-    assert one.get(f"/{desk.board.room.now().setting.code}").status_code == 200
+    assert one.get(f"/{services.board.room.now().setting.code}").status_code == 200
     assert one.cookies[VOTER]
     return one
 
@@ -67,9 +67,9 @@ def opened(room: TestClient) -> str:
 
 @pytest.mark.parametrize("language", ["en", "de", "es", "fr"])
 def test_the_page_is_light_and_speaks_the_browsers_language(
-    room: TestClient, desk: Desk, language: str
+    room: TestClient, services: Services, language: str
 ) -> None:
-    code = desk.board.room.now().setting.code
+    code = services.board.room.now().setting.code
     page = room.get(f"/{code}", headers={"Accept-Language": f"{language}-XX,en;q=0.5"})
     assert int(page.headers["content-length"]) <= MOST_PAGE < len(page.content)  # it comes compressed
     assert room.get(f"/{code}", headers={"Accept-Encoding": "identity"}).text.startswith("<!doctype html>")
@@ -88,68 +88,72 @@ def test_every_language_has_every_sentence_of_phone_report_and_check_and_no_othe
             assert marks[0] == marks[1], f"{language}: {key}"
 
 
-def test_whoever_lacks_the_rooms_code_is_asked_for_it(room: TestClient, desk: Desk) -> None:
+def test_whoever_lacks_the_rooms_code_is_asked_for_it(room: TestClient, services: Services) -> None:
     assert WORDS.say("phone.code_title") in room.get("/vote").text
     assert escape(WORDS.say("phone.code_wrong")) in room.get("/vote?code=zz9").text
     assert VOTER not in room.cookies
-    typed = desk.board.room.now().setting.code.upper()
+    typed = services.board.room.now().setting.code.upper()
     assert WORDS.say("phone.tap") in room.get(f"/vote?code={typed}").text
     assert WORDS.say("phone.tap") in room.get("/vote").text  # it is known now
 
 
-def test_the_cookie_is_the_servers_alone(room: TestClient, desk: Desk) -> None:
-    given = room.get(f"/{desk.board.room.now().setting.code}").headers["set-cookie"]
+def test_the_cookie_is_the_servers_alone(room: TestClient, services: Services) -> None:
+    given = room.get(f"/{services.board.room.now().setting.code}").headers["set-cookie"]
     value = re.match(rf"{VOTER}=([\w-]{{22}})[.]", given)
     assert value and "HttpOnly" in given and "SameSite=Strict" in given
 
 
 def test_an_answer_is_kept_once_and_may_be_changed_until_the_round_closes(
-    room: TestClient, desk: Desk
+    room: TestClient, services: Services
 ) -> None:
-    one, round_id = phone(room, desk), opened(room)
+    one, round_id = phone(room, services), opened(room)
     assert say(one, round_id).json() == {"round": round_id, "answer": "generated"}
     assert say(one, round_id, "photograph").status_code == 200
-    assert [(kept.answer, kept.source) for kept in desk.store.guesses()] == [(Kind.PHOTOGRAPH, Source.PHONE)]
+    assert [(kept.answer, kept.source) for kept in services.store.guesses()] == [
+        (Kind.PHOTOGRAPH, Source.PHONE)
+    ]
     room.post("/api/host/close", headers=KEY)
     late = say(one, round_id)
     assert (late.status_code, late.json()["error"]) == (409, WORDS.say("phone.late"))
-    assert [kept.answer for kept in desk.store.guesses()] == [Kind.PHOTOGRAPH]
+    assert [kept.answer for kept in services.store.guesses()] == [Kind.PHOTOGRAPH]
 
 
-def test_without_cookie_round_sense_or_patience_nothing_is_kept(room: TestClient, desk: Desk) -> None:
-    one, round_id = phone(room, desk), opened(room)
+def test_without_cookie_round_sense_or_patience_nothing_is_kept(room: TestClient, services: Services) -> None:
+    one, round_id = phone(room, services), opened(room)
     assert say(TestClient(room.app), round_id).status_code == 403
     assert say(one, "x" * 22).status_code == 409
     for body in (b"", b"[]", b"{" * 2000, b'{"round": 1}', b"\xff"):
         assert one.post("/api/guess", content=body).status_code in (422, 429)
-    other = phone(room, desk)
+    other = phone(room, services)
     answers = [say(other, round_id, knows="nobody") for _ in range(BURST + 1)]
     assert [one.status_code for one in answers] == [422] * BURST + [429]
     assert answers[-1].json()["error"] == WORDS.say("phone.slow")
-    assert desk.store.guesses() == ()
+    assert services.store.guesses() == ()
 
 
-def test_a_new_code_lets_only_those_in_who_read_it(room: TestClient, desk: Desk) -> None:
-    one, round_id = phone(room, desk), opened(room)
-    desk.board.room.new_code()
+def test_a_new_code_lets_only_those_in_who_read_it(room: TestClient, services: Services) -> None:
+    one, round_id = phone(room, services), opened(room)
+    services.board.room.new_code()
     refused = say(one, round_id)
     assert (refused.status_code, refused.json()["error"]) == (403, WORDS.say("phone.code_wrong"))
     before = one.cookies[VOTER].split(".")[0]
-    one.get(f"/{desk.board.room.now().setting.code}")
+    one.get(f"/{services.board.room.now().setting.code}")
     assert say(one, round_id).status_code == 200
-    assert desk.store.guesses()[0].voter == before  # still the same voter
+    assert services.store.guesses()[0].voter == before  # still the same voter
 
 
-def test_the_second_questions_are_kept_only_where_they_are_asked(room: TestClient, desk: Desk) -> None:
-    one, round_id = phone(room, desk), opened(room)
+def test_the_second_questions_are_kept_only_where_they_are_asked(
+    room: TestClient, services: Services
+) -> None:
+    one, round_id = phone(room, services), opened(room)
     say(one, round_id, them=True, knows="stranger")
-    assert [(kept.them, kept.knows) for kept in desk.store.guesses()] == [(None, None)]
+    assert [(kept.them, kept.knows) for kept in services.store.guesses()] == [(None, None)]
     room.post("/api/host/close", headers=KEY)
-    desk.board.room.change(informed=True, asks_familiarity=True)
+    services.board.room.change(informed=True, asks_familiarity=True)
     round_id = str(room.post("/api/host/replay", headers=KEY).json()["round"])
     assert (asked(room)["them"], asked(room)["knows"]) == (True, True)
     say(one, round_id, them=False, knows="me")
-    kept = desk.store.guesses()[-1]
+    kept = services.store.guesses()[-1]
     assert (kept.them, kept.knows, kept.exposed) == (False, "me", True)  # who is in it saw it being made
 
 
@@ -164,27 +168,27 @@ def test_unchanged_news_are_not_sent_again(room: TestClient) -> None:
 
 
 def test_no_answer_of_any_route_tells_truth_or_split_before_the_truth_is_shown(
-    room: TestClient, desk: Desk
+    room: TestClient, services: Services
 ) -> None:
-    one, round_id = phone(room, desk), opened(room)
+    one, round_id = phone(room, services), opened(room)
     for _ in range(3):
-        say(phone(room, desk), round_id)
+        say(phone(room, services), round_id)
     for scene in (Scene.OPEN, Scene.CLOSED, Scene.SPLIT):
-        assert desk.board.room.now().setting.scene == scene
+        assert services.board.room.now().setting.scene == scene
         body = one.get("/api/round").text
         assert not [word for word in SEALED if word in body]
         for name in ("photograph", "portrait", "seen", "pose", "preview"):
             assert one.get(f"/stage/{round_id}/{name}.jpg").status_code == 404
         if scene != Scene.SPLIT:
-            desk.board.room.next()
-    desk.board.room.next()
+            services.board.room.next()
+    services.board.room.next()
     assert asked(room)["truth"] in set(Kind)
     assert asked(room)["photograph"] + asked(room)["generated"] == 3
     assert one.get(f"/stage/{round_id}/portrait.jpg").status_code == 200
 
 
 def test_the_picture_is_there_only_while_it_is_asked_about_and_tells_nothing_by_its_making(
-    room: TestClient, desk: Desk
+    room: TestClient, services: Services
 ) -> None:
     sizes, lengths = set(), set()
     assert asked(room)["picture"] is None
@@ -206,15 +210,17 @@ def test_the_picture_is_there_only_while_it_is_asked_about_and_tells_nothing_by_
 # ---- the stage
 
 
-def test_the_stage_shows_each_scene_and_no_split_while_the_room_answers(room: TestClient, desk: Desk) -> None:
-    stage = Stage(desk)
+def test_the_stage_shows_each_scene_and_no_split_while_the_room_answers(
+    room: TestClient, services: Services
+) -> None:
+    stage = Stage(services)
     round_id = opened(room)
     for _ in range(12):
-        say(phone(room, desk), round_id)
+        say(phone(room, services), round_id)
     seen = {}
-    while (now := desk.board.room.now()).setting.scene != Scene.READY:
+    while (now := services.board.room.now()).setting.scene != Scene.READY:
         seen[now.setting.scene] = stage._scenes.html(now)
-        desk.board.room.next()
+        services.board.room.next()
     for scene in (Scene.OPEN, Scene.CLOSED):
         assert "%" not in seen[scene] and 'class="bars"' not in seen[scene]
     assert "of 12" in seen[Scene.SPLIT] and "95 % interval" in seen[Scene.SPLIT]
@@ -233,13 +239,13 @@ def test_a_stage_page_loads_nothing_from_elsewhere(room: TestClient) -> None:
 
 
 @pytest.mark.parametrize("command", ["open", "close", "reveal", "next", "back", "blank", "replay"])
-def test_nobody_moves_the_stage_without_the_key(room: TestClient, desk: Desk, command: str) -> None:
-    before = desk.store.setting()
+def test_nobody_moves_the_stage_without_the_key(room: TestClient, services: Services, command: str) -> None:
+    before = services.store.setting()
     assert room.post(f"/api/host/{command}").status_code == 401
     wrong = room.post(f"/api/host/{command}", headers={"Authorization": "Bearer x"})
     assert wrong.status_code == 403
     assert set(wrong.json()) == {"error", "id"}
-    assert desk.store.setting() == before
+    assert services.store.setting() == before
 
 
 @pytest.mark.parametrize("path", ["export.csv", "export.json", "method.md", "split"])
@@ -253,7 +259,7 @@ def test_what_cannot_be_done_is_one_sentence(room: TestClient) -> None:
     assert (refused.status_code, refused.json()["error"]) == (409, WORDS.say("host.unasked"))
 
 
-def test_the_host_page_opens_by_the_key_and_by_nothing_else(room: TestClient, desk: Desk) -> None:
+def test_the_host_page_opens_by_the_key_and_by_nothing_else(room: TestClient, services: Services) -> None:
     assert room.get("/host").status_code == 401
     assert room.get("/host/config").status_code == 401
     assert room.post("/host/key", data={"key": "x"}).status_code == 403
@@ -289,42 +295,42 @@ def test_a_key_that_cannot_be_kept_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("hours", "status"), [(-3, 200), (23, 200), (25, 401)])
 def test_a_clock_that_was_set_back_puts_neither_host_nor_phones_out(
-    room: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch, hours: int, status: int
+    room: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, hours: int, status: int
 ) -> None:
     room.post("/host/key", data={"key": "the host's key"})
-    one, round_id = phone(room, desk), opened(room)
+    one, round_id = phone(room, services), opened(room)
 
     class Moved(datetime):
         @classmethod
         def now(cls, zone: tzinfo | None = None) -> Any:
             return datetime.now(zone) + timedelta(hours=hours)
 
-    monkeypatch.setattr("pages.door.datetime", Moved)
+    monkeypatch.setattr("pages.guards.host_key.datetime", Moved)
     monkeypatch.setattr("pages.phone.datetime", Moved)
     assert say(one, round_id).status_code == 200
-    assert [kept.seconds >= 0 for kept in desk.store.guesses()] == [True]
+    assert [kept.seconds >= 0 for kept in services.store.guesses()] == [True]
     assert room.post("/api/host/blank").status_code == status
 
 
-def test_the_export_names_the_phones_answers(room: TestClient, desk: Desk) -> None:
-    desk.board.room.change(event="=Design week")
+def test_the_export_names_the_phones_answers(room: TestClient, services: Services) -> None:
+    services.board.room.change(event="=Design week")
     round_id = opened(room)
-    say(phone(room, desk), round_id)
+    say(phone(room, services), round_id)
     lines = room.get("/api/host/export.csv", headers=KEY).text.splitlines()
     assert len(lines) == 2 and lines[1].startswith("'=Design week,") and ",phone,1," in lines[1]
     assert "Raised hands among them: 0." in room.get("/api/host/method.md", headers=KEY).text
 
 
-def test_the_link_is_short_where_an_address_is_set(desk: Desk) -> None:
-    board = type(desk.board)(
-        desk.board.room, desk.board.programme, Settings(public_url="https://example.org/")
+def test_the_link_is_short_where_an_address_is_set(services: Services) -> None:
+    board = type(services.board)(
+        services.board.room, services.board.programme, Settings(public_url="https://example.org/")
     )
     assert re.fullmatch(r"example\.org/\w{3}", board.link) and len(board.link) <= 16
     assert not board.is_only_here
-    assert desk.board.is_only_here
+    assert services.board.is_only_here
 
 
 def test_a_door_of_another_key_knows_no_cookie_of_this_one(room: TestClient) -> None:
-    cookie = Door("one").cookie().split(";")[0].split("=", 1)[1]
+    cookie = HostKey("one").cookie().split(";")[0].split("=", 1)[1]
     room.cookies.set(COOKIE, cookie)
     assert room.post("/api/host/blank").status_code == 401

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from errors import PhotoError
-from pipelines.photo import GROUND, MAX_BYTES, WORKING_SIDE, Photo, open_photo, read_photo
+from pipelines.selfie.photo import GROUND, MAX_BYTES, WORKING_SIDE, Photo, open_photo, read_photo
 from tests.hostile import FORMATS, ODD, REFUSED, card, encoded, exif, heic_of_two, mpo, png, png_chunk, zeros
 from words import read_words
 
@@ -312,7 +312,7 @@ BOUNDED = """
 import resource, sys
 from pathlib import Path
 from errors import PhotoError
-from pipelines.photo import open_photo
+from pipelines.selfie.photo import open_photo
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv[1]) * 2**20,) * 2)
 for name in sys.argv[2:]:

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from booth.album import Album, PictureId
 from booth.visit import Visit, Visits
-from pages.gate import COOKIE
-from pages.pictures import picture_routes
+from pages.booth.pictures import picture_routes
+from pages.guards.gate import COOKIE
 from words import read_words
 
 JPEG = b"\xff\xd8 one \xff\xd9"

@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.face import Face, FaceFinder
+from pipelines.draw.pose_map import draw, framing_matrix, line, pose_map, seen
 from pipelines.look import Framing
-from pipelines.photo import Photo
-from pipelines.pose import draw, framing_matrix, line, pose_map, seen
-from pipelines.verdict import Verdict
+from pipelines.selfie.check import Verdict
+from pipelines.selfie.face import Face, FaceFinder
+from pipelines.selfie.photo import Photo
 
 FRAMING = Framing(head_height=0.42, eye_line=0.4)
 CANVASES = [(256, 320), (512, 640), (896, 1120), (1080, 1350)]
@@ -276,9 +276,9 @@ def test_seeing_is_quiet() -> None:
     program = """
 import numpy as np
 from skimage.data import astronaut
-from pipelines.face import FaceFinder
-from pipelines.photo import Photo
-from pipelines.pose import seen
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
+from pipelines.draw.pose_map import seen
 with FaceFinder() as finder:
     print(seen(finder.find(Photo(np.array(astronaut())))).shape)
 """

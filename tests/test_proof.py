@@ -16,16 +16,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from errors import PhotoError
-from pipelines import credential as credentials
-from pipelines import manifest_reader, proof
 from pipelines.__main__ import main
-from pipelines.credential import Chain, known_chain
-from pipelines.manifest_reader import found, read_apart
-from pipelines.model_set import read_model_sets
-from pipelines.photo import MAX_BYTES, jpeg_segments
-from pipelines.proof import Proof, Verdict, _judged, _settings, prove
-from pipelines.provenance import mark
-from pipelines.signing import RECIPES, Made, Signer
+from pipelines.draw.model_set import read_model_sets
+from pipelines.marks import certificates as credentials
+from pipelines.marks import manifest_reader
+from pipelines.marks import verify as proof
+from pipelines.marks.certificates import Chain, known_chain
+from pipelines.marks.manifest_reader import found, read_apart
+from pipelines.marks.note import mark
+from pipelines.marks.signing import RECIPES, Made, Signer
+from pipelines.marks.verify import Proof, Verdict, _judged, _settings, prove
+from pipelines.selfie.photo import MAX_BYTES, jpeg_segments
 from tests.hostile import ODD, REFUSED, card, encoded, png_chunk, with_jpeg_segment, with_png_chunk
 from words import read_words
 
@@ -162,7 +163,7 @@ def test_a_copy_of_this_booths_names_and_number_is_still_another_signer(
 
 
 def test_other_software_is_not_taken_for_a_booth(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.signing.SOFTWARE", "Other Tool")
+    monkeypatch.setattr("pipelines.marks.signing.SOFTWARE", "Other Tool")
     assert prove(world.here.sign(card(*SIZE), "generated", MINI), world.own) == Proof(Verdict.OTHER)
 
 
@@ -243,7 +244,7 @@ def test_the_reader_gets_no_secret_and_no_more_than_its_share(monkeypatch: pytes
     monkeypatch.setenv("FACE_VALUE_HOST_KEY", "secret")
     limits = (
         "import resource, os, sys, json; sys.path.insert(0, sys.argv[0].rsplit('/', 2)[0]);"
-        "from pipelines.manifest_reader import _bound; _bound();"
+        "from pipelines.marks.manifest_reader import _bound; _bound();"
         "print(json.dumps({'memory': resource.getrlimit(resource.RLIMIT_AS)[0],"
         "'files': resource.getrlimit(resource.RLIMIT_FSIZE)[0],"
         "'secrets': [name for name in os.environ if name.startswith('FACE_VALUE_')]}))"

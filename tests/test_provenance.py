@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from pipelines.photo import Photo, read_photo
-from pipelines.provenance import SOURCES, VERSION, Kind, Mark, labelled, mark, read_mark
+from pipelines.marks.note import SOURCES, VERSION, Kind, Mark, labelled, mark, read_mark
+from pipelines.selfie.photo import Photo, read_photo
 from tests.hostile import ODD, REFUSED, card, encoded, png_chunk, with_jpeg_segment, with_png_chunk
 from words import read_words
 

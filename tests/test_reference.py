@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 
-from pipelines.face import FaceFinder
-from pipelines.photo import Photo, open_photo
-from pipelines.reference import POINTS, REFERENCE_PX, TEMPLATE, TEMPLATE_PX, alignment, reference
+from pipelines.draw.reference import POINTS, REFERENCE_PX, TEMPLATE, TEMPLATE_PX, alignment, reference
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo, open_photo
 
 
 def rolled(photo: Photo, degrees: float) -> Photo:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import PresetError
+from pipelines.draw.model_set import read_model_sets
 from pipelines.look import LOOKS, Variation, read_look, read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.shot import HEADS, shot
+from pipelines.plate.shot import HEADS, shot
 from pipelines.sitting import Order
 
 SETS = [one for one in read_model_sets().values()]

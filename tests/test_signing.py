@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, g
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from errors import OperatorError
-from pipelines import credential as credentials
-from pipelines.credential import CHAIN, FOLDER, KEY, credential, known_chain
-from pipelines.manifest_reader import found
-from pipelines.model_set import read_model_sets
-from pipelines.photo import read_photo
-from pipelines.proof import Verdict, prove
-from pipelines.provenance import SOURCES, mark, read_mark
-from pipelines.signing import OFFLINE, RECIPES, Made, Signer, manifest
+from pipelines.draw.model_set import read_model_sets
+from pipelines.marks import certificates as credentials
+from pipelines.marks.certificates import CHAIN, FOLDER, KEY, credential, known_chain
+from pipelines.marks.manifest_reader import found
+from pipelines.marks.note import SOURCES, mark, read_mark
+from pipelines.marks.signing import OFFLINE, RECIPES, Made, Signer, manifest
+from pipelines.marks.verify import Verdict, prove
+from pipelines.selfie.photo import read_photo
 from tests.hostile import card
 
 MINI = read_model_sets()["mini"]

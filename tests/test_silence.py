@@ -17,20 +17,20 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from booth.album import Album
+from booth.catalogue import Programme
 from booth.deck import read_deck
-from booth.programme import Programme
 from pages.board import Board
-from pages.desk import Desk
-from pages.host.commands import Commands
-from pages.host.login import Doorkeeper
-from pages.phone import Phones
-from pages.stage import Stage
-from pipelines.photo import Photo, jpeg_segments
-from pipelines.proof import Proof, Verdict, prove
-from pipelines.provenance import SOFTWARE, SOURCES
+from pages.host.login import HostsOnly
+from pages.host.routes import Commands
+from pages.phone.routes import Phones
+from pages.stage.routes import Stage
+from pipelines.marks.note import SOFTWARE, SOURCES
+from pipelines.marks.verify import Proof, Verdict, prove
+from pipelines.selfie.photo import Photo, jpeg_segments
+from services import Services
 from settings import Settings
-from tests.test_booth import desk as desk  # the fixture
 from tests.test_booth import sat_down, visit_of
+from tests.test_booth import services as services  # the fixture
 from votes.room import Room
 from votes.schema import Kind
 from votes.store import Store
@@ -55,29 +55,29 @@ licence = "public domain"
 
 
 @pytest.fixture
-def signed(desk: Desk, astronaut: Photo, tmp_path: Path) -> Iterator[Desk]:
-    """A desk whose deck holds a signed plate, and a signed portrait that is softer, as portraits are."""
+def signed(services: Services, astronaut: Photo, tmp_path: Path) -> Iterator[Services]:
+    """A services whose deck holds a signed plate, and a signed portrait that is softer, as portraits are."""
     folder = tmp_path / "deck"
     folder.mkdir()
     plate = np.ascontiguousarray(astronaut.pixels[:, 50:460])
     portrait = np.ascontiguousarray(cv2.GaussianBlur(plate, (0, 0), 1.2))
     (folder / "deck.toml").write_text(LIST)
-    (folder / "one.jpg").write_bytes(desk.signer.sign(plate, "plate", format="JPEG"))
+    (folder / "one.jpg").write_bytes(services.signer.sign(plate, "plate", format="JPEG"))
     (folder / "two.jpg").write_bytes(
-        desk.signer.sign(portrait, "generated", desk.generator.model_set, format="JPEG")
+        services.signer.sign(portrait, "generated", services.generator.model_set, format="JPEG")
     )
     deck = read_deck(folder)
     programme = Programme(deck, Album(tmp_path / "none", 30, 12))
     with Store("sqlite://") as store:
         board = Board(Room(store, programme), programme, Settings())
-        yield replace(desk, deck=deck, store=store, board=board)
+        yield replace(services, deck=deck, store=store, board=board)
 
 
 @pytest.fixture
-def room(signed: Desk) -> Iterator[TestClient]:
+def room(signed: Services) -> Iterator[TestClient]:
     routes = [*Phones(signed).routes(), *Stage(signed).routes(), *Commands(signed).routes()]
-    door = Middleware(Doorkeeper, signed.door, WORDS)
-    with TestClient(Starlette(routes=routes, middleware=[door])) as client:
+    host_key = Middleware(HostsOnly, signed.host_key, WORDS)
+    with TestClient(Starlette(routes=routes, middleware=[host_key])) as client:
         yield client
 
 
@@ -88,7 +88,7 @@ def making_of(jpeg: bytes) -> tuple[tuple[bytes, ...], int, bytes]:
     return tuple(jpeg[start:stop] for _, start, stop in segments), len(jpeg), jpeg[end:].strip(b"\0")
 
 
-def shown(room: TestClient, signed: Desk) -> dict[Kind, dict[str, bytes]]:
+def shown(room: TestClient, signed: Services) -> dict[Kind, dict[str, bytes]]:
     """What phone and stage get of each round while it is open, by its truth."""
     found: dict[Kind, dict[str, bytes]] = {}
     for _ in signed.deck.groups:
@@ -103,7 +103,7 @@ def shown(room: TestClient, signed: Desk) -> dict[Kind, dict[str, bytes]]:
     return found
 
 
-def test_a_phone_cannot_read_the_truth_out_of_the_bytes(room: TestClient, signed: Desk) -> None:
+def test_a_phone_cannot_read_the_truth_out_of_the_bytes(room: TestClient, signed: Services) -> None:
     found = shown(room, signed)
     for place in ("round", "stage"):
         photograph, generated = (found[kind][place] for kind in (Kind.PHOTOGRAPH, Kind.GENERATED))
@@ -117,7 +117,7 @@ def test_a_phone_cannot_read_the_truth_out_of_the_bytes(room: TestClient, signed
             assert set(Image.open(io.BytesIO(file)).info) == kept
 
 
-def test_the_booths_own_question_is_as_silent(signed: Desk) -> None:
+def test_the_booths_own_question_is_as_silent(signed: Services) -> None:
     cards = [card for group in signed.deck.groups for card in group]
     files = [signed.deck.jpeg(card) for card in cards]
     assert {card.item.truth for card in cards} == set(Kind)
@@ -125,16 +125,16 @@ def test_the_booths_own_question_is_as_silent(signed: Desk) -> None:
     assert [prove(file, signed.signer.known()) for file in files] == [Proof(Verdict.NONE)] * 2
 
 
-def test_a_sitters_own_pair_is_as_silent(desk: Desk, astronaut: Photo) -> None:
-    sat_down(desk, astronaut, "1")
-    made = visit_of(desk).made
+def test_a_sitters_own_pair_is_as_silent(services: Services, astronaut: Photo) -> None:
+    sat_down(services, astronaut, "1")
+    made = visit_of(services).made
     assert made is not None
     exhibits = made.shows[0].exhibits
     assert making_of(exhibits[Kind.PHOTOGRAPH]) == making_of(exhibits[Kind.GENERATED])
-    assert {prove(file, desk.signer.known()) for file in exhibits.values()} == {Proof(Verdict.NONE)}
+    assert {prove(file, services.signer.known()) for file in exhibits.values()} == {Proof(Verdict.NONE)}
 
 
-def test_what_is_taken_home_has_the_mark_that_the_round_had_not(signed: Desk) -> None:
+def test_what_is_taken_home_has_the_mark_that_the_round_had_not(signed: Services) -> None:
     kept = [card.path.read_bytes() for group in signed.deck.groups for card in group]
     proofs = {prove(file, signed.signer.known()) for file in kept}
     assert proofs == {Proof(Verdict.OURS, "photograph"), Proof(Verdict.OURS, "ai")}

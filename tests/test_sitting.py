@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from errors import ChoiceError, PhotoError
-from pipelines.drawer import Request
-from pipelines.expression import mouth_change
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator, Progress, Rendering
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Generator, Progress, Rendering
+from pipelines.draw.model_set import read_model_sets
+from pipelines.draw.pose_map import onto
+from pipelines.draw.reference import reference
 from pipelines.look import Variation, read_expressions, read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
-from pipelines.pose import onto
-from pipelines.reference import reference
+from pipelines.plate.expression import mouth_change
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 from pipelines.sitting import (
     Done,
     Event,
@@ -30,7 +31,6 @@ from pipelines.sitting import (
     set_up,
     sit,
 )
-from pipelines.studio import Studio
 
 GREY = read_looks()["grey"]
 
@@ -177,7 +177,7 @@ def test_an_order_speaks_the_words_of_look_and_expression() -> None:
 def test_each_test_portrait_gets_a_portrait_with_a_face(
     portraits: Path, finder: FaceFinder, studio: Studio, mini: Generator
 ) -> None:
-    from pipelines.photo import open_photo
+    from pipelines.selfie.photo import open_photo
 
     looks = list(read_looks().values())
     lost = []

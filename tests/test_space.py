@@ -17,9 +17,9 @@ from packaging.utils import canonicalize_name
 import errors
 from bin.space import CARRIED, OTHERS, preloaded, write
 from booth.visit import MOST_VISITS
-from pipelines.borrowed import STATED_S
-from pipelines.fetch import downloads
-from pipelines.model_set import read_model_sets
+from pipelines.draw.fetch import downloads
+from pipelines.draw.model_set import read_model_sets
+from pipelines.draw.zero_gpu import STATED_S
 from settings import version
 from tests.hub import build_hub, build_local
 from tests.zero_gpu import OURS, REFUSALS, Space, space
@@ -207,8 +207,9 @@ def test_the_folder_holds_what_a_space_needs_and_nothing_else(folder: Path) -> N
 def test_the_app_starts_from_the_folder_alone(folder: Path, tmp_path: Path) -> None:
     code = (
         "import app; from settings import Settings, version; from words import read_words;"
-        "from pages.booth import booth_page; desk = app.build_desk(Settings(models='mini'), read_words());"
-        "booth_page(desk); print(app.__file__, version(), desk.generator.revisions() != {})"
+        "from pages.booth.page import booth_page;"
+        "services = app.build_services(Settings(models='mini'), read_words());"
+        "booth_page(services); print(app.__file__, version(), services.generator.revisions() != {})"
     )
     environment = os.environ | {"FACE_VALUE_DATA": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(

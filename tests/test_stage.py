@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from booth.album import Album
+from booth.catalogue import STEPS, Exhibit, Programme
 from booth.deck import read_deck
-from booth.programme import STEPS, Exhibit, Programme
 from pages.board import Board
 from pages.stage.scenes import Scenes
-from pipelines.likeness import Level
 from pipelines.look import read_looks
+from pipelines.measure.likeness import Level
 from settings import Settings
 from tests.decks import ONE, SIX, TWO, deck_of
 from votes.room import Room
@@ -44,9 +44,9 @@ def scenes_of(folder: Path, *items: str, **facts: str) -> Iterator[dict[Scene, s
     with Store("sqlite://") as store:
         programme = Told(read_deck(deck_of(folder, *items)), Album(folder / "album", 30, 12))
         programme.facts = facts
-        desk: Any = SimpleNamespace(words=WORDS, looks=read_looks(), board=None)
-        desk.board = Board(Room(store, programme), programme, Settings())
-        room, scenes = desk.board.room, Scenes(desk, read_studies(), {})
+        services: Any = SimpleNamespace(words=WORDS, looks=read_looks(), board=None)
+        services.board = Board(Room(store, programme), programme, Settings())
+        room, scenes = services.board.room, Scenes(services, read_studies(), {})
         seen: dict[Scene, str] = {}
         while room.now().setting.scene != Scene.ROOM:
             now = room.next()

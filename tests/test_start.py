@@ -19,31 +19,33 @@ from starlette.testclient import TestClient
 import app
 from booth.visit import MOST_VISITS
 from errors import NotDownloaded, OperatorError
-from pages.booth import booth_page
-from pages.desk import Desk
+from pages.booth.page import booth_page
+from pages.guards.errors_shown import ErrorsShown
 from pages.look_pictures import WELCOME
-from pages.telling import Teller
 from pages.warmup import Warmup, health_route
+from services import Services
 from settings import Settings, version
 from tests.test_booth import Painter
-from tests.test_booth import desk as desk  # the fixture
+from tests.test_booth import services as services  # the fixture
 from words import read_words
 
 ROOT = Path(__file__).parent.parent
 WORDS = read_words()
 
 
-def test_health_says_how_far_the_models_are_and_503_with_a_reason_when_not(desk: Desk) -> None:
+def test_health_says_how_far_the_models_are_and_503_with_a_reason_when_not(services: Services) -> None:
     def ask(warmup: Warmup) -> Any:
-        return TestClient(Starlette(routes=[health_route(warmup, desk.store, "mini", "1.2")])).get("/healthz")
+        return TestClient(Starlette(routes=[health_route(warmup, services.store, "mini", "1.2")])).get(
+            "/healthz"
+        )
 
-    loading = ask(desk.warmup)
+    loading = ask(services.warmup)
     assert (loading.status_code, loading.json()["models"]) == (200, "loading")
-    desk.warmup.start()
-    desk.warmup.join()
+    services.warmup.start()
+    services.warmup.join()
     ready = {"status": "ok", "model_set": "mini", "models": "ready", "database": "ok", "version": "1.2"}
-    assert ask(desk.warmup).json() == ready
-    failing = Warmup([Painter(NotDownloaded("a/b", "mini")).load], desk.teller)
+    assert ask(services.warmup).json() == ready
+    failing = Warmup([Painter(NotDownloaded("a/b", "mini")).load], services.errors_shown)
     failing.start()
     failing.join()
     missing = ask(failing)
@@ -58,83 +60,83 @@ def test_what_is_only_nice_to_have_comes_last_and_may_fail() -> None:
         states.append(warmup.state)
         raise RuntimeError
 
-    warmup = Warmup([lambda: states.append(warmup.state)], Teller(WORDS), [nice])
+    warmup = Warmup([lambda: states.append(warmup.state)], ErrorsShown(WORDS), [nice])
     warmup.start()
     warmup.join()
     assert states == ["loading", "ready"]
     assert warmup.state == "ready"
 
 
-def test_each_look_is_shown_on_a_sample_face(desk: Desk) -> None:
-    desk.pictures.draw()
-    client = TestClient(Starlette(routes=[desk.pictures.route()]))
-    pictures = {name: client.get(f"/looks/{name}.jpg").content for name in desk.looks}
-    assert len(set(pictures.values())) == len(desk.looks) >= 6
+def test_each_look_is_shown_on_a_sample_face(services: Services) -> None:
+    services.pictures.draw()
+    client = TestClient(Starlette(routes=[services.pictures.route()]))
+    pictures = {name: client.get(f"/looks/{name}.jpg").content for name in services.looks}
+    assert len(set(pictures.values())) == len(services.looks) >= 6
     assert Image.open(io.BytesIO(pictures["grey"])).size == (240, 300)
     assert client.get("/looks/nosuch.jpg").status_code == 404
 
 
-def test_the_welcome_shows_a_photograph_and_a_portrait_drawn_here_or_none(desk: Desk) -> None:
-    desk.pictures.draw()
-    desk.pictures.draw_welcome()
-    client = TestClient(Starlette(routes=[desk.pictures.route()]))
+def test_the_welcome_shows_a_photograph_and_a_portrait_drawn_here_or_none(services: Services) -> None:
+    services.pictures.draw()
+    services.pictures.draw_welcome()
+    client = TestClient(Starlette(routes=[services.pictures.route()]))
     photograph, portrait = (
         Image.open(io.BytesIO(client.get(f"/looks/{one}.jpg").content)) for one in WELCOME
     )
     assert photograph.size == (960, 1200)
     assert portrait.getextrema() == ((60, 60),) * 3  # what the painter paints
-    desk.pictures._pictures.clear()
-    painter: Any = desk.generator
+    services.pictures._pictures.clear()
+    painter: Any = services.generator
     painter.failure = NotDownloaded("a/b", "mini")
     with pytest.raises(NotDownloaded):
-        desk.pictures.draw_welcome()
+        services.pictures.draw_welcome()
     assert client.get(f"/looks/{WELCOME[1]}.jpg").status_code == 404  # at once: it will not come
 
 
 def test_a_picture_that_is_still_being_drawn_after_a_while_is_told_apart_from_one_that_never_comes(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pages.look_pictures.PATIENCE_S", 0.0)
-    client = TestClient(Starlette(routes=[desk.pictures.route()]))
+    client = TestClient(Starlette(routes=[services.pictures.route()]))
     for asking in (client.head, client.get):
         assert asking(f"/looks/{WELCOME[1]}.jpg").status_code == 202
         assert asking("/looks/nosuch.jpg").status_code == 404
 
 
 def test_gradio_keeps_nothing_of_a_visit_that_is_over(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
 
     async def served() -> App:
-        page = booth_page(desk)
-        given = app.launch_arguments(desk, Settings(), page)
+        page = booth_page(services)
+        given = app.launch_arguments(services, Settings(), page)
         page.state_session_capacity = given["state_session_capacity"]  # as launch does
         return App.create_app(page, app_kwargs=given["app_kwargs"])
 
     gradio = asyncio.run(served())  # without a running loop Gradio makes three and closes none
     kept, client = gradio.state_holder, TestClient(gradio)
-    visit = desk.visits.of("cookie", "one")
+    visit = services.visits.of("cookie", "one")
     assert kept["one"]  # as any event of that session would
     link = "/gradio_api/deep_link?session_hash=one"
     assert [client.request(verb, link).status_code for verb in ("GET", "HEAD")] == [404, 404]
     assert list(tmp_path.rglob("state.json")) == []
-    desk.visits.end(visit)
+    services.visits.end(visit)
     assert "one" not in kept
     assert "one" not in kept.time_last_used
     assert kept.capacity == MOST_VISITS
 
 
-def test_before_the_answer_the_truth_is_not_in_the_pages_own_description(desk: Desk) -> None:
+def test_before_the_answer_the_truth_is_not_in_the_pages_own_description(services: Services) -> None:
     async def served() -> App:
-        page = booth_page(desk)
-        given = app.launch_arguments(desk, Settings(), page)
+        page = booth_page(services)
+        given = app.launch_arguments(services, Settings(), page)
         return App.create_app(page, app_kwargs=given["app_kwargs"])
 
     client = TestClient(asyncio.run(served()))
     config = client.get("/config").text
-    items = [card.item.id for group in desk.deck.groups for card in group]
-    files = [card.path.name for group in desk.deck.groups for card in group]
+    items = [card.item.id for group in services.deck.groups for card in group]
+    files = [card.path.name for group in services.deck.groups for card in group]
     assert [told for told in (*items, *files) if told in config] == []
     assert "deck.toml" not in config
 
@@ -144,9 +146,9 @@ def a_page() -> Any:
     return SimpleNamespace(fns={})
 
 
-def test_the_page_launches_without_history_docs_analytics_and_footer(desk: Desk) -> None:
+def test_the_page_launches_without_history_docs_analytics_and_footer(services: Services) -> None:
     async def built() -> dict[str, Any]:  # without a running loop Gradio makes three and closes none
-        return app.launch_arguments(desk, Settings(), a_page())
+        return app.launch_arguments(services, Settings(), a_page())
 
     given = asyncio.run(built())
     off = ("share", "run_history", "enable_monitoring", "pwa", "ssr_mode", "mcp_server", "show_error")
@@ -203,8 +205,8 @@ def test_what_is_heavy_is_imported_behind_the_open_page(tmp_path: Path) -> None:
     )
     code = (
         "import sys, app; from settings import Settings; from words import read_words;"
-        "desk = app.build_desk(Settings(models='mini'), read_words());"
-        "from pages.booth import booth_page; booth_page(desk);"
+        "services = app.build_services(Settings(models='mini'), read_words());"
+        "from pages.booth.page import booth_page; booth_page(services);"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = started("-c", code, DATA=str(tmp_path))

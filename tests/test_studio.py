@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import PhotoError
-from pipelines.face import Face, FaceFinder, Verdict
 from pipelines.look import Framing, Look, read_looks
-from pipelines.photo import Photo
-from pipelines.studio import Cutout, Plate, Studio, plate
+from pipelines.plate.studio import Cutout, Plate, Studio, plate
+from pipelines.selfie.face import Face, FaceFinder, Verdict
+from pipelines.selfie.photo import Photo
 
 LOOKS = read_looks()
 CANVAS = (400, 500)

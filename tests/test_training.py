@@ -15,13 +15,13 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from pipelines.drawer import Request
-from pipelines.face import FaceFinder
-from pipelines.generate import Generator, Rendering
-from pipelines.machine import WEIGHTS
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo
-from pipelines.preview import to_tensor
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Generator, Rendering
+from pipelines.draw.machine import WEIGHTS
+from pipelines.draw.model_set import read_model_sets
+from pipelines.draw.preview import to_tensor
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
 from training.autoencoder import picture_loss, recoloured
 from training.data import SHARP_SCALE, all_captions, band_weights, bands, scales, split
 from training.denoiser import BATCH, SOFT_FROM, learning_rate, noise_levels

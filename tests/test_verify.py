@@ -15,15 +15,15 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from pages import verify
-from pages.gate import MOST_BYTES, Gate
-from pages.telling import Teller
+from pages.guards.errors_shown import ErrorsShown
+from pages.guards.gate import MOST_BYTES, Gate
 from pages.theme import style_routes
-from pages.verify import Checks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import MAX_BYTES
-from pipelines.provenance import mark
-from pipelines.signing import Signer
+from pages.verify import routes as verify
+from pages.verify.routes import Checks
+from pipelines.draw.model_set import read_model_sets
+from pipelines.marks.note import mark
+from pipelines.marks.signing import Signer
+from pipelines.selfie.photo import MAX_BYTES
 from tests.hostile import REFUSED, card
 from words import read_words
 
@@ -39,7 +39,7 @@ def signer(tmp_path: Path) -> Signer:
 
 @pytest.fixture
 def page(signer: Signer) -> Iterator[TestClient]:
-    routes = [*Checks(signer, WORDS, Teller(WORDS)).routes(), *style_routes()]
+    routes = [*Checks(signer, WORDS, ErrorsShown(WORDS)).routes(), *style_routes()]
     gate = Middleware(Gate, False, None, "Refused.")
     with TestClient(Starlette(routes=routes, middleware=[gate])) as client:
         yield client

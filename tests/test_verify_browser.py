@@ -7,8 +7,8 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from pipelines.model_set import read_model_sets
-from pipelines.signing import Signer
+from pipelines.draw.model_set import read_model_sets
+from pipelines.marks.signing import Signer
 from tests.hostile import card
 from tests.serving import Booth, is_failure, serving, weights
 from tests.test_browser import FLAGS

@@ -11,7 +11,7 @@ import pytest
 from booth.album import Album, PictureId
 from booth.visit import GRACE_S, MOST_VISITS, Made, Stage, Visit, Visits
 from errors import PhotoError, VisitorError
-from pipelines.photo import Photo
+from pipelines.selfie.photo import Photo
 
 PHOTO = Photo(np.full((8, 8, 3), 128, np.uint8))
 JPEG = b"\xff\xd8 a picture \xff\xd9"

@@ -39,10 +39,10 @@ from errors import (
     TooMuch,
     VisitorError,
 )
-from pipelines.borrowed import Borrowed, zero_gpu
-from pipelines.drawer import Request
-from pipelines.generate import Generator, Progress, Rendering
-from pipelines.model_set import ModelSet, read_model_sets
+from pipelines.draw.drawer import Request
+from pipelines.draw.generate import Generator, Progress, Rendering
+from pipelines.draw.model_set import ModelSet, read_model_sets
+from pipelines.draw.zero_gpu import Borrowed, zero_gpu
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 300  # on a busy machine, not a measurement
@@ -222,18 +222,18 @@ def start(weights: Path) -> dict[str, Any]:
     serve, mount = app.serve, app.mount
 
     def look(page: gradio.Blocks) -> None:
-        desk = desks[0]
-        desk.warmup.join()
+        services = desks[0]
+        services.warmup.join()
         found["welcome"] = status_of(f"{page.local_url}looks/welcome-portrait.jpg")
         found["signs_in"] = page.expects_oauth
-        found["state"] = desk.warmup.state
-        found["sets"] = [one.model_set.name for one in (desk.generator, desk.fallback) if one]
+        found["state"] = services.warmup.state
+        found["sets"] = [one.model_set.name for one in (services.generator, services.fallback) if one]
         found["queues"] = [one._queue.max_size for one in (page, *pages)]
-        found["revisions"] = desk.generator.revisions()
-        found["lent"] = outcome(desk.generator)
-        found["small"] = outcome(desk.fallback or desk.generator)
+        found["revisions"] = services.generator.revisions()
+        found["lent"] = outcome(services.generator)
+        found["small"] = outcome(services.fallback or services.generator)
 
-    app.serve = lambda settings, desk: (desks.append(desk), serve(settings, desk))[1]
+    app.serve = lambda settings, services: (desks.append(services), serve(settings, services))[1]
     app.mount = lambda host, path: (pages.append(host), mount(host, path))[1]
     gradio.Blocks.block_thread = look  # type: ignore[method-assign, assignment]
     return {"exit": app.main(weights), "order": order.seen, **found}

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import PhotoError
-from pipelines.face import Face, FaceFinder
+from pipelines.draw.model_set import read_model_sets
+from pipelines.draw.pose_map import pose_map
 from pipelines.look import Look, read_expressions, read_looks
-from pipelines.model_set import read_model_sets
-from pipelines.photo import Photo, open_photo
-from pipelines.pose import pose_map
-from pipelines.studio import Cutout, Studio, plate
+from pipelines.plate.studio import Cutout, Studio, plate
+from pipelines.selfie.face import Face, FaceFinder
+from pipelines.selfie.photo import Photo, open_photo
 from training.selection import why_cut_badly, why_not
 
 LEAST_SCALE = 0.4  # pixels of the original per pixel; below, pictures are too soft to learn from

@@ -4,7 +4,7 @@
 
 Mean squared error of the predicted noise by level, on the same plates with the same noise for every folder,
 and for each further folder its change against the first with a 95 % interval over plates. Pictures are
-judged by `bench.mini`; this sees differences that are too small to show there.
+judged by `evaluation.mini`; this sees differences that are too small to show there.
 """
 
 import argparse

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import PhotoError
-from pipelines.face import Face, FaceFinder
-from pipelines.photo import Photo
+from pipelines.selfie.face import Face, FaceFinder
+from pipelines.selfie.photo import Photo
 
 Pixels = NDArray[np.uint8]
 LINE_PX, LINE_STEP = (

@@ -12,7 +12,7 @@ from statistics import fmean
 
 import gradio as gr
 
-from booth.programme import keep_misfire
+from booth.catalogue import keep_misfire
 from booth.quiz import Question, Quiz, line_up
 from booth.visit import Made, Run, Stage, Visit
 from errors import ChoiceError, NoCard, PhotoError, VisitorError
@@ -20,15 +20,15 @@ from pages import markup
 from pages.booth.climbing import allow_show, chosen_of, visit_of, waiting
 from pages.booth.dial import MIDDLE, dialled, start_of, turns_of
 from pages.booth.layout import AS_I_AM, COUNTS, MONK
+from pages.booth.report import misfired
 from pages.booth.screens import Screens
 from pages.booth.story import Story
 from pages.booth.views import Update, Views
 from pages.components.consent import UNTICKED, ticked
-from pages.desk import Desk
-from pages.report import misfired
-from pipelines.generate import Generator
-from pipelines.photo import read_photo
+from pipelines.draw.generate import Generator
+from pipelines.selfie.photo import read_photo
 from pipelines.sitting import Order, find_faces, sit, within
+from services import Services
 from votes.schema import Drift, Kind
 
 Handler = Callable[[gr.Request], Update]
@@ -40,10 +40,10 @@ DICE = secrets.SystemRandom()
 class Actions:
     """Every handler of the booth."""
 
-    def __init__(self, desk: Desk, screens: Screens) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, screens: Screens) -> None:
+        self._services = services
         self._on = screens
-        self._views = Views(desk, screens)
+        self._views = Views(services, screens)
 
     # ---- coming and going
 
@@ -55,7 +55,7 @@ class Actions:
         if visit.stage == Stage.MAKING:  # the reload ended the making
             visit.stop_run()
             visit.go(Stage.LOOK)
-            return self._views.show(visit, self._desk.say("making.stopped"))
+            return self._views.show(visit, self._services.say("making.stopped"))
         if visit.stage == Stage.LADDER and not (visit.climb and visit.climb.strip):
             visit.stop_run()
             visit.go(Stage.RESULT)
@@ -63,7 +63,7 @@ class Actions:
 
     def close(self, request: gr.Request) -> None:
         """The tab was closed, or is being reloaded."""
-        self._desk.visits.close_page(request.session_hash)
+        self._services.visits.close_page(request.session_hash)
 
     def go(self, stage: Stage) -> Handler:
         """To another screen."""
@@ -76,7 +76,7 @@ class Actions:
 
     def leave(self, request: gr.Request) -> Update:
         """Done, start over, or nobody is there any more: the next person is a new visit."""
-        self._desk.visits.end(self._visit(request))
+        self._services.visits.end(self._visit(request))
         return self._views.show(self._visit(request))
 
     def delete(self, request: gr.Request) -> Update:
@@ -84,7 +84,7 @@ class Actions:
 
         def step(visit: Visit) -> None:
             visit.wipe()
-            self._desk.store.forget_drift(visit.sitter)
+            self._services.store.forget_drift(visit.sitter)
             visit.go(Stage.GOODBYE)
 
         return self._doing(step)(request)
@@ -95,11 +95,11 @@ class Actions:
 
     def withdraw(self, code: str, request: gr.Request) -> Update:
         """A code takes a portrait back, whoever holds it."""
-        found = self._desk.album.withdraw(str(code)[:100])
+        found = self._services.album.withdraw(str(code)[:100])
         visit = self._visit(request)
         if found:
             visit.stage = Stage.WELCOME
-        return self._views.show(visit, self._desk.say("withdraw.done" if found else "withdraw.unknown"))
+        return self._views.show(visit, self._services.say("withdraw.done" if found else "withdraw.unknown"))
 
     # ---- before the portraits
 
@@ -125,16 +125,16 @@ class Actions:
     def dial_turned(self, place: str, request: gr.Request) -> Update:
         """Kept with the visit, and told in one sentence."""
         visit = self._visit(request)
-        with self._desk.teller.telling() as told:
+        with self._services.errors_shown.shown() as told:
             visit.turns = turns_of(place)
             return {self._on.look.told: self._views.place(visit)}  # the dial may be elsewhere by now
         return {self._on.look.notice: markup.notice(told.sentence)}
 
     def count_chosen(self, count: str) -> Update:
         """The main button names the number."""
-        with self._desk.teller.telling() as told:
+        with self._services.errors_shown.shown() as told:
             n = _number(count)
-            label = self._desk.say("look.go_one" if n == 1 else "look.go", n=n)
+            label = self._services.say("look.go_one" if n == 1 else "look.go", n=n)
             return {self._on.look.go: gr.Button(label)}
         return {self._on.look.notice: markup.notice(told.sentence)}
 
@@ -159,16 +159,16 @@ class Actions:
             yield {self._on.look.notice: gr.skip()}  # Gradio empties all outputs where nothing is yielded
             return
         run.begun = True
-        with self._desk.teller.telling() as told:
+        with self._services.errors_shown.shown() as told:
             visit.turns = turns_of(place)
             order = self._order(look, expression, count, visit)
-            with self._desk.line.place() as mine:
-                for sentence in waiting(self._desk, run, mine):
+            with self._services.line.place() as mine:
+                for sentence in waiting(self._services, run, mine):
                     yield {self._on.making.steps: sentence}
                 if not run.stop.is_set():
                     yield from self._sitting(visit, run, order)
         if visit.gone or not visit.consented:
-            yield self._views.show(self._visit(request), self._desk.say("visit.over"))
+            yield self._views.show(self._visit(request), self._services.say("visit.over"))
         elif told.sentence and not run.stop.is_set():
             visit.go(Stage.LOOK)
             yield self._views.show(visit, told.sentence)
@@ -181,18 +181,18 @@ class Actions:
         visit.stop_run()
         if visit.stage == Stage.MAKING:
             visit.go(Stage.LOOK)
-        return self._views.show(visit, self._desk.say("making.stopped"))
+        return self._views.show(visit, self._services.say("making.stopped"))
 
     # ---- after it
 
     def allow_show(self, ticks: str, shown: str, request: gr.Request) -> Update:
         """The sitter has seen the portrait: may the room? Unticking takes it back."""
-        visit, say = self._visit(request), self._desk.say
-        with self._desk.teller.telling() as told:
+        visit, say = self._visit(request), self._services.say
+        with self._services.errors_shown.shown() as told:
             if visit.made is None or visit.sitting is None:
                 raise VisitorError("visit.over")
             if ticked(ticks):
-                allow_show(self._desk, visit, chosen_of(shown, len(visit.made.portraits)))
+                allow_show(self._services, visit, chosen_of(shown, len(visit.made.portraits)))
             else:
                 visit.forbid_show()
             return {self._on.result.code: self._views.code(visit), self._on.result.notice: ""}
@@ -201,14 +201,14 @@ class Actions:
     def allow_misfire(self, ticks: str, shown: str, request: gr.Request) -> Update:
         """The sitter's leave to hang a portrait that went wrong on the speaker's wall, or its end."""
         visit, on = self._visit(request), self._on.result
-        with self._desk.teller.telling() as told:
+        with self._services.errors_shown.shown() as told:
             if visit.made is None or visit.sitting is None:
                 raise VisitorError("visit.over")
             visit.forbid_misfire()
             if ticked(ticks):
                 self._keep_misfire(visit, visit.made, chosen_of(shown, len(visit.made.portraits)))
             return {on.code: self._views.code(visit), on.notice: ""}
-        return {on.notice: markup.notice(told.sentence or self._desk.say("visit.over"))}
+        return {on.notice: markup.notice(told.sentence or self._services.say("visit.over"))}
 
     def _keep_misfire(self, visit: Visit, made: Made, chosen: int) -> None:
         changed = misfired(made.likeness[chosen])
@@ -222,8 +222,8 @@ class Actions:
 
     def ask_machine(self, shown: str, request: gr.Request) -> Update:
         """The visitor's own tap: whether a face-recognition program takes the large portrait for them."""
-        visit, desk = self._visit(request), self._desk
-        with desk.teller.telling() as told:
+        visit, services = self._visit(request), self._services
+        with services.errors_shown.shown() as told:
             if visit.made is None:
                 raise VisitorError("visit.over")
             chosen = chosen_of(shown, len(visit.made.portraits))
@@ -232,26 +232,26 @@ class Actions:
                 raise VisitorError("visit.over")
             key = "likeness.recognition_unseen"
             with suppress(PhotoError):
-                selfies = [desk.finder.find(selfie.photo) for selfie in visit.selfies]
-                answer = desk.recognizer.answer(selfies, desk.finder.find(read_photo(kept.jpeg)))
+                selfies = [services.finder.find(selfie.photo) for selfie in visit.selfies]
+                answer = services.recognizer.answer(selfies, services.finder.find(read_photo(kept.jpeg)))
                 key = answer.key
                 if answer.value is not None:
                     visit.recognised[chosen] = answer.level.value  # the word, never the number
-            said = f"{desk.say(key)} {desk.say('result.machine_shown')}"
+            said = f"{services.say(key)} {services.say('result.machine_shown')}"
             return {self._on.result.machine: markup.status(said), self._on.result.notice: ""}
-        return {self._on.result.notice: markup.notice(told.sentence or desk.say("visit.over"))}
+        return {self._on.result.notice: markup.notice(told.sentence or services.say("visit.over"))}
 
     def choose_another(self, shown: str, request: gr.Request) -> Update:
         """Another portrait is large: leave to show one is no leave to show the next."""
         visit, on = self._visit(request), self._on.result
-        with self._desk.teller.telling():
+        with self._services.errors_shown.shown():
             visit.chosen = chosen_of(shown, len(visit.made.portraits) if visit.made else 0)
-        unasked = markup.note(self._desk.say("result.machine"))  # the answer was about the other one
+        unasked = markup.note(self._services.say("result.machine"))  # the answer was about the other one
         if not visit.sitting or not (visit.code or visit.misfire):
             return {on.notice: "", on.machine: unasked}
         visit.forbid_show()
         visit.forbid_misfire()
-        again = markup.status(self._desk.say("show.again"))
+        again = markup.status(self._services.say("show.again"))
         unticked = {on.show: UNTICKED, on.misfire: UNTICKED}
         return {**unticked, on.code: "", on.notice: again, on.machine: unasked}
 
@@ -276,30 +276,30 @@ class Actions:
 
     def tell_band(self, band: str, request: gr.Request) -> Update:
         """The visitor's own tap on a skin tone: kept with how much was changed, for the event's fairness."""
-        visit, desk = self._visit(request), self._desk
-        with desk.teller.telling() as told:
+        visit, services = self._visit(request), self._services
+        with services.errors_shown.shown() as told:
             if visit.made is None:
                 raise VisitorError("visit.over")
             tone = int(band) if str(band) in BANDS else 0
             if not tone:
                 raise ChoiceError("A page told a skin tone that it does not offer.")
-            event = desk.board.room.now().setting.event
-            desk.store.keep_drift(drift_of(visit.made, visit.sitter, tone, event))
+            event = services.board.room.now().setting.event
+            services.store.keep_drift(drift_of(visit.made, visit.sitter, tone, event))
             visit.band = tone
             return {**self._views.fair(visit), self._on.goodbye.notice: ""}
-        return {self._on.goodbye.notice: markup.notice(told.sentence or desk.say("visit.over"))}
+        return {self._on.goodbye.notice: markup.notice(told.sentence or services.say("visit.over"))}
 
     # ---- inside
 
     def _visit(self, request: gr.Request) -> Visit:
-        return visit_of(self._desk, request)
+        return visit_of(self._services, request)
 
     def _doing(self, step: Callable[[Visit], None]) -> Handler:
         """Do it to the visit, then show where the visit is; what fails is told there."""
 
         def handle(request: gr.Request) -> Update:
             visit = self._visit(request)
-            with self._desk.teller.telling() as told:
+            with self._services.errors_shown.shown() as told:
                 step(visit)
                 return self._views.show(visit)
             return self._views.show(visit, told.sentence)
@@ -309,15 +309,15 @@ class Actions:
     def _sitting(self, visit: Visit, run: Run, order: Order) -> Iterator[Update]:
         """With the generator; where it is lent no GPU, with the one that needs none."""
         try:
-            yield from self._drawn_by(self._desk.generator, visit, run, order)
+            yield from self._drawn_by(self._services.generator, visit, run, order)
         except NoCard as lacking:
-            if self._desk.fallback is None:
+            if self._services.fallback is None:
                 raise
-            say, fallback = self._desk.say, self._desk.fallback
+            say, fallback = self._services.say, self._services.fallback
             photos = [selfie.photo for selfie in visit.selfies]
-            less = within(order, find_faces(photos, self._desk.finder), fallback.model_set)
+            less = within(order, find_faces(photos, self._services.finder), fallback.model_set)
             turns = visit.turns if fallback.model_set.dial else MIDDLE
-            start = start_of(self._desk, visit, fallback.model_set)
+            start = start_of(self._services, visit, fallback.model_set)
             less = dialled(less, turns, fallback.model_set, start)
             dropped = [say("making.plain")] if order.expression and not less.expression else []
             told = " ".join([say(lacking.key), *dropped])
@@ -327,11 +327,11 @@ class Actions:
     def _drawn_by(
         self, generator: Generator, visit: Visit, run: Run, order: Order, lacked: str = ""
     ) -> Iterator[Update]:
-        desk = self._desk
-        story = Story(desk, self._on.making, visit, order, generator)
+        services = self._services
+        story = Story(services, self._on.making, visit, order, generator)
         yield story.opening()
         photos = tuple(selfie.photo for selfie in visit.selfies)
-        with closing(sit(photos, order, desk.finder, desk.studio, generator)) as events:
+        with closing(sit(photos, order, services.finder, services.studio, generator)) as events:
             for event in events:  # closing cancels the drawing within one step
                 if run.stop.is_set():
                     return
@@ -342,21 +342,21 @@ class Actions:
         made, own = story.made()
         visit.made = replace(made, lacked=lacked)
         questions = self._questions(order.look.name, any(one.sample for one in visit.selfies), own)
-        visit.quiz = Quiz(questions, desk.store, visit.voter, visit.keep)
+        visit.quiz = Quiz(questions, services.store, visit.voter, visit.keep)
         visit.go(Stage.RESULT)
         yield self._views.show(visit)
 
     def _order(self, look: str, expression: str, count: str, visit: Visit) -> Order:
         """What the page asked for. Raises `ChoiceError` for what it does not offer."""
-        desk = self._desk
-        offered = desk.generator.model_set.expressions
-        chosen = desk.looks.get(str(look))
-        mood = desk.expressions.get(str(expression)) if expression in offered else None
+        services = self._services
+        offered = services.generator.model_set.expressions
+        chosen = services.looks.get(str(look))
+        mood = services.expressions.get(str(expression)) if expression in offered else None
         if chosen is None or (mood is None and expression != AS_I_AM):
             raise ChoiceError("A page asked for a look or an expression that it does not offer.")
         order = Order(chosen, mood, _number(count), secrets.randbelow(LAST_SEED))
-        model_set = desk.generator.model_set
-        return dialled(order, visit.turns, model_set, start_of(desk, visit, model_set))
+        model_set = services.generator.model_set
+        return dialled(order, visit.turns, model_set, start_of(services, visit, model_set))
 
     def _questions(
         self, look: str, on_sample: bool, own: Sequence[dict[Kind, Question]]
@@ -365,7 +365,7 @@ class Actions:
 
         Who sat with a sample face has seen the deck's sitters in that look: these count as exposed too.
         """
-        deck = self._desk.deck
+        deck = self._services.deck
         drawn = [
             Question(card.item, partial(deck.jpeg, card), on_sample and card.item.look == look, card.credit)
             for card in deck.draw(DICE)

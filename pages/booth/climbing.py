@@ -11,37 +11,37 @@ from dataclasses import replace
 import gradio as gr
 
 from booth.album import PictureId
+from booth.catalogue import STEPS, offer
 from booth.line import Place
-from booth.programme import STEPS, offer
 from booth.visit import Climb, Made, Run, Stage, Visit
 from errors import ChoiceError, NoCard, VisitorError
 from pages import markup
 from pages.booth.screens import Screens
 from pages.booth.views import Update, Views, picture_url
 from pages.components.consent import ticked
-from pages.desk import Desk
-from pages.gate import COOKIE
-from pipelines.generate import Generator
+from pages.guards.gate import COOKIE
+from pipelines.draw.generate import Generator
 from pipelines.ladder import Rung, ladder, left_of, strip
-from pipelines.likeness import Level
-from pipelines.photo import read_photo
-from pipelines.signing import drawn_from
+from pipelines.marks.signing import drawn_from
+from pipelines.measure.likeness import Level
+from pipelines.selfie.photo import read_photo
 from pipelines.sitting import Order
+from services import Services
 from votes.schema import Kind
 
 
 class Climbing:
     """Every handler of the screen."""
 
-    def __init__(self, desk: Desk, screens: Screens) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, screens: Screens) -> None:
+        self._services = services
         self._on = screens
-        self._views = Views(desk, screens)
+        self._views = Views(services, screens)
 
     def begin(self, shown: str, request: gr.Request) -> Update:
         """Show the screen at once, whoever else is being served."""
-        visit = visit_of(self._desk, request)
-        with self._desk.teller.telling() as told:
+        visit = visit_of(self._services, request)
+        with self._services.errors_shown.shown() as told:
             if visit.made is None:
                 raise VisitorError("visit.over")
             visit.chosen = chosen_of(shown, len(visit.made.portraits))
@@ -52,21 +52,21 @@ class Climbing:
 
     def draw(self, request: gr.Request) -> Iterator[Update]:
         """Wait for the machine, then step by step, until the ladder is whole or was left."""
-        visit = visit_of(self._desk, request)
+        visit = visit_of(self._services, request)
         run, climb = visit.run, visit.climb
         if run is None or climb is None or climb.strip or run.begun or run.stop.is_set():
             yield {self._on.ladder.notice: gr.skip()}  # Gradio empties all outputs where nothing is yielded
             return
         run.begun = True
-        with self._desk.teller.telling() as told, self._desk.line.place(is_usual=False) as place:
-            for sentence in waiting(self._desk, run, place):
+        with self._services.errors_shown.shown() as told, self._services.line.place(is_usual=False) as place:
+            for sentence in waiting(self._services, run, place):
                 yield {self._on.ladder.steps: sentence}
             try:
                 yield from self._drawn(visit, run, climb)
             except NoCard as error:  # another model's ladder would not be about this portrait
                 raise VisitorError(error.key.replace("making.", "ladder.")) from error
         if visit.gone or not visit.consented:
-            yield self._views.show(visit_of(self._desk, request), self._desk.say("visit.over"))
+            yield self._views.show(visit_of(self._services, request), self._services.say("visit.over"))
         elif run.stop.is_set():
             yield {self._on.ladder.notice: gr.skip()}
         elif told.sentence:
@@ -75,13 +75,13 @@ class Climbing:
 
     def allow(self, ticks: str, shown: str, request: gr.Request) -> Update:
         """The sitter's leave for all that the portrait's own tick names, and the ladder; or its end."""
-        visit, on = visit_of(self._desk, request), self._on.ladder
-        with self._desk.teller.telling() as told:
+        visit, on = visit_of(self._services, request), self._on.ladder
+        with self._services.errors_shown.shown() as told:
             climb = visit.climb
             if climb is None or not climb.strip or not _shows(shown, climb):
                 raise VisitorError("ladder.gone")
             if ticked(ticks):
-                allow_show(self._desk, visit, climb.portrait, climb)
+                allow_show(self._services, visit, climb.portrait, climb)
             else:
                 visit.forbid_show()
             return {on.code: self._views.code(visit), on.notice: ""}
@@ -93,13 +93,15 @@ class Climbing:
         if visit.made is None or run.stop.is_set():
             return
         generator, order = self._asked(visit.made, climb.portrait)
-        photos, desk = tuple(selfie.photo for selfie in visit.selfies), self._desk
+        photos, services = tuple(selfie.photo for selfie in visit.selfies), self._services
         # Nobody is recognised unasked.
-        asked = desk.recognizer if climb.portrait in visit.recognised else None
+        asked = services.recognizer if climb.portrait in visit.recognised else None
         images: list[markup.Pixels] = []
         yield {self._on.ladder.steps: self._views.climbing(0)}
         like = visit.made.shots[climb.portrait]
-        chain = ladder(photos, order, desk.finder, desk.studio, generator, recognizer=asked, like=like)
+        chain = ladder(
+            photos, order, services.finder, services.studio, generator, recognizer=asked, like=like
+        )
         with closing(chain) as events:
             for event in events:  # closing cancels the drawing within one step
                 if run.stop.is_set():
@@ -117,7 +119,7 @@ class Climbing:
 
     def _asked(self, made: Made, portrait: int) -> tuple[Generator, Order]:
         """What drew the portrait, and the same order with its own seed."""
-        generator = self._desk.fallback if made.on_fallback else self._desk.generator
+        generator = self._services.fallback if made.on_fallback else self._services.generator
         seed = made.shows[portrait].facts["seed"]
         if generator is None or made.order is None or not isinstance(seed, int):
             raise VisitorError("visit.over")
@@ -125,7 +127,7 @@ class Climbing:
 
     def _kept(self, visit: Visit, generator: Generator, rung: Rung) -> PictureId:
         made = drawn_from(rung.portrait.rendering.start, generator.model_set)
-        jpeg = self._desk.signer.sign(rung.portrait.image, made, generator.model_set, format="JPEG")
+        jpeg = self._services.signer.sign(rung.portrait.image, made, generator.model_set, format="JPEG")
         return visit.keep(jpeg)
 
     def _strip(
@@ -140,23 +142,23 @@ class Climbing:
         photograph = visit.album.get(made.photographs[climb.portrait])
         if photograph is None:
             raise VisitorError("visit.over")
-        first = (read_photo(photograph.jpeg).pixels, self._desk.say("stage.photograph"))
+        first = (read_photo(photograph.jpeg).pixels, self._services.say("stage.photograph"))
         pictures = [first, *zip(images, self._views.shares(climb), strict=True)]
-        jpeg = self._desk.signer.sign(strip(pictures), "from_plate", generator.model_set, format="JPEG")
+        jpeg = self._services.signer.sign(strip(pictures), "from_plate", generator.model_set, format="JPEG")
         return visit.keep(jpeg, "ai-ladder.jpg")
 
 
-def visit_of(desk: Desk, request: gr.Request) -> Visit:
+def visit_of(services: Services, request: gr.Request) -> Visit:
     """The visit of the browser that asks."""
-    return desk.visits.of(request.cookies.get(COOKIE, ""), request.session_hash)
+    return services.visits.of(request.cookies.get(COOKIE, ""), request.session_hash)
 
 
-def waiting(desk: Desk, run: Run, place: Place) -> Iterator[str]:
+def waiting(services: Services, run: Run, place: Place) -> Iterator[str]:
     """What to say until it is that place's turn, or the run was stopped."""
-    while (before := desk.line.before(place)) and not run.stop.is_set():
+    while (before := services.line.before(place)) and not run.stop.is_set():
         key = "making.queue_one" if before == 1 else "making.queue"
-        yield markup.status(desk.say(key, n=before, s=desk.line.seconds(place)))
-        desk.line.wait(place)
+        yield markup.status(services.say(key, n=before, s=services.line.seconds(place)))
+        services.line.wait(place)
 
 
 def chosen_of(shown: str, count: int) -> int:
@@ -170,7 +172,7 @@ def chosen_of(shown: str, count: int) -> int:
     return chosen
 
 
-def allow_show(desk: Desk, visit: Visit, chosen: int, climb: Climb | None = None) -> None:
+def allow_show(services: Services, visit: Visit, chosen: int, climb: Climb | None = None) -> None:
     """The sitter's leave to show the room that portrait, its photograph, its making, and its ladder.
 
     Raises `VisitorError` when the visit is over.
@@ -191,7 +193,7 @@ def allow_show(desk: Desk, visit: Visit, chosen: int, climb: Climb | None = None
             facts["recognised"] = ",".join(climb.recognised)
     try:
         code, copies = offer(
-            desk.album, visit.sitting, replace(shown, facts=facts, frames=frames), own, visit.misfire_code
+            services.album, visit.sitting, replace(shown, facts=facts, frames=frames), own, visit.misfire_code
         )
     except KeyError as error:
         raise VisitorError("visit.over") from error

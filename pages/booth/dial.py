@@ -10,9 +10,9 @@ from typing import Literal
 
 from booth.visit import Visit
 from errors import ChoiceError
-from pages.desk import Desk
-from pipelines.model_set import DIAL_TURNS, ModelSet, Start
+from pipelines.draw.model_set import DIAL_TURNS, ModelSet, Start
 from pipelines.sitting import Order
+from services import Services
 
 MIDDLE = 0
 PLACES = dict(
@@ -28,15 +28,15 @@ def turns_of(place: object) -> int:
     return TURNS[place]
 
 
-def keep_starts(desk: Desk, visit: Visit) -> None:
+def keep_starts(services: Services, visit: Visit) -> None:
     """What portraits start from now is what this visitor is told, and drawn with, until told anew."""
-    sets = [one.model_set for one in (desk.generator, desk.fallback) if one]
-    visit.starts = {one.name: desk.start_of(one) for one in sets}
+    sets = [one.model_set for one in (services.generator, services.fallback) if one]
+    visit.starts = {one.name: services.start_of(one) for one in sets}
 
 
-def start_of(desk: Desk, visit: Visit, model_set: ModelSet) -> Start:
+def start_of(services: Services, visit: Visit, model_set: ModelSet) -> Start:
     """What that set's portraits of this visitor start from, whatever the host has changed since."""
-    return visit.starts.get(model_set.name) or desk.start_of(model_set)
+    return visit.starts.get(model_set.name) or services.start_of(model_set)
 
 
 def dialled(order: Order, turns: int, model_set: ModelSet, start: Start) -> Order:

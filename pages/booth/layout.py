@@ -29,10 +29,10 @@ from pages.components.choice import Option, choice
 from pages.components.consent import consent, tick
 from pages.components.portraits import portraits
 from pages.components.wipe import wipe
-from pages.desk import Desk
 from pipelines.ladder import has_dial
-from pipelines.samples import SAMPLES
+from pipelines.selfie.samples import SAMPLES
 from pipelines.sitting import MOST_SELFIES
+from services import Services
 from votes.schema import Kind
 
 AS_I_AM = ""  # no expression asked for
@@ -50,14 +50,14 @@ OF = {Stage.LADDER: Stage.RESULT}  # a screen beside the way, and what it belong
 class Layout:
     """Lays the screens out, inside the Blocks that the caller opened."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._say = desk.say
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._say = services.say
 
     def screens(self) -> Screens:
         """All eleven; welcome is shown."""
         with gr.Column(elem_classes=["fv", "page"]):
-            _html(markup.idle(self._desk.words.template("idle.ask"), self._say("idle.yes")))
+            _html(markup.idle(self._services.words.template("idle.ask"), self._say("idle.yes")))
             idle = _button(self._say("visit.start_over"), "leave-quietly")  # page.js presses it
             return Screens(
                 idle,
@@ -84,7 +84,7 @@ class Layout:
                     say("vote.photo"),
                     say("vote.ai"),
                     say("welcome.wipe"),
-                    self._desk.words.template("welcome.wiped"),
+                    self._services.words.template("welcome.wiped"),
                 )
             with _part("say"):
                 _html(markup.heading(say("welcome.title"), say("welcome.lead")))
@@ -96,7 +96,7 @@ class Layout:
         return Welcome(column=column, notice=notice, quiet=quiet, start=start)
 
     def _consent(self) -> Consent:
-        say, minutes = self._say, self._desk.retention_minutes
+        say, minutes = self._say, self._services.retention_minutes
         with self._screen(Stage.CONSENT) as column:
             with _part("see"):
                 _html(markup.timeline(self._times()))
@@ -112,18 +112,18 @@ class Layout:
         say = self._say
         with self._screen(Stage.CAMERA) as column:
             shots = camera(
-                self._desk.words, [(name, say(f"sample.{name}")) for name in SAMPLES], MOST_SELFIES
+                self._services.words, [(name, say(f"sample.{name}")) for name in SAMPLES], MOST_SELFIES
             )
             notice = _html("")
             quiet = self._foot(over="visit.start_over")
         return Camera(column=column, notice=notice, quiet=quiet, camera=shots)
 
     def _look(self) -> Look:
-        say, desk = self._say, self._desk
+        say, services = self._say, self._services
         with self._screen(Stage.LOOK) as column:
             with _part("see"):
                 _html(markup.heading(say("look.title")))
-                look = choice("look", say("look.title"), _looks(desk), default_look(desk), "frames")
+                look = choice("look", say("look.title"), _looks(services), default_look(services), "frames")
             with _part("say"):
                 expression = choice("expression", say("look.expression"), self._moods(), AS_I_AM, "seg")
                 counts = [Option(str(n), str(n)) for n in COUNTS]
@@ -134,8 +134,8 @@ class Layout:
                 notice = _html("")
                 go = _button(say("look.go", n=COUNTS[-1]), "go")
                 runs, lent = _html(""), _html("")
-                if desk.signs_in:
-                    sign_in(desk)
+                if services.signs_in:
+                    sign_in(services)
             quiet = self._foot(photos="look.photos", over="visit.start_over")
         return Look(
             column=column,
@@ -166,21 +166,21 @@ class Layout:
         say = self._say
         with self._screen(Stage.RESULT) as column:
             with _part("see"):
-                spoken = self._desk.words.template("result.wiped")
+                spoken = self._services.words.template("result.wiped")
                 shown = portraits(say("result.which"), say("result.skin"), say("result.wipe"), spoken)
             with _part("say"):
                 words, report = _html(""), _html("")
                 with gr.Row(elem_classes=["machine"]):
                     machine, ask = _html(""), _button(say("result.ask"), "plain")
-                show = tick(say("show.tick", h=self._desk.show_hours))
+                show = tick(say("show.tick", h=self._services.show_hours))
                 with gr.Column(elem_classes=["misfire"]):
-                    misfire = tick(say("misfire.tick", h=self._desk.show_hours))
+                    misfire = tick(say("misfire.tick", h=self._services.show_hours))
                 code = _html("")
                 notice = _html("")
                 with gr.Row(elem_classes=["acts"]):
                     guess, take = _button(say("result.vote"), "go"), _html("")
             quiet = self._foot(delete="result.delete", ladder="ladder.link", again="result.again")
-            quiet["ladder"].visible = has_dial(self._desk.generator.model_set)
+            quiet["ladder"].visible = has_dial(self._services.generator.model_set)
         parts: dict[str, Any] = {
             "portraits": shown,
             "words": words,
@@ -199,13 +199,13 @@ class Layout:
         say = self._say
         with self._screen(Stage.LADDER, "result") as column:
             with _part("see"):
-                spoken = self._desk.words.template("result.wiped")
+                spoken = self._services.words.template("result.wiped")
                 shown = portraits(say("ladder.which"), "", say("result.wipe"), spoken)
             with _part("say"):
                 _html(markup.heading(say("ladder.title"), say("ladder.lead")))
                 steps, report = _html(""), _html("")
                 with gr.Column(visible=False) as allow:
-                    show = tick(say("ladder.tick", h=self._desk.show_hours))
+                    show = tick(say("ladder.tick", h=self._services.show_hours))
                 code, notice = _html(""), _html("")
             quiet = self._foot(back="ladder.back")
         parts: dict[str, Any] = {"portraits": shown, "report": report, "steps": steps}
@@ -281,30 +281,30 @@ class Layout:
 
     def _times(self) -> list[tuple[str, str]]:
         """What happens to the pictures, and when."""
-        say, desk = self._say, self._desk
+        say, services = self._say, self._services
         return [
             (say("consent.now"), say("consent.now_is")),
-            (say("consent.making", s=desk.line.usual_s), say("consent.making_is")),
-            (say("consent.end", m=desk.retention_minutes), say("consent.end_is")),
+            (say("consent.making", s=services.line.usual_s), say("consent.making_is")),
+            (say("consent.end", m=services.retention_minutes), say("consent.end_is")),
         ]
 
     def _moods(self) -> list[Option]:
-        offered = self._desk.generator.model_set.expressions
+        offered = self._services.generator.model_set.expressions
         moods = [
-            Option(one.name, one.title) for one in self._desk.expressions.values() if one.name in offered
+            Option(one.name, one.title) for one in self._services.expressions.values() if one.name in offered
         ]
         return [Option(AS_I_AM, self._say("look.as_i_am")), *moods]
 
     def _places(self) -> list[Option]:
         """Of the dial: those that differ, of the set as it was commissioned."""
-        desk = self._desk
-        places = desk.generator.model_set.places(desk.looks[default_look(desk)].identity)
+        services = self._services
+        places = services.generator.model_set.places(services.looks[default_look(services)].identity)
         return [Option(str(turns), self._say(f"dial.{PLACES[turns]}")) for turns in places]
 
 
-def default_look(desk: Desk) -> str:
+def default_look(services: Services) -> str:
     """The look that is chosen at first."""
-    return DEFAULT_LOOK if DEFAULT_LOOK in desk.looks else next(iter(desk.looks))
+    return DEFAULT_LOOK if DEFAULT_LOOK in services.looks else next(iter(services.looks))
 
 
 def _part(name: str) -> gr.Column:
@@ -320,10 +320,10 @@ def _button(words: str, classes: str) -> gr.Button:
     return gr.Button(words, variant="primary" if main else "secondary", elem_classes=classes.split())
 
 
-def _looks(desk: Desk) -> list[Option]:
+def _looks(services: Services) -> list[Option]:
     """Each look as a frame: its colours at once, a sample face in it as soon as that is drawn."""
     options = []
-    for look in desk.looks.values():
+    for look in services.looks.values():
         shape = "to bottom" if look.backdrop.upright else "circle at 50% 35%"
         kind = "linear" if look.backdrop.upright else "radial"
         ground = f"{kind}-gradient({shape}, {look.backdrop.centre}, {look.backdrop.edge})"

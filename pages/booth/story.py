@@ -7,20 +7,20 @@ from functools import partial
 from typing import Any
 
 from booth.album import PictureId
-from booth.programme import Showing
+from booth.catalogue import Showing
 from booth.quiz import Question, new_item_id
 from booth.visit import Made, Visit
 from pages import markup
 from pages.booth.dial import making_words
 from pages.booth.screens import Making
-from pages.desk import Desk
 from pages.markup import Pixels
+from pipelines.draw.generate import Generator, Progress
+from pipelines.draw.reference import reference
 from pipelines.exhibit import exhibit, fitted, pair
-from pipelines.generate import Generator, Progress
-from pipelines.provenance import mark
-from pipelines.reference import reference
-from pipelines.signing import drawn_from
+from pipelines.marks.note import mark
+from pipelines.marks.signing import drawn_from
 from pipelines.sitting import Done, Event, FaceFound, Order, PlateReady, Portrait, PortraitReady, PoseReady
+from services import Services
 from votes.schema import Item, Kind
 
 PREVIEW_EVERY_S = 0.25  # at most four pictures a second
@@ -37,8 +37,10 @@ def in_order(portraits: Sequence[Portrait]) -> tuple[Portrait, ...]:
 class Story:
     """One sitting in the making; its pictures go into the visit's album."""
 
-    def __init__(self, desk: Desk, screen: Making, visit: Visit, order: Order, generator: Generator) -> None:
-        self._desk = desk
+    def __init__(
+        self, services: Services, screen: Making, visit: Visit, order: Order, generator: Generator
+    ) -> None:
+        self._services = services
         self._screen = screen
         self._visit = visit
         self._order = order
@@ -54,7 +56,7 @@ class Story:
 
     def opening(self) -> dict[Any, Any]:
         """What it starts from, empty frames, and what we are waiting for."""
-        say, screen = self._desk.say, self._screen
+        say, screen = self._services.say, self._screen
         return {
             screen.words: markup.heading(*making_words(say, self._generator.model_set, self._start)),
             screen.plate: markup.picture("", "", say("making.photo"), "photograph"),
@@ -66,7 +68,7 @@ class Story:
 
     def update(self, event: Event) -> dict[Any, Any]:
         """What changes on the making screen."""
-        say, screen = self._desk.say, self._screen
+        say, screen = self._services.say, self._screen
         if isinstance(event, PlateReady):
             shown = markup.bytes_url(mark(event.plate.pixels, "plate", format="JPEG"))
             alt = say("making.photo_alt")
@@ -94,7 +96,7 @@ class Story:
         return {}
 
     def _held_to(self, pixels: Pixels) -> dict[Any, Any]:
-        say, shown = self._desk.say, markup.data_url(pixels, SMALL_PX)
+        say, shown = self._services.say, markup.data_url(pixels, SMALL_PX)
         caption, alt = say(f"making.{self._held}"), say(f"making.{self._held}_alt")
         return {self._screen.pose: markup.picture(shown, alt, caption)}
 
@@ -102,7 +104,7 @@ class Story:
         """The finished pictures in the album, marked; and the questions that may be asked about each."""
         photographs, portraits, guarded = [], [], []
         for i, one in enumerate(self._portraits, 1):
-            plate = self._desk.signer.sign(one.setup.plate.pixels, "plate", format="JPEG")
+            plate = self._services.signer.sign(one.setup.plate.pixels, "plate", format="JPEG")
             photographs.append(self._visit.keep(plate, f"photograph-{i}.jpg"))
             portraits.append(self._visit.keep(self._marked(one.image), f"ai-portrait-{i}.jpg"))
             guarded.append(self._guarded(one, i))
@@ -111,7 +113,7 @@ class Story:
             look=self._order.look.name,
             photographs=tuple(photographs),
             portraits=tuple(portraits),
-            on_fallback=self._generator is self._desk.fallback,
+            on_fallback=self._generator is self._services.fallback,
             shows=tuple(self._showing(own, one) for own, one in zip(pairs, self._portraits, strict=True)),
             likeness=tuple(one.likeness for one in self._portraits),
             guarded=tuple(guarded),
@@ -133,7 +135,7 @@ class Story:
         if portrait.guarded is None:
             return None
         model_set = self._generator.model_set
-        jpeg = self._desk.signer.sign(portrait.guarded, "guarded", model_set, format="JPEG")
+        jpeg = self._services.signer.sign(portrait.guarded, "guarded", model_set, format="JPEG")
         return self._visit.keep(jpeg, f"ai-portrait-{number}-skin-tone.jpg")
 
     def _showing(self, kinds: dict[Kind, Question], portrait: Portrait) -> Showing:
@@ -176,16 +178,16 @@ class Story:
     def _marked(self, pixels: Pixels) -> bytes:
         model_set = self._generator.model_set
         made = drawn_from(self._start, model_set)
-        return self._desk.signer.sign(pixels, made, model_set, format="JPEG")
+        return self._services.signer.sign(pixels, made, model_set, format="JPEG")
 
     def _waiting(self) -> str:
-        ready = self._desk.warmup.state != "loading"
-        return "" if ready else markup.status(self._desk.say("making.loading"))
+        ready = self._services.warmup.state != "loading"
+        return "" if ready else markup.status(self._services.say("making.loading"))
 
     def _steps(self, event: Progress) -> str:
         total, last = self._order.variations, event.first + event.count
         key = "making.step" if event.count == 1 else "making.steps"
-        label = self._desk.say(key, i=event.first + 1, j=last, n=total, k=event.step, m=event.steps)
+        label = self._services.say(key, i=event.first + 1, j=last, n=total, k=event.step, m=event.steps)
         now = event.step / event.steps
         shares = [1.0 if i < event.first else now if i < last else 0.0 for i in range(total)]
         return markup.steps(label, shares)
@@ -198,7 +200,7 @@ class Story:
         return {self._screen.preview: self._in_the_making(markup.data_url(event.previews[0]))}
 
     def _in_the_making(self, source: str) -> str:
-        say = self._desk.say
+        say = self._services.say
         return markup.picture(source, say("making.ai_alt"), say("making.ai"), "generated")
 
 

@@ -12,15 +12,15 @@ from errors import PhotoError
 from pages import markup
 from pages.booth.dial import keep_starts, making_words, start_of, told
 from pages.booth.layout import AS_I_AM, default_look
+from pages.booth.report import briefly, misfired, reports
 from pages.booth.screens import Screens
 from pages.charts import NAMED, split_chart
 from pages.components.consent import TICKED, UNTICKED
-from pages.desk import Desk
-from pages.report import briefly, misfired, reports
-from pipelines.face import best_of
 from pipelines.ladder import RUNGS
-from pipelines.photo import MAX_BYTES
+from pipelines.selfie.face import best_of
+from pipelines.selfie.photo import MAX_BYTES
 from pipelines.sitting import can_be_given, find_faces, wants_closed_lips
+from services import Services
 from votes.schema import Kind
 from votes.tally import Tally
 
@@ -37,10 +37,10 @@ def picture_url(picture: str) -> str:
 class Views:
     """Fills the screens."""
 
-    def __init__(self, desk: Desk, screens: Screens) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, screens: Screens) -> None:
+        self._services = services
         self._on = screens
-        self._say = desk.say
+        self._say = services.say
 
     def show(self, visit: Visit, notice: str = "") -> Update:
         """The screen where the visit is, and a sentence on it if something went wrong."""
@@ -62,11 +62,11 @@ class Views:
 
     def _look(self, visit: Visit) -> Update:
         runs = self._say(
-            "look.machine", model=self._desk.generator.model_set.title, s=self._desk.line.usual_s
+            "look.machine", model=self._services.generator.model_set.title, s=self._services.line.usual_s
         )
         beyond = self._beyond(visit)
         shown: Update = {self._on.look.runs: markup.note(runs) + markup.without("expression", beyond)}
-        keep_starts(self._desk, visit)  # only here: what is read on this screen stays true while it is
+        keep_starts(self._services, visit)  # only here: what is read on this screen stays true while it is
         place = self.place(visit)
         shown |= {
             self._on.look.dial: gr.HTML(str(visit.turns), visible=bool(place)),
@@ -76,24 +76,24 @@ class Views:
 
     def place(self, visit: Visit) -> str:
         """What the place of the visitor's dial does; nothing where there is no dial."""
-        desk, model_set = self._desk, self._desk.generator.model_set
-        identity = desk.looks[default_look(desk)].identity
-        sentence = told(self._say, visit.turns, model_set, start_of(desk, visit, model_set), identity)
+        services, model_set = self._services, self._services.generator.model_set
+        identity = services.looks[default_look(services)].identity
+        sentence = told(self._say, visit.turns, model_set, start_of(services, visit, model_set), identity)
         return markup.status(sentence) if sentence else ""
 
     def _making(self, visit: Visit) -> Update:
-        model_set = self._desk.generator.model_set
-        words = making_words(self._say, model_set, start_of(self._desk, visit, model_set))
+        model_set = self._services.generator.model_set
+        words = making_words(self._say, model_set, start_of(self._services, visit, model_set))
         return {self._on.making.words: markup.heading(*words)}
 
     def _beyond(self, visit: Visit) -> list[str]:
         """The expressions that the best of these photos cannot be given."""
-        desk, model_set = self._desk, self._desk.generator.model_set
-        doubtful = [one for one in desk.expressions.values() if wants_closed_lips(one, model_set)]
+        services, model_set = self._services, self._services.generator.model_set
+        doubtful = [one for one in services.expressions.values() if wants_closed_lips(one, model_set)]
         if not doubtful:  # finding faces takes a while
             return []
         with suppress(PhotoError):  # of which a making would tell
-            faces = find_faces([selfie.photo for selfie in visit.selfies], desk.finder)
+            faces = find_faces([selfie.photo for selfie in visit.selfies], services.finder)
             best = faces[best_of(faces)]
             return [one.name for one in doubtful if not can_be_given(one, best, model_set)]
         return []
@@ -107,7 +107,7 @@ class Views:
             on.words: self._told(made),
             on.report: reports(say, made.likeness, [picture_url(one) for one in made.portraits]),
             on.machine: markup.note(say("result.machine")),
-            on.ask: gr.Button(visible=not self._desk.recognizer.refusal),
+            on.ask: gr.Button(visible=not self._services.recognizer.refusal),
             on.show: UNTICKED if not visit.code else TICKED,
             on.misfire: UNTICKED if not visit.misfire else gr.skip(),
             on.code: self.code(visit),
@@ -179,10 +179,10 @@ class Views:
 
     def _honest(self, made: Made) -> str:
         """Which model drew, and what it is good for."""
-        fallback = self._desk.fallback
+        fallback = self._services.fallback
         if made.on_fallback and fallback:
             return f"{self._say(made.lacked)} {self._say('result.rehearsal')}"
-        model_set = self._desk.generator.model_set
+        model_set = self._services.generator.model_set
         return self._say("result.rehearsal" if model_set.rehearsal else "result.drawn", model=model_set.title)
 
     def _links(self, visit: Visit, made: Made) -> list[tuple[str, str]]:
@@ -228,7 +228,7 @@ class Views:
 
     def _bars(self, asked: Asked) -> str:
         """How everyone answered who had not seen the making."""
-        say, tally = self._say, Tally(self._desk.store.count(asked.round.id, exposed=False))
+        say, tally = self._say, Tally(self._services.store.count(asked.round.id, exposed=False))
         if tally.answers == 1:
             return markup.note(say("vote.one"))
         if tally.too_few:
@@ -237,10 +237,10 @@ class Views:
 
     def _goodbye(self, visit: Visit) -> Update:
         say, on = self._say, self._on.goodbye
-        minutes = self._desk.retention_minutes
+        minutes = self._services.retention_minutes
         if visit.consented:
-            shown = say("goodbye.shown", c=visit.code, h=self._desk.show_hours)
-            hung = say("goodbye.misfire", c=visit.misfire_code, h=self._desk.show_hours)
+            shown = say("goodbye.shown", c=visit.code, h=self._services.show_hours)
+            hung = say("goodbye.misfire", c=visit.misfire_code, h=self._services.show_hours)
             lead = shown if visit.code else hung if visit.misfire else say("goodbye.kept", m=minutes)
             words = markup.heading(say("goodbye.title")) + self._score(visit) + markup.lead(lead)
             return {on.words: words, **self._goodbye_ways(True), **self.fair(visit)}

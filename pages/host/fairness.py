@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from pages import markup
-from pipelines.likeness import thresholds
+from pipelines.measure.likeness import thresholds
 from votes.fairness import MEASURES, Middle, middles, model_sets
 from votes.schema import Drift
 

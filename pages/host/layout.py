@@ -13,7 +13,7 @@ from pages.components.choice import Option, choice
 from pages.components.consent import tick
 from pages.components.peek import peek
 from pages.components.sheet import sheet
-from pipelines.model_set import Start
+from pipelines.draw.model_set import Start
 from words import Words
 
 Parts = dict[str, Any]

@@ -8,8 +8,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pages.door import Answer, Door
-from pages.telling import refusal
+from pages.guards.errors_shown import refusal
+from pages.guards.host_key import Answer, HostKey
 from words import Words
 
 PAGE, LOGIN = "/host", "/host/key"
@@ -18,12 +18,12 @@ MOST_BYTES = 1024
 FOLDER = Path(__file__).parent
 
 
-class Doorkeeper:
+class HostsOnly:
     """Middleware: `/host` and all below it are for hosts only."""
 
-    def __init__(self, app: ASGIApp, door: Door, words: Words) -> None:
+    def __init__(self, app: ASGIApp, host_key: HostKey, words: Words) -> None:
         self._app = app
-        self._door = door
+        self._host_key = host_key
         self._words = words
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +34,7 @@ class Doorkeeper:
             return
         if path == LOGIN and scope["method"] == "POST":
             await (await self._login(Request(scope, receive)))(scope, receive, send)
-        elif self._door.asks(HTTPConnection(scope)) == Answer.OPEN:
+        elif self._host_key.asks(HTTPConnection(scope)) == Answer.OPEN:
             await self._inside(scope, receive, send)
         elif path in (PAGE, f"{PAGE}/", LOGIN):
             await self._form("", 401)(scope, receive, send)
@@ -55,9 +55,9 @@ class Doorkeeper:
             if len(body) > MOST_BYTES:
                 return self._form("host.wrong", 403)
         given = parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0]
-        answer = self._door.tries(given.strip(), request)
+        answer = self._host_key.tries(given.strip(), request)
         if answer == Answer.OPEN:
-            return RedirectResponse(LIGHT, 303, headers={"Set-Cookie": self._door.cookie()})
+            return RedirectResponse(LIGHT, 303, headers={"Set-Cookie": self._host_key.cookie()})
         return self._form("host.wait", 429) if answer == Answer.WAIT else self._form("host.wrong", 403)
 
     def _form(self, wrong: str, status: int) -> Response:

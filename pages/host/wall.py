@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from booth.programme import Misfire, Programme
+from booth.catalogue import Misfire, Programme
 from pages import markup
 from pages.charts import NAMED
-from pages.telling import refusal
+from pages.guards.errors_shown import refusal
 from pipelines.exhibit import exhibit
 from votes.schema import Kind
 from words import Words

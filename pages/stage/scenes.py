@@ -6,14 +6,14 @@ Every text is escaped. What a scene may tell is decided by the room: a scene is 
 from collections.abc import Sequence
 from html import escape
 
-from booth.programme import FRAMES, STEPS, Exhibit
+from booth.catalogue import FRAMES, STEPS, Exhibit
 from pages import markup
 from pages.board import Board, qr
+from pages.booth.report import lost
 from pages.charts import NAMED, split_chart
-from pages.desk import Desk
-from pages.report import lost
 from pipelines.ladder import RUNGS
-from pipelines.likeness import Level
+from pipelines.measure.likeness import Level
+from services import Services
 from votes.room import Snapshot
 from votes.rounds import Scene
 from votes.schema import Kind, Source
@@ -28,13 +28,13 @@ FACTS = ("look", "seed", "steps", "seconds", "model_set")
 class Scenes:
     """Draws what the stage shows."""
 
-    def __init__(self, desk: Desk, studies: Sequence[Study], titles: dict[str, str]) -> None:
+    def __init__(self, services: Services, studies: Sequence[Study], titles: dict[str, str]) -> None:
         """`titles` names the model sets for people."""
-        self._say = desk.words.say
-        self._looks = {name: look.title for name, look in desk.looks.items()}
+        self._say = services.words.say
+        self._looks = {name: look.title for name, look in services.looks.items()}
         self._titles = titles
-        self._desk = desk
-        self._board: Board = desk.board
+        self._services = services
+        self._board: Board = services.board
         self._studies = studies
 
     def html(self, now: Snapshot) -> str:

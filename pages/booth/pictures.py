@@ -1,0 +1,61 @@
+"""`GET /pictures/ID` and `GET /take/TICKET.zip`: a visit's pictures, for its own browser only."""
+
+import io
+import secrets
+import zipfile
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from booth.album import Album
+from booth.visit import Visit, Visits
+from pages.guards.errors_shown import refusal
+from pages.guards.gate import COOKIE
+from words import Words
+
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def picture_routes(album: Album, visits: Visits, words: Words) -> list[Route]:
+    """Both routes. Unknown, gone and somebody else's are one answer."""
+
+    def picture(request: Request) -> Response:
+        kept = album.get(request.path_params["picture"])
+        visit = visits.with_sitting(kept.sitting) if kept else None
+        if kept is None or visit is None or not _its_own(visit, request):
+            return refusal(words.say("picture.gone"), 404)
+        if "take" not in request.query_params:
+            return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE)
+        if not kept.name:
+            return refusal(words.say("picture.gone"), 404)
+        visit.downloaded = True
+        return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE | _named(kept.name))
+
+    async def everything(request: Request) -> Response:
+        visit = visits.with_ticket(request.path_params["ticket"])
+        if visit is None or visit.sitting is None or not _its_own(visit, request):
+            return refusal(words.say("picture.gone"), 404)
+        packed = await run_in_threadpool(_packed, album, visit)
+        visit.downloaded = True
+        return Response(packed, media_type="application/zip", headers=PRIVATE | _named("face-value.zip"))
+
+    return [Route("/pictures/{picture}", picture), Route("/take/{ticket}.zip", everything)]
+
+
+def _its_own(visit: Visit, request: Request) -> bool:
+    return secrets.compare_digest(visit.cookie.encode(), request.cookies.get(COOKIE, "").encode())
+
+
+def _packed(album: Album, visit: Visit) -> bytes:
+    """What may be taken home, as one file; pictures do not get smaller, so they are only put together."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as bundle:
+        for kept in album.kept(visit.sitting) if visit.sitting else ():
+            bundle.writestr(kept.name, kept.jpeg)
+    return file.getvalue()
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

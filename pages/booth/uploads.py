@@ -1,0 +1,117 @@
+"""Selfies come in: `POST /selfies`, `POST /selfies/sample/NAME`, `DELETE /selfies/ID`.
+
+The page that holds a visit's ticket sends the bytes of one photo, and is told at once whether it will do.
+The photo itself stays in memory; the album gets a thumbnail.
+"""
+
+import asyncio
+import io
+from collections.abc import Callable
+
+from PIL import Image
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from booth.visit import Visit, Visits
+from errors import VisitorError
+from pages.guards.errors_shown import ErrorsShown, refusal
+from pipelines.exhibit import fitted
+from pipelines.selfie.face import Face, FaceFinder, require_good
+from pipelines.selfie.photo import MAX_BYTES, Photo, read_photo
+from pipelines.selfie.samples import SAMPLES, sample
+from words import Words
+
+AT_ONCE = 2  # photos decoded at the same time; a large one takes about 150 MB meanwhile
+PATIENCE_S = 60.0  # a stalled phone must not keep its seat
+THUMBNAIL = (384, 480)  # width, height in px; 4:5 like every print
+
+
+class Intake:
+    """The handlers of the routes."""
+
+    def __init__(self, visits: Visits, finder: FaceFinder, errors_shown: ErrorsShown, words: Words) -> None:
+        self._visits = visits
+        self._finder = finder
+        self._errors_shown = errors_shown
+        self._words = words
+        self._seats = asyncio.Semaphore(AT_ONCE)
+
+    def routes(self) -> list[Route]:
+        """All three."""
+        return [
+            Route("/selfies", self._photo, methods=["POST"]),
+            Route("/selfies/sample/{name}", self._sample, methods=["POST"]),
+            Route("/selfies/{picture}", self._remove, methods=["DELETE"]),
+        ]
+
+    async def _photo(self, request: Request) -> Response:
+        """200 with address and verdict; 422 with a sentence for a photo that will not do."""
+        visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
+        if visit is None:
+            return refusal(self._words.say("visit.over"), 404)
+        if not visit.consented:
+            return refusal(self._words.say("consent.missing"), 403)
+        async with self._seats:
+            data = await body_of(request)
+            return await run_in_threadpool(self._keep, visit, lambda: read_photo(data))
+
+    async def _sample(self, request: Request) -> Response:
+        """A sample face instead of one's own."""
+        visit, name = (
+            self._visits.with_ticket(request.headers.get("X-Ticket", "")),
+            request.path_params["name"],
+        )
+        if visit is None or name not in SAMPLES:
+            return refusal(self._words.say("visit.over"), 404)
+        if not visit.consented:
+            return refusal(self._words.say("consent.missing"), 403)
+        return await run_in_threadpool(self._keep, visit, lambda: sample(name), True)
+
+    def _remove(self, request: Request) -> Response:
+        """Take one back; 404 for one that is not this visit's."""
+        visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
+        if visit is None or not visit.remove(request.path_params["picture"]):
+            return refusal(self._words.say("picture.gone"), 404)
+        return JSONResponse({})
+
+    def _keep(self, visit: Visit, read: Callable[[], Photo], is_sample: bool = False) -> Response:
+        with self._errors_shown.shown() as told:
+            photo = read()
+            face = require_good(self._finder.find(photo))
+            picture = visit.keep(_thumbnail(face))
+            try:
+                visit.add(photo, picture, is_sample)
+            except VisitorError:
+                visit.album.drop(picture)
+                raise
+            verdict = self._words.say(face.verdict.key)
+            return JSONResponse({"id": picture, "url": f"pictures/{picture}", "verdict": verdict})
+        return refusal(told.sentence, 422)
+
+
+async def body_of(request: Request) -> bytes:
+    """The body, as far as one byte more than is allowed: enough to refuse it."""
+    data = bytearray()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > MAX_BYTES:
+                    break
+    except (ClientDisconnect, TimeoutError):
+        return b""
+    return bytes(data)
+
+
+def _thumbnail(face: Face) -> bytes:
+    """JPEG of head and shoulders, for a frame of the contact sheet."""
+    pixels = face.photo.pixels
+    x, y = face.pupils.mean(axis=0)[:2]
+    half = 2.6 * face.pupil_distance  # from the pupils to the frame's sides
+    left, right = max(0, round(x - half)), round(x + half)
+    top, bottom = max(0, round(y - half)), round(y + 1.5 * half)
+    file = io.BytesIO()
+    Image.fromarray(fitted(pixels[top:bottom, left:right], THUMBNAIL)).save(file, "JPEG", quality=90)
+    return file.getvalue()

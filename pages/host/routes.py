@@ -1,0 +1,133 @@
+"""The host's commands as HTTP, for clickers, Stream Decks and the stage's own keys; and what was answered.
+
+`POST /api/host/NAME` and the downloads, with `Authorization: Bearer KEY` or the cookie of the host page.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from errors import VisitorError
+from pages.guards.errors_shown import refusal
+from pages.guards.host_key import Answer
+from services import Services
+from settings import version
+from votes import fairness
+from votes.export import as_csv, as_json, method, rows
+from votes.room import Snapshot
+from votes.rounds import split
+
+NO_STORE = {"Cache-Control": "no-store"}
+REFUSED = {
+    Answer.MISSING: (401, "host.missing"),
+    Answer.WRONG: (403, "host.wrong"),
+    Answer.WAIT: (429, "host.wait"),
+}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Commands:
+    """The handlers of the routes."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._room = room = services.board.room
+        self._moves: dict[str, Callable[[], Snapshot]] = {
+            "open": room.open,
+            "close": room.close,
+            "reveal": room.reveal,
+            "next": room.next,
+            "back": room.back,
+            "blank": room.blank,
+            "replay": room.replay,
+        }
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        moves = [
+            Route(f"/api/host/{name}", self._for_hosts(self._moving(move)), methods=["POST"])
+            for name, move in self._moves.items()
+        ]
+        exports = {
+            "export.csv": ("text/csv; charset=utf-8", self._csv),
+            "export.json": ("application/json", self._json),
+            "drift.csv": ("text/csv; charset=utf-8", self._drift),
+            "method.md": ("text/markdown; charset=utf-8", self._method),
+        }
+        return [
+            *moves,
+            Route("/api/host/split", self._for_hosts(self._split)),
+            Route("/api/host/picture/{picture}.jpg", self._for_hosts(self._picture)),
+            *(
+                Route(f"/api/host/{name}", self._for_hosts(self._export(name, kind, made)))
+                for name, (kind, made) in exports.items()
+            ),
+        ]
+
+    def _for_hosts(self, handle: Handler) -> Handler:
+        """Nothing but a sentence for everybody else."""
+
+        async def guarded(request: Request) -> Response:
+            answer = self._services.host_key.asks(request)
+            if answer != Answer.OPEN:
+                status, key = REFUSED[answer]
+                return self._refused(key, status)
+            return await handle(request)
+
+        return guarded
+
+    def _moving(self, move: Callable[[], Snapshot]) -> Handler:
+        async def handle(_: Request) -> Response:
+            try:
+                now = await run_in_threadpool(move)
+            except VisitorError as error:
+                return self._refused(error.key, 409)
+            body = {"round": now.asked.id if now.asked else None, "state": now.setting.state.value}
+            return _json(body)
+
+        return handle
+
+    async def _split(self, _: Request) -> Response:
+        """How the room answered so far: only while the host holds the button."""
+        now = await run_in_threadpool(self._room.now)
+        return _json(split(now.count) | {"source": now.source.value})
+
+    async def _picture(self, request: Request) -> Response:
+        """A picture of the programme, or one that waits for approval, by the id of its item."""
+        programme, name = self._services.board.programme, request.path_params["picture"]
+        jpeg = await run_in_threadpool(programme.host_jpeg, name)
+        if jpeg is None:
+            return self._refused("phone.gone", 404)
+        return Response(jpeg, media_type="image/jpeg", headers=NO_STORE)
+
+    def _export(self, name: str, kind: str, made: Callable[[], str]) -> Handler:
+        async def handle(_: Request) -> Response:
+            text = await run_in_threadpool(made)
+            headers = NO_STORE | {"Content-Disposition": f'attachment; filename="face-value-{name}"'}
+            return Response(text, media_type=kind, headers=headers)
+
+        return handle
+
+    def _csv(self) -> str:
+        return as_csv(rows(self._services.store.answered()))
+
+    def _drift(self) -> str:
+        return fairness.as_csv(self._services.store.drifts())
+
+    def _json(self) -> str:
+        return as_json(rows(self._services.store.answered()))
+
+    def _method(self) -> str:
+        return method(self._services.store.answered(), version(), self._room.now().setting.event)
+
+    def _refused(self, key: str, status: int) -> Response:
+        return refusal(self._services.words.say(key), status)
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(json.dumps(body), media_type="application/json", headers=NO_STORE)

@@ -1,0 +1,278 @@
+"""The room's phones: one light page, and two routes that it asks.
+
+`GET /vote` and `GET /CODE` are the page, `GET /api/round` says where the room is, `POST /api/guess` keeps an
+answer. None of them goes through Gradio, whose queue takes a second a vote for a thousand phones.
+"""
+
+import gzip
+import json
+import logging
+import re
+import secrets
+import time
+from collections import OrderedDict, deque
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from booth.album import OUR_ID
+from errors import VisitorError
+from pages import markup
+from pages.guards.errors_shown import refusal
+from pages.guards.gate import COOKIE, manner
+from pages.guards.host_key import HERE
+from services import Services
+from votes.room import CODE_LENGTH, Snapshot
+from votes.schema import Guess, Kind, Knows, RoundId, Source, VoterId
+from words import FALLBACK, Words
+
+LOG = logging.getLogger("face_value")
+VOTER = "face_value_voter"  # 128 random bits, a point, and the code that this phone was let in with
+KNOWN_VOTER = re.compile(f"({OUR_ID})[.]([a-z0-9]{{1,16}})")
+CODE = f"[A-Za-z0-9]{{{CODE_LENGTH}}}"  # people type capitals, and letters that we never use
+YEAR_S = 365 * 24 * 3600
+MOST_BYTES = 1024  # of an answer
+BURST, WITHIN_S = 6, 3.0  # taps of one phone; people who change their mind are slower
+MOST_VOTERS = 20_000
+STATUS = {"phone.late": 409, "phone.soon": 409, "vote.gone": 409}
+NO_STORE = {"Cache-Control": "no-store"}
+FOLDER = Path(__file__).parent
+
+
+class Answer(BaseModel):
+    """The body of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    round: Annotated[str, StringConstraints(pattern=f"^{OUR_ID}$")]
+    answer: Kind
+    them: bool | None = None
+    knows: Knows | None = None
+
+
+class Pace:
+    """How fast one phone may answer; the phones that are heard of longest are forgotten."""
+
+    def __init__(self) -> None:
+        self._taps: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def allows(self, voter: str) -> bool:
+        """Whether this tap is still one of a person."""
+        now = time.monotonic()
+        taps = self._taps.setdefault(voter, deque(maxlen=BURST))
+        self._taps.move_to_end(voter)
+        if len(self._taps) > MOST_VOTERS:
+            self._taps.popitem(last=False)
+        if len(taps) == BURST and now - taps[0] < WITHIN_S:
+            return False
+        taps.append(now)
+        return True
+
+
+class Phones:
+    """The handlers of the routes."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._board = services.board
+        self._words = services.words
+        self._manner = manner(services.hosted)
+        self._pace = Pace()
+        pages = {language: vote_page(services.words, language).encode() for language in services.words.tables}
+        self._pages = {language: (page, gzip.compress(page)) for language, page in pages.items()}
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        short = Route("/{code}", self._vote)
+        short.path_regex = re.compile(f"^/(?P<code>{CODE})$")  # no other address of ours is so short
+        return [  # what a thousand phones ask most comes first
+            Route("/api/round", self._round),
+            Route("/api/guess", self._guess, methods=["POST"]),
+            Route("/round/{round}.jpg", self._picture),
+            Route("/vote", self._vote),
+            short,
+        ]
+
+    async def _vote(self, request: Request) -> Response:
+        """The page for whoever has the room's code; else a page that asks for it."""
+        language = language_of(request.headers.get("accept-language", ""), self._words)
+        now = await self._board.now()
+        voter, had = voter_of(request)
+        given = request.path_params.get("code") or request.query_params.get("code") or had
+        if str(given).strip().lower() != now.setting.code:
+            wrong = bool(given) and given != had
+            return HTMLResponse(code_page(self._words, language, wrong), headers=NO_STORE)
+        if request.client and request.client.host not in HERE:
+            self._board.reached = True
+        packed = "gzip" in request.headers.get("accept-encoding", "")
+        headers = NO_STORE | ({"Content-Encoding": "gzip"} if packed else {})
+        answer = HTMLResponse(self._pages[language][packed], headers=headers)
+        value = f"{voter or secrets.token_urlsafe(16)}.{now.setting.code}"
+        answer.headers["set-cookie"] = f"{VOTER}={value}; Path=/; Max-Age={YEAR_S}; HttpOnly; {self._manner}"
+        return answer
+
+    async def _round(self, request: Request) -> Response:
+        """Where the room is: the same bytes for everyone."""
+        body, tag = await self._board.body()
+        if voter := voter_of(request)[0]:
+            self._board.saw(voter)
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type="application/json", headers=headers)
+
+    async def _guess(self, request: Request) -> Response:
+        """200 after the commit; 403, 409, 422 or 429 with a sentence."""
+        language = language_of(request.headers.get("accept-language", ""), self._words)
+
+        def refused(key: str, status: int) -> Response:
+            return refusal(self._words.say(key, language), status)
+
+        voter, code = voter_of(request)
+        if not voter:
+            return refused("phone.cookie", 403)
+        now = await self._board.now()
+        if code != now.setting.code:
+            return refused("phone.code_wrong", 403)
+        if not self._pace.allows(voter):
+            return refused("phone.slow", 429)
+        said = await _read(request)
+        if said is None:
+            return refused("phone.invalid", 422)
+        if now.asked is None or now.asked.id != said.round:
+            return refused("phone.late", 409)
+        try:
+            kept = await self._services.store.recorded(self._as_guess(said, voter, now, request))
+        except VisitorError as error:
+            return refused(error.key, STATUS[error.key])
+        except SQLAlchemyError as error:  # a full disk, say, or a lock that somebody holds
+            LOG.error("an answer cannot be kept now: %s", type(error).__name__)
+            return refused("phone.unsaved", 503)
+        return Response(
+            json.dumps({"round": kept.round, "answer": kept.answer.value}),
+            media_type="application/json",
+            headers=NO_STORE,
+        )
+
+    def _as_guess(self, said: Answer, voter: str, now: Snapshot, request: Request) -> Guess:
+        """The answer as it is kept: who saw the picture being made, or is in it, is exposed."""
+        if now.asked is None:
+            raise VisitorError("phone.late")
+        at = datetime.now(UTC)
+        seconds = max(0.0, (at - now.asked.at).total_seconds())  # a clock can be set back
+        exposed = now.asked.again or said.knows == Knows.ME or self._made_it(now, request)
+        return Guess(
+            RoundId(said.round),
+            VoterId(voter),
+            said.answer,
+            exposed,
+            seconds,
+            at,
+            said.them if now.asked.informed else None,
+            said.knows if now.asked.asks_familiarity else None,
+            Source.PHONE,
+        )
+
+    def _made_it(self, now: Snapshot, request: Request) -> bool:
+        """Whether this browser also holds the visit that the picture comes from."""
+        item, cookie = now.setting.item, request.cookies.get(COOKIE, "")
+        shown = self._board.programme.exhibit(item) if item and cookie else None
+        if shown is None or shown.sitting is None:
+            return False
+        visit = self._services.visits.with_sitting(shown.sitting)
+        return visit is not None and secrets.compare_digest(visit.cookie.encode(), cookie.encode())
+
+    async def _picture(self, request: Request) -> Response:
+        """The picture of the round on the stage, while phones may see it."""
+        now = await self._board.now()
+        asked = now.asked
+        if asked is None or asked.id != request.path_params["round"] or not self._board.has_picture(now):
+            return refusal(self._words.say("phone.gone"), 404)
+        jpeg = await run_in_threadpool(self._board.programme.jpeg, asked.item.id, True)
+        if jpeg is None:
+            return refusal(self._words.say("phone.gone"), 404)
+        return Response(jpeg, media_type="image/jpeg", headers=NO_STORE)
+
+
+def voter_of(request: Request) -> tuple[str, str]:
+    """Which phone it is, and the code it came in with; both empty where it has no cookie of ours."""
+    found = KNOWN_VOTER.fullmatch(request.cookies.get(VOTER, ""))
+    return (found[1], found[2]) if found else ("", "")
+
+
+def language_of(accepted: str, words: Words) -> str:
+    """The first language of a browser's list that we speak; browsers put the dearest first."""
+    for one in accepted[:200].split(","):
+        tag = one.split(";")[0].split("-")[0].strip().lower()
+        if tag in words.tables:
+            return tag
+    return FALLBACK
+
+
+async def _read(request: Request) -> Answer | None:
+    body = bytearray()
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                return None
+        return Answer.model_validate_json(bytes(body))
+    except (ValidationError, ClientDisconnect):
+        return None
+
+
+def vote_page(words: Words, language: str) -> str:
+    """The whole page, in one answer: style, script and sentences are inside."""
+    spoken = {
+        key.removeprefix("phone."): words.template(key, language)
+        for key in words.tables[FALLBACK]
+        if key.startswith("phone.") and not key.startswith(("phone.code", "phone.cookie", "phone.unsaved"))
+    }
+    sentences = json.dumps(spoken, ensure_ascii=False).replace("<", "\\u003c")
+    drawn = "".join(
+        f'<template id="{kind}"><svg viewBox="0 0 24 24" aria-hidden="true">{drawing}</svg></template>'
+        for kind, drawing in markup.SIGNS.items()
+    )
+    ring = f'<template id="ring">{markup.ring("r")}</template>'
+    script = (FOLDER / "phone.js").read_text(encoding="utf-8")
+    inside = (
+        f"<noscript>{escape(words.say('phone.script', language))}</noscript>{drawn}{ring}"
+        f'<script type="application/json" id="w">{sentences}</script><script>{script}</script>'
+    )
+    return _page(words, language, "", inside)
+
+
+def code_page(words: Words, language: str, wrong: bool) -> str:
+    """Asks for the code of the room."""
+
+    def say(key: str) -> str:
+        return escape(words.say(f"phone.{key}", language))
+
+    told = f'<p role="alert">{say("code_wrong")}</p>' if wrong else ""
+    body = (
+        f'<div class="b"><h1>{say("code_title")}</h1><p>{say("code_lead")}</p>{told}<form action="vote">'
+        f'<input name="code" aria-label="{say("code")}" required maxlength="{CODE_LENGTH}" '
+        f'autocomplete="off" autocapitalize="none" spellcheck="false"><button>{say("code_go")}</button>'
+        "</form></div>"
+    )
+    return _page(words, language, body, "")
+
+
+def _page(words: Words, language: str, body: str, script: str) -> str:
+    page = (FOLDER / "page.html").read_text(encoding="utf-8")
+    filled = {
+        "language": language,
+        "title": escape(words.say("phone.title", language)),
+        "css": (FOLDER / "phone.css").read_text(encoding="utf-8"),
+        "body": body,
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: filled[found[1]], page)

@@ -1,0 +1,1 @@
+"""Who made a picture, written into it and read back."""

@@ -1,0 +1,1 @@
+"""What a portrait changed of its sitter."""

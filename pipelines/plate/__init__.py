@@ -1,0 +1,1 @@
+"""The sitter's own photograph, cut out and set into a look."""

@@ -1,0 +1,261 @@
+"""Face to cut-out: which pixels are the sitter, and in which colours.
+
+Pictures are float32 (H, W, 3) sRGB 0..1, masks and alphas float32 (H, W) 0..1. Lengths are in pupil
+distances d unless they end in `_px`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import cg
+
+from pipelines.plate.masks import (
+    Array,
+    Segmenter,
+    Site,
+    blurred,
+    eased,
+    foreign,
+    raised,
+    ramp,
+    resized,
+    sized,
+    trimap,
+    veto,
+)
+from pipelines.selfie.face import Face
+
+WORK_PX, MATTING_PX = 640, 400  # longest side that each step sees
+REACH = (5.0, 4.4, 9.7)  # what a framing can show: to each side, above and below the pupils, d
+EPSILON = 1e-4  # closed form: colour noise, variance
+PRIOR = (0.003, 0.15)  # closed form: the mask's pull at the contour and at the band's edge
+STRETCH = (0.10, 0.93)  # alphas that count as nothing and as all
+
+
+@dataclass(frozen=True, eq=False)
+class Cutout:
+    """The sitter without the room, in the photo's pixels."""
+
+    face: Face
+    alpha: Array  # (H, W) 0..1
+    foreground: NDArray[np.uint8]  # (H, W, 3) sRGB, the room's colours taken out where alpha < 1
+
+    def __post_init__(self) -> None:
+        for array in (self.alpha, self.foreground):
+            array.setflags(write=False)
+
+
+def crop_of(face: Face) -> tuple[slice, slice]:
+    """The rows and columns of the photo that a framing can show."""
+    height, width = face.photo.pixels.shape[:2]
+    (x, y), d = face.pupils.mean(axis=0), face.pupil_distance
+    left, right = max(0, int(x - REACH[0] * d)), min(width, int(x + REACH[0] * d) + 1)
+    top, bottom = max(0, int(y - REACH[1] * d)), min(height, int(y + REACH[2] * d) + 1)
+    return slice(top, bottom), slice(left, right)
+
+
+def closed_form(picture: Array, mask: Array, distance: Array, wide: Array) -> Array:
+    """Alpha by closed-form matting (Levin, Lischinski, Weiss 2008), solved on the unknown band only.
+
+    `distance` and `wide` are `trimap`'s. The mask is a weak prior that grows towards the band's edge.
+    """
+    alpha = (distance > 0).astype(np.float32)
+    unknown = wide > 0
+    if not unknown.any():
+        return alpha
+    laplacian, pull = _laplacian(picture, alpha, unknown)
+    prior = mask[unknown].astype(np.float64)
+    weight = PRIOR[0] + (PRIOR[1] - PRIOR[0]) * (distance[unknown] / wide[unknown]) ** 2
+    matrix = laplacian + sparse.diags(weight, format="csr")
+    jacobi = sparse.diags(1 / matrix.diagonal(), format="csr")
+    alpha[unknown] = cg(matrix, pull + weight * prior, prior, rtol=1e-3, maxiter=50, M=jacobi)[0]
+    return alpha.clip(0, 1)
+
+
+def _laplacian(picture: Array, known: Array, unknown: NDArray[np.bool_]) -> tuple[Any, NDArray[np.float64]]:
+    """Levin's matting Laplacian between unknown pixels (N, N), and the pull of the known ones (N,)."""
+    height, width = unknown.shape
+    centres = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    centres[[0, -1]] = centres[:, [0, -1]] = False
+    near = np.array([y * width + x for y in (-1, 0, 1) for x in (-1, 0, 1)])
+    window = np.flatnonzero(centres)[:, None] + near  # (K, 9) pixels
+    colours = picture.reshape(-1, 3)[window].astype(np.float64)
+    colours -= colours.mean(axis=1, keepdims=True)
+    turned = colours.transpose(0, 2, 1)
+    spread = _inverse(turned @ colours / 9 + np.eye(3) * EPSILON / 9)
+    affinity = (1 + colours @ spread @ turned) / 9  # (K, 9, 9)
+
+    # Each pair of a window is one of 25 steps from pixel to pixel: sum them per pixel and step.
+    count = int(unknown.sum())
+    row_of = np.full(height * width, count)
+    row_of[unknown.ravel()] = np.arange(count)
+    y, x = np.divmod(np.arange(9), 3)
+    step = (y - y[:, None] + 2) * 5 + x - x[:, None] + 2  # (9, 9): from row pixel to column pixel
+    cell = row_of[window][:, :, None] * 25 + step
+    table = -np.bincount(cell.ravel(), affinity.ravel(), minlength=25 * (count + 1)).reshape(-1, 25)[:count]
+    table[:, 12] -= table.sum(axis=1)  # the rows of a Laplacian sum to nothing
+
+    steps = np.array([y * width + x for y in range(-2, 3) for x in range(-2, 3)])
+    pixel = np.clip(np.flatnonzero(unknown)[:, None] + steps, 0, height * width - 1)
+    column = row_of[pixel]
+    fixed = column == count
+    pull = -(np.where(fixed, table, 0) * known.ravel()[pixel]).sum(axis=1)
+    column[fixed], table[fixed] = 0, 0
+    rows = np.arange(0, 25 * count + 1, 25)
+    return sparse.csr_matrix((table.ravel(), column.ravel(), rows), shape=(count, count)), pull
+
+
+def _inverse(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverses of (K, 3, 3) by cofactors: a batched solver takes ten times as long."""
+    a, b, c = matrices[:, 0], matrices[:, 1], matrices[:, 2]
+    cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=2)
+    return np.asarray(cofactors / (a * cofactors[:, :, 0]).sum(axis=1)[:, None, None])
+
+
+def guided(picture: Array, alpha: Array, radius_px: int, epsilon: float) -> Array:
+    """Colour guided filter (He, Sun, Tang 2013): (H, W, 4), so that alpha = first three . colour + fourth.
+
+    The coefficients are smooth: enlarged, they give alpha the detail of a larger picture.
+    """
+
+    def mean(value: Any) -> Any:
+        return cv2.blur(value, (2 * radius_px + 1,) * 2)
+
+    wide = picture.astype(np.float64)  # float32 loses the determinant of dark cloth: blocks in the shoulder
+    middle, level = mean(wide), mean(alpha.astype(np.float64))
+    r, g, b = cv2.split(wide)
+    mr, mg, mb = cv2.split(middle)
+    rr, gg, bb = (mean(x * x) - m * m + epsilon for x, m in ((r, mr), (g, mg), (b, mb)))
+    rg, rb, gb = mean(r * g) - mr * mg, mean(r * b) - mr * mb, mean(g * b) - mg * mb
+    x, y, z = (mean(c * alpha) - m * level for c, m in ((r, mr), (g, mg), (b, mb)))
+    # the inverse of the 3 x 3 covariance, by cofactors
+    a, d, f = gg * bb - gb * gb, rr * bb - rb * rb, rr * gg - rg * rg
+    u, v, w = gb * rb - rg * bb, rg * gb - gg * rb, rg * rb - rr * gb
+    scale = 1 / (rr * a + rg * u + rb * v)
+    slope = cv2.merge(
+        [(a * x + u * y + v * z) * scale, (u * x + d * y + w * z) * scale, (v * x + w * y + f * z) * scale]
+    )
+    offset = level - (slope * middle).sum(axis=2)
+    return np.asarray(mean(np.dstack([slope, offset])), np.float32)
+
+
+def spread(colours: Array, weight: Array) -> Array:
+    """Fill where weight is 0 from where it is 1, smoothly (push-pull, Gortler 1996)."""
+    levels = [(colours * weight[..., None], weight)]
+    while min(levels[-1][1].shape) > 1:
+        total, share = levels[-1]
+        half = tuple((n + 1) // 2 for n in share.shape)
+        levels.append((sized(total, half), sized(share, half)))
+    filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
+    for total, share in reversed(levels[:-1]):
+        filled = cv2.resize(filled, share.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        own = np.minimum(share * 4, 1)[..., None]  # a quarter of a cell is enough to speak for it
+        filled = own * total / np.maximum(share, 1e-6)[..., None] + (1 - own) * filled
+    return np.asarray(filled, np.float32)
+
+
+def grounds(picture: Array, alpha: Array) -> tuple[Array, Array]:
+    """The sitter's and the room's colours, each carried on under the other: smooth, so at half the size."""
+    half = tuple((n + 1) // 2 for n in alpha.shape)
+    small, kernel = sized(picture, half), np.ones((5, 5), np.uint8)
+    sure = (cv2.erode(part.astype(np.uint8), kernel) for part in (alpha > 0.97, alpha < 0.03))
+    # a small pixel counts only when all of its own pixels are sure
+    sitter, room = (spread(small, ramp(sized(part.astype(np.float32), half), 0.9, 1)) for part in sure)
+    return sized(sitter, alpha.shape), sized(room, alpha.shape)
+
+
+def colour_cut(picture: Array, alpha: Array, distance: Array, site: Site) -> Array:
+    """Factor for alpha (H, W), below 1 outside the contour where the colour is the room's."""
+    sitter, room = grounds(picture, alpha)
+    across = sitter - room
+    apart = np.sqrt((across**2).sum(axis=2))
+    along = ((picture - room) * across).sum(axis=2) / np.maximum(apart**2, 1e-4)
+    most = np.minimum(alpha, 1.15 * along.clip(0, 1) + 0.03)
+    trust = ramp(apart, 0.12, 0.30) * ramp(-distance, 0, 0.06 * site.d)
+    ratio = 1 + trust * (most / np.maximum(alpha, 1e-3) - 1)
+    return np.asarray(blurred(ratio.astype(np.float32), max(1.0, 0.012 * site.d)).clip(0, 1), np.float32)
+
+
+def settled(alpha: Array, site: Site) -> Array:
+    """What to add to alpha (H, W) so that a broad veil is sitter or room: a pale cap, a dark flag.
+
+    Where alpha is middling all around, not only along a hair, its average is pushed to 0 or 1.
+    """
+    broad = ramp(blurred(4 * alpha * (1 - alpha), 0.1 * site.d), 0.35, 0.6)
+    level = blurred(alpha, 0.05 * site.d)
+    return np.asarray(broad * (eased(level, 0.15, 0.6) - level), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Matte:
+    """Alpha as smooth layers, to be worked out at any size: alpha = lines along the colours x cut + push."""
+
+    lines: Array  # (H, W, 4) `guided`'s
+    cut: Array  # (H, W) `colour_cut`'s
+    push: Array  # (H, W) `settled`'s
+
+    def alpha(self, picture: Array) -> Array:
+        """Alpha (H, W) of the picture, with its detail."""
+        lines, cut, push = (sized(layer, picture.shape[:2]) for layer in (self.lines, self.cut, self.push))
+        alpha = along(lines, picture) * cut.clip(0, 1) + push
+        return np.asarray(ramp(alpha, 0.004, 0.996), np.float32)  # what is all but whole is whole
+
+
+def matte(picture: Array, mask: Array, site: Site) -> Matte:
+    """The matte of a picture from a person mask."""
+    small = resized(picture, MATTING_PX)
+    share = small.shape[1] / picture.shape[1]
+    there = site.at(share)
+    coarse = sized(veto(picture, mask, site), small.shape[:2])
+    coarse = coarse * (1 - 0.9 * foreign(small, coarse, there))
+    coarse = raised(small, coarse, there)
+    distance, wide = trimap(coarse, there)
+    alpha = sized(closed_form(small, coarse, distance, wide), mask.shape).clip(0, 1)
+    lines = guided(picture, alpha, 4, 1e-5)
+    alpha = along(lines, picture)
+    cut = colour_cut(picture, alpha, sized(distance, mask.shape) / share, site)
+    return Matte(lines, cut, settled(alpha * cut, site))
+
+
+def along(lines: Array, picture: Array) -> Array:
+    """Alpha (H, W) by `guided`'s lines, stretched so that faint veils are nothing."""
+    value = np.einsum("hwc,hwc->hw", lines[..., :3], picture) + lines[..., 3]
+    return np.asarray(ramp(value, *STRETCH), np.float32)
+
+
+def cut_out(face: Face, segmenter: Segmenter) -> Cutout:
+    """The sitter of a photo, about 0.3 s."""
+    rows, columns = crop_of(face)
+    whole = face.photo.pixels[rows, columns]
+    small = np.ascontiguousarray(resized(whole, WORK_PX))
+    share = small.shape[1] / whole.shape[1]
+    corner = np.array([columns.start, rows.start], np.float32)
+    site = Site(face.landmarks[:, :2] - corner, face.pupil_distance).at(share)
+    picture = small.astype(np.float32) / 255
+    found = matte(picture, segmenter.mask(small), site)
+    alpha = found.alpha(picture)
+    sitter, room = grounds(picture, alpha)
+    if share < 1:
+        alpha = found.alpha(whole.astype(np.float32) / 255)
+        sitter, room = sized(sitter, alpha.shape), sized(room, alpha.shape)
+    full = np.zeros(face.photo.pixels.shape[:2], np.float32)
+    full[rows, columns] = alpha
+    foreground = face.photo.pixels.copy()
+    foreground[rows, columns] = unmixed(whole, alpha, sitter, room)
+    return Cutout(face, full, foreground)
+
+
+def unmixed(pixels: NDArray[np.uint8], alpha: Array, sitter: Array, room: Array) -> NDArray[np.uint8]:
+    """The sitter's own colours, uint8 (H, W, 3) sRGB: F0 + alpha^2 (I - alpha F0 - (1 - alpha) B0)."""
+    colours: NDArray[np.uint8] = cv2.convertScaleAbs(sitter, alpha=255)
+    cv2.copyTo(pixels, (alpha >= 1).astype(np.uint8), colours)
+    mixed = (alpha > 0) & (alpha < 1)
+    share = alpha[mixed][:, None]
+    own = sitter[mixed]
+    rest = pixels[mixed].astype(np.float32) / 255 - share * own - (1 - share) * room[mixed]
+    colours[mixed] = np.round((own + share**2 * rest).clip(0, 1) * 255).astype(np.uint8)
+    return colours
