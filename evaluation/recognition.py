@@ -91,8 +91,8 @@ HEAD = """# How often the face-recognition program is right
 
 Written by `python -m evaluation.recognition`, with dlib's network and five points of our own mesh, on
 official portraits. Two photos are taken for the same person below {limit}. Pairs of one person are
-different pictures of them. Brackets: 95 % interval (Wilson), then the number of pairs. Brothers, father and son come as near as
-two photos of one person: the answer is evidence, no proof.
+different pictures of them. Brackets: 95 % interval (Wilson), then the number of pairs. Brothers,
+father and son come as near as two photos of one person: the answer is evidence, no proof.
 
 """
 

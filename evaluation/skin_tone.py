@@ -140,8 +140,8 @@ def _row(part: str, amount: int, band: str, some: Sequence[Answer]) -> str:
 HEAD = """# How well the skin-tone guard works
 
 Written by `python -m evaluation.skin_tone`. Plates (1080 x 1350, as portraits are finished) of sitters on
-whom no threshold was set, their skin made lighter or darker by three methods (added in L*, a gamma curve, more
-light), then guarded. CIEDE2000 against the plate: *tone* by the skin measure of the report, *pixels* the
+whom no threshold was set, their skin made lighter or darker by three methods (added in L*, a gamma curve,
+more light), then guarded. CIEDE2000 against the plate: *tone* by the skin measure of the report, *pixels* the
 median over the face. Three methods a sitter make n.
 
 """

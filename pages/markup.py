@@ -1,17 +1,30 @@
-"""Pictures and sentences as HTML. Every text is escaped; a picture is a data URL or an album's address."""
+"""Pictures and sentences as HTML, from `templates/`, whose values are escaped.
+
+A picture is a data URL or an album's address.
+"""
 
 import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]  # (H, W, 3) sRGB
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,  # a name that nobody gave is a mistake, not an empty text
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 QUALITY = 92  # JPEG, with full colour resolution: skin and lips carry the fine colour
 # Centre and radius of each dot in a box of 24: a cloud, densest in the middle.
@@ -28,6 +41,11 @@ SIGNS = {
 Sign = Literal["photograph", "generated"]
 # The grease pencil's ring, with a black halo so that it is seen on white, grey and black.
 STROKE = "M13 88C3 74 1 26 8 14 16 2 72-2 90 8c12 8 11 66 4 80C86 101 28 101 12 90 8 86 6 78 5 70"
+
+
+def render(template: str, **values: object) -> Markup:
+    """A file of `templates/` with these values. Raises `UndefinedError` for one that it names and lacks."""
+    return Markup(_TEMPLATES.get_template(template).render(values))
 
 
 def ring(name: str = "ring") -> str:
