@@ -5,7 +5,8 @@
 Held-out sitters as in `evaluation.mini`, two finished portraits each in the booth's own light and crops. For
 every strength and number of steps: how far the portraits are from their sitter by face recognition, how many
 are nearer to their own sitter than to any training face, and how much of the plate was changed within the
-face. The choice is the strongest course whose sitters stay: nearest is their own in 95 %, median distance 0.42.
+face. The choice is the strongest course whose sitters stay: nearest is their own in 95 %, median distance
+0.42.
 """
 
 import argparse
