@@ -1,8 +1,12 @@
-# make run: the app. make test: format, lint, types, tests. Both install what they need into .venv.
+# make run: the app. make test: format, lint, types, tests. make quick: the same without the tests that need
+# a browser, a started app or a network that draws (tests/kinds.py). All install what they need into .venv.
 BIN = .venv/bin
 export HF_HUB_DISABLE_TELEMETRY = 1
+# Tests start Python many times; where its environment forbids it to keep what it compiled, each start compiles
+# the product anew.
+export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: install run test bench space fix clean
+.PHONY: install run test quick bench space fix clean
 install: .venv/installed
 
 .venv/installed: requirements.txt requirements-dev.txt constraints.txt
@@ -17,8 +21,14 @@ install: .venv/installed
 run: .venv/installed
 	$(BIN)/python app.py
 
+CHECKS = $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/python -m bin.format_pages --check && \
+	$(BIN)/mypy
+
 test: .venv/installed
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest
+	$(CHECKS) && $(BIN)/pytest
+
+quick: .venv/installed
+	$(CHECKS) && $(BIN)/pytest --quick
 
 bench: .venv/installed
 	for name in face plate generate sitting marks startup votes; do $(BIN)/python -m bench.$$name; done
@@ -27,7 +37,7 @@ space: .venv/installed
 	$(BIN)/python -m bin.space
 
 fix: .venv/installed
-	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/python -m bin.format_pages
 
 clean:
 	rm -rf .venv space .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,10 +3,9 @@
     FaceValueError
     ├── VisitorError        what a visitor can cause; `words` turns its key into a sentence
     │   ├── PhotoError      a file we cannot read, or a face we cannot use
-    │   ├── Stopped         the visitor tapped Stop
-    │   ├── TooMuch         the machine ran out of memory, even one portrait at a time
-    │   └── NoCard          no GPU is lent now
-    │       └── NoQuota     the visitor's share of a lent GPU is spent
+    │   ├── OutOfMemory     the machine ran out of memory, even one portrait at a time
+    │   └── NoGpu           no GPU is lent now
+    │       └── QuotaSpent  the visitor's share of a lent GPU is spent
     └── OperatorError       what an operator can cause; its text is the sentence
         ├── PresetError     a preset file is wrong: names file, key, value, rule
         ├── ChoiceError     an unknown look, set or option, or one that the set cannot honour
@@ -24,7 +23,7 @@ class FaceValueError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Whole to another process and back: Python would call the class with the key as its argument."""
-        return _restored, (type(self), self.args, vars(self))
+        return _restore, (type(self), self.args, vars(self))
 
 
 class VisitorError(FaceValueError):
@@ -40,28 +39,21 @@ class PhotoError(VisitorError):
     """A file that we cannot read, or a face that we cannot use."""
 
 
-class Stopped(VisitorError):
-    """The visitor stopped the making; the selfies are still there."""
-
-    def __init__(self) -> None:
-        super().__init__("making.stopped")
-
-
-class TooMuch(VisitorError):
+class OutOfMemory(VisitorError):
     """Out of memory even with one portrait at a time."""
 
     def __init__(self) -> None:
         super().__init__("making.memory")
 
 
-class NoCard(VisitorError):
+class NoGpu(VisitorError):
     """No GPU is lent now; a model that needs none can still draw."""
 
     def __init__(self, key: str = "making.card") -> None:
         super().__init__(key)
 
 
-class NoQuota(NoCard):
+class QuotaSpent(NoGpu):
     """The visitor's share of a lent GPU is spent."""
 
     def __init__(self) -> None:
@@ -89,7 +81,7 @@ class NotDownloaded(OperatorError):
         self.model_set = model_set
 
 
-def _restored(kind: type[FaceValueError], args: tuple[Any, ...], values: dict[str, Any]) -> FaceValueError:
+def _restore(kind: type[FaceValueError], args: tuple[Any, ...], values: dict[str, Any]) -> FaceValueError:
     error = kind.__new__(kind, *args)
     vars(error).update(values)
     return error

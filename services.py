@@ -1,25 +1,41 @@
-"""What a page works with: the services that `app.py` built, and their words."""
+"""What a page works with: every service, built once from the settings, and their words."""
 
+import gc
+import logging
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from booth.album import Album
-from booth.deck import Deck
+from booth.catalogue import Catalogue
+from booth.deck import Deck, read_deck
 from booth.line import Line
 from booth.visit import Visits
+from commission.record import choose_commissioned
 from pages.board import Board
-from pages.guards.errors_shown import ErrorsShown
-from pages.guards.host_key import HostKey
+from pages.guards.error_boundary import ErrorBoundary
+from pages.guards.host_auth import HostAuth, ensure_host_key
 from pages.look_pictures import LookPictures
 from pages.warmup import Warmup
 from pipelines.draw.generate import Generator
-from pipelines.draw.model_set import ModelSet, Start
-from pipelines.look import Expression, Look
+from pipelines.draw.machine import WEIGHTS
+from pipelines.draw.model_set import ModelSet, Start, read_model_sets
+from pipelines.draw.pose_map import mesh_detector
+from pipelines.draw.zero_gpu import ZeroGpuGenerator, zero_gpu
+from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.marks.signing import Signer
 from pipelines.measure.recognition import Recognizer
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
+from settings import Settings
+from votes.room import Room
 from votes.store import Store
-from words import Words
+from words import Words, read_words
+
+LOG = logging.getLogger("face_value")
+DECK = Path(__file__).parent / "examples" / "deck"
+BUNDLED = "mini"  # the set that is always here
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +43,7 @@ class Services:
     """Built once at start, handed to the page."""
 
     words: Words
-    hosted: bool  # visitors sit elsewhere: "this server", not "this machine"
+    is_hosted: bool  # visitors sit elsewhere: "this server", not "this machine"
     looks: dict[str, Look]
     pictures: LookPictures
     expressions: dict[str, Expression]
@@ -42,11 +58,11 @@ class Services:
     deck: Deck
     visits: Visits
     line: Line
-    errors_shown: ErrorsShown
+    error_boundary: ErrorBoundary
     recognizer: Recognizer
     warmup: Warmup
     board: Board
-    host_key: HostKey
+    host_auth: HostAuth
     retention_minutes: int
     show_hours: int
     signs_in: bool = False  # visitors may, to hear what they have left of a lent GPU
@@ -54,11 +70,98 @@ class Services:
     def say(self, key: str, /, **values: object) -> str:
         """A sentence; where the visitor sits elsewhere, the one that says so."""
         elsewhere = f"{key}_hosted"
-        if self.hosted and elsewhere in self.words.tables["en"]:
+        if self.is_hosted and elsewhere in self.words.tables["en"]:
             key = elsewhere
         return self.words.say(key, **values)
 
     def start_of(self, model_set: ModelSet) -> Start:
         """What that set's portraits start from now: as the host says where the set can, else its own."""
-        asked = self.board.room.now().setting.start
+        asked = self.board.room.snapshot().room.start
         return next((start for start in model_set.starts if start == asked), model_set.start)
+
+
+def build_services(settings: Settings, words: Words, weights: Path | None = None) -> Services:
+    """Every service of the page; nothing heavy is loaded yet. `weights` holds the bundled sets.
+
+    Raises `OperatorError`.
+    """
+    album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
+    deck = read_deck(settings.deck or DECK)
+    store = Store(settings.database_url)
+    programme = Catalogue(deck, album)
+    board = Board(Room(store, programme), programme, settings)
+    generator, fallback, why = build_generators(settings, weights, lambda: int(board.has_phones))
+    finder, studio, looks, error_boundary = FaceFinder(), Studio(), read_looks(), ErrorBoundary(words)
+    pictures = LookPictures(looks, finder, studio, fallback or generator)  # which borrows no GPU
+    signer = Signer(settings.data, settings.signing_certificate, settings.signing_key)
+    return Services(
+        words=words,
+        is_hosted=settings.is_hosted,
+        looks=looks,
+        pictures=pictures,
+        expressions=read_expressions(),
+        why=why,
+        finder=finder,
+        studio=studio,
+        generator=generator,
+        signer=signer,
+        fallback=fallback,
+        store=store,
+        album=album,
+        deck=deck,
+        visits=Visits(album, settings.retention_minutes),
+        line=Line(),
+        recognizer=Recognizer(settings.recognition == "on"),
+        error_boundary=error_boundary,
+        warmup=Warmup(
+            [signer.load, pictures.draw, generator.load, mesh_detector, generator.warm],
+            error_boundary,
+            [pictures.draw_welcome, freeze_loaded],
+        ),
+        board=board,
+        host_auth=build_host_auth(settings),
+        retention_minutes=settings.retention_minutes,
+        show_hours=settings.show_hours,
+        signs_in=settings.signs_in and fallback is not None,
+    )
+
+
+def build_host_auth(settings: Settings) -> HostAuth:
+    """Opens for the host's key, which is shown once where it is new. Raises `OperatorError`."""
+    key, is_new = ensure_host_key(settings)
+    if is_new:
+        sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
+    return HostAuth(key, settings.is_hosted)
+
+
+def freeze_loaded() -> None:
+    """What is loaded now stays: Python need not look through it for garbage any more.
+
+    A look through all of it takes 0.4 s, in which nobody in the room is answered.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def build_generators(
+    settings: Settings, weights: Path | None, spared: Callable[[], int]
+) -> tuple[Generator, Generator | None, str]:
+    """What draws; what draws instead where no GPU is lent, the bundled set, without one; why that set.
+
+    `spared` is how many cores the room needs now: with all of them drawing, a vote takes three times as long.
+    """
+    lend = zero_gpu()  # before a set is chosen, which asks torch about a GPU
+    sets, weights = read_model_sets(), weights or WEIGHTS
+    where = settings.data, settings.device
+    model_set, why = choose_commissioned(sets, settings.models, *where, read_words().say, weights)
+    if lend is None:
+        return Generator(model_set, settings.device, weights=weights, spared=spared), None, why
+    small = Generator(sets[BUNDLED], "cpu", weights=weights, spared=spared)
+    borrowed = ZeroGpuGenerator(
+        model_set, settings.device, weights=weights, lend=lend
+    )  # ZeroGPU stops without one
+    if model_set.name == BUNDLED:  # it draws in seconds anywhere: nobody's quota is spent on it
+        LOG.warning("This Space lends a GPU, but only the small set is here, which draws without it.")
+        return small, None, why
+    borrowed.load()  # here, in the main thread and before launch: ZeroGPU packs what is on the card then
+    return borrowed, small, why

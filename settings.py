@@ -1,6 +1,6 @@
 """What an operator sets, from the environment: `FACE_VALUE_<NAME>`.
 
-Each field is documented in the README's table; a test compares the two.
+Each field is documented in `docs/settings.md`; a test compares the two.
 """
 
 import os
@@ -57,19 +57,19 @@ class Settings(BaseSettings):
     ] = 12
 
     @property
-    def hosted(self) -> bool:
+    def is_hosted(self) -> bool:
         """Whether this runs on a Hugging Face Space: visitors sit elsewhere, the page in a foreign frame."""
         return "SPACE_ID" in os.environ
 
     @property
     def signs_in(self) -> bool:
         """Whether visitors may sign in: a Space whose head says so is given an OAuth application."""
-        return self.hosted and "OAUTH_CLIENT_ID" in os.environ
+        return self.is_hosted and "OAUTH_CLIENT_ID" in os.environ
 
     @property
     def address(self) -> str:
         """Where to listen: a Space's own proxy comes from outside."""
-        return "0.0.0.0" if self.hosted else self.bind
+        return "0.0.0.0" if self.is_hosted else self.bind
 
     @property
     def database_url(self) -> str:

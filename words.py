@@ -4,13 +4,13 @@
 English is complete; another language falls back to it key by key.
 """
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from errors import OperatorError, PresetError, VisitorError
+from presets import PRESETS, read_table
 
-WORDS = Path(__file__).parent / "presets" / "words"
+WORDS = PRESETS / "words"
 FALLBACK = "en"
 
 
@@ -37,24 +37,20 @@ class Words:
 
 def read_words(folder: Path = WORDS) -> Words:
     """Read all languages. Raises `PresetError` naming the file and key that is not a sentence."""
-    tables = {path.stem: _flat(path) for path in sorted(folder.glob("*.toml"))}
+    tables = {path.stem: _read_language(path) for path in sorted(folder.glob("*.toml"))}
     if FALLBACK not in tables:
         raise PresetError(f"{FALLBACK}.toml is missing from {folder.name}. English is the fallback.")
     return Words(tables)
 
 
-def _flat(path: Path) -> dict[str, str]:
+def _read_language(path: Path) -> dict[str, str]:
     """`[camera] hint = "..."` becomes `camera.hint`."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"{path.name}: {error}.") from error
-    flat: dict[str, str] = {}
-    for group, entries in tables.items():
+    sentences: dict[str, str] = {}
+    for group, entries in read_table(path).items():
         if not isinstance(entries, dict):
             raise PresetError(f"{path.name}: {group} = {entries!r}. Sentences stand in a table.")
         for key, sentence in entries.items():
             if not isinstance(sentence, str) or not sentence.strip():
                 raise PresetError(f"{path.name}: {group}.{key} = {sentence!r}. A sentence is text.")
-            flat[f"{group}.{key}"] = sentence
-    return flat
+            sentences[f"{group}.{key}"] = sentence
+    return sentences

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import app
 from bench.sitting import selfie
-from pipelines.sitting import Order, sit
-from services import Services
+from pipelines.order import Order
+from pipelines.sitting import sit
+from services import Services, build_services
 from settings import read_settings
 from words import read_words
 
@@ -41,7 +42,7 @@ def main() -> None:
     """Serve until killed."""
     sys.setswitchinterval(app.SWITCH_S)
     settings = read_settings()
-    services = app.build_services(settings, read_words())
+    services = build_services(settings, read_words())
     threading.Thread(target=draw, args=(services, settings.data), daemon=True).start()
     app.serve(settings, services)
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.selfie.check import Pixels, window
-from pipelines.selfie.face import LONGEST, FaceFinder, quiet
+from pipelines.arrays import Pixels
+from pipelines.mesh import window
+from pipelines.selfie.face import LONGEST, FaceFinder, silence_mediapipe
 from pipelines.selfie.photo import Photo, open_photo
 
 REPEATS = 30
@@ -27,7 +28,7 @@ def main() -> None:
     height, width = photo.pixels.shape[:2]
     middle = np.array([width / 2, height / 2], np.float32)
     pixels = window(photo.pixels, middle, 2.0 * max(width, height), LONGEST).pixels
-    with FaceFinder() as finder, quiet():
+    with FaceFinder() as finder, silence_mediapipe():
         bare = _bare_calls()
         face, found = finder.find(photo), bare(pixels)["mesh"].multi_face_landmarks[0].landmark
         theirs = np.array([(point.x * width, point.y * height) for point in found])

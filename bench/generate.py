@@ -28,12 +28,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipelines.draw.drawer import Drawer, Pixels, Request, wait_for_device
+from pipelines.arrays import Pixels
+from pipelines.draw.drawer import Drawer, DrawRequest, wait_for_device
 from pipelines.draw.generate import Generator, Rendering, load_drawer
 from pipelines.draw.loading import Networks
 from pipelines.draw.machine import WEIGHTS, Device, choose, find_device
 from pipelines.draw.model_set import ModelSet, read_model_sets
-from pipelines.draw.plan import Kind, Plan
+from pipelines.draw.plan import DeviceKind, Plan
 from pipelines.draw.preview import to_tensor
 
 
@@ -92,8 +93,8 @@ def _changed(model_set: ModelSet, asked: argparse.Namespace) -> ModelSet:
         width = asked.width or 256
         changes["canvas"] = (width, width * 5 // 4)
     if asked.tiny:
-        kinds: tuple[Kind, ...] = ("cpu", "cuda", "mps")
-        changes["memory"] = tuple(Plan(device=one, gigabytes=0, batch=4, dtype="float32") for one in kinds)
+        kinds: tuple[DeviceKind, ...] = ("cpu", "cuda", "mps")
+        changes["memory"] = tuple(Plan(device=kind, gigabytes=0, batch=4, dtype="float32") for kind in kinds)
     return model_set.model_copy(update=changes)
 
 
@@ -111,15 +112,15 @@ def _generator(
             cache = build_hub(folder / "hub", [model_set], FULL if asked.random else TINY)
         weights = build_local(folder / "weights") if asked.tiny else WEIGHTS
 
-    def loader(one: ModelSet, folders: dict[str, Path], plan: Plan, device: Device) -> Drawer:
-        drawer: Any = load_drawer(one, folders, plan, device)
+    def loader(model_set: ModelSet, folders: dict[str, Path], plan: Plan, device: Device) -> Drawer:
+        drawer: Any = load_drawer(model_set, folders, plan, device)
         inside.append(drawer.networks)
         return drawer  # type: ignore[no-any-return]
 
     return Generator(model_set, asked.device, cache, weights, loader), inside
 
 
-def request_of(model_set: ModelSet, count: int) -> Request:
+def request_of(model_set: ModelSet, count: int) -> DrawRequest:
     """An order of a public-domain face, with a pose map's worth of lines."""
     from skimage.data import astronaut
 
@@ -129,15 +130,15 @@ def request_of(model_set: ModelSet, count: int) -> Request:
     plate = cv2.resize(face[:, 51:461], (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
     words = ("studio headshot, seamless grey backdrop, soft key light", "blurry, text")
     poses, plates = (pose,) * count, (plate,) * count
-    return Request(*words, poses, (face[:300, 80:380],), plates, tuple(range(count)), 0.7, 0.9)
+    return DrawRequest(*words, poses, (face[:300, 80:380],), plates, tuple(range(count)), 0.7, 0.9)
 
 
-def renderings(generator: Generator, request: Request) -> list[Rendering]:
+def renderings(generator: Generator, request: DrawRequest) -> list[Rendering]:
     """Ours, as the booth gets them."""
     return [event for event in generator.draw(request) if isinstance(event, Rendering)]
 
 
-def portraits(generator: Generator, request: Request) -> list[Pixels]:
+def portraits(generator: Generator, request: DrawRequest) -> list[Pixels]:
     """Their pictures."""
     return [made.image for made in renderings(generator, request)]
 
@@ -149,7 +150,7 @@ def peak_of(made: list[Rendering]) -> float | None:
 
 
 @torch.no_grad()
-def bare(networks: Networks, model_set: ModelSet, request: Request) -> list[Pixels]:
+def bare(networks: Networks, model_set: ModelSet, request: DrawRequest) -> list[Pixels]:
     """A plain call of diffusers per batch, from the same noise."""
     from diffusers import StableDiffusionXLControlNetPipeline as FromNoise
 
@@ -185,7 +186,7 @@ def bare(networks: Networks, model_set: ModelSet, request: Request) -> list[Pixe
     return images
 
 
-def _noisy(networks: Networks, model_set: ModelSet, request: Request, seeds: tuple[int, ...]) -> Any:
+def _noisy(networks: Networks, model_set: ModelSet, request: DrawRequest, seeds: tuple[int, ...]) -> Any:
     """The latents that both start from: noise, or the plate's with noise."""
     pipe, (width, height), course = networks.encoding, model_set.canvas, model_set.course()
     shape = (1, pipe.unet.config.in_channels, height // 8, width // 8)
@@ -219,7 +220,7 @@ def _in_turns(ours: Callable[[], object], theirs: Callable[[], object], rounds: 
     return median(spent[0]), median(spent[1])
 
 
-def _stages(generator: Generator, networks: Networks, request: Request) -> dict[str, float]:
+def _stages(generator: Generator, networks: Networks, request: DrawRequest) -> dict[str, float]:
     """Seconds of one drawing by network. Waiting for the device after each slows it, so it counts apart."""
     pipe = networks.encoding
     modules = {
@@ -275,7 +276,7 @@ def _size(model_set: ModelSet) -> str:
     return f"{model_set.canvas[0]} x {model_set.canvas[1]} px, {model_set.course().executed_steps} steps"
 
 
-def _peak(generator: Generator, networks: Networks, request: Request) -> float:
+def _peak(generator: Generator, networks: Networks, request: DrawRequest) -> float:
     """GB of the card while ours draws, whatever the bare call took; elsewhere of this process so far."""
     if networks.device.type == "cuda":
         torch.cuda.empty_cache()

@@ -26,11 +26,12 @@ import torch
 
 from bench.generate import peak_of, renderings, request_of
 from errors import VisitorError
-from pipelines.draw.drawer import Drawer, Pixels, Request
+from pipelines.arrays import Pixels
+from pipelines.draw.drawer import Drawer, DrawRequest
 from pipelines.draw.generate import Generator, Rendering, load_drawer
 from pipelines.draw.machine import WEIGHTS, Device
 from pipelines.draw.model_set import ModelSet, read_model_sets
-from pipelines.draw.plan import Kind, Plan
+from pipelines.draw.plan import DeviceKind, Plan
 from tests.hub import FULL, TINY, build_hub
 
 FOUR = 4
@@ -55,7 +56,7 @@ class Clock:
 class Card:
     """One set with random weights, on the card by one plan at a time."""
 
-    def __init__(self, model_set: ModelSet, cache: Path, kind: Kind) -> None:
+    def __init__(self, model_set: ModelSet, cache: Path, kind: DeviceKind) -> None:
         self.model_set, self.cache, self.kind = model_set, cache, kind
         self._generator: Generator | None = None
 
@@ -77,7 +78,7 @@ class Card:
         self._generator = Generator(model_set, self.kind, self.cache, WEIGHTS, loader)
         self._generator.load()
 
-    def request(self, count: int = FOUR) -> Request:
+    def request(self, count: int = FOUR) -> DrawRequest:
         """An order of a public-domain face."""
         return request_of(self.model_set, count)
 
@@ -114,7 +115,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sets = [name for name, one in read_model_sets().items() if one.family == "sdxl" and not one.rehearsal]
+    sets = [
+        name
+        for name, read_model_set in read_model_sets().items()
+        if read_model_set.family == "sdxl" and not read_model_set.rehearsal
+    ]
     parser.add_argument("--set", default="realvis-lightning", choices=sets)
     parser.add_argument("--tiny", action="store_true", help="toy networks, to see that it runs")
     parser.add_argument("--minutes", type=float, default=9.0)
@@ -177,11 +182,11 @@ def _smaller(card: Card, clock: Clock) -> None:
             try:
                 card.load(plan.model_copy(update={"compiled": 0}))
                 _tell(f"{sold}: {plan.keep}, batches of {plan.batch}", card, card.request())
-            except (RuntimeError, VisitorError) as error:  # TooMuch is a visitor's
+            except (RuntimeError, VisitorError) as error:  # OutOfMemory is a visitor's
                 print(f"{sold}: {plan.keep} fails ({type(error).__name__})", flush=True)
 
 
-def _tell(what: str, card: Card, asked: Request, goal: float | None = None) -> None:
+def _tell(what: str, card: Card, asked: DrawRequest, goal: float | None = None) -> None:
     """Median seconds of five after one to warm up, with the most that any stage held of the card."""
     renderings(card.generator, asked)
     spent: list[float] = []
@@ -204,7 +209,7 @@ def _at_most(gigabytes: float, total: float) -> Iterator[None]:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def _kind() -> Kind:
+def _kind() -> DeviceKind:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -21,10 +21,11 @@ import cv2
 import numpy as np
 from skimage.data import astronaut
 
+from pipelines.arrays import Pixels
 from pipelines.draw.model_set import read_model_sets
-from pipelines.marks.note import Pixels, mark
+from pipelines.marks.note import mark
 from pipelines.marks.signing import Signer
-from pipelines.marks.verify import Verdict, prove
+from pipelines.marks.verify import ProofVerdict, prove
 
 SIZE = (896, 1120)  # width, height in px: the canvas of the large sets, 1.0 megapixel
 GOAL_S = 0.2
@@ -67,13 +68,16 @@ def compare(
 ) -> None:
     """Print the line of a format, and that of the check."""
     signed, plain = sign(), mark(pixels, "generated", format=format)
-    if prove(signed, signer.known()).verdict != Verdict.OURS or prove(plain, None).verdict != Verdict.NOTE:
+    if (
+        prove(signed, signer.own_chain()).verdict != ProofVerdict.OURS
+        or prove(plain, None).verdict != ProofVerdict.NOTE
+    ):
         raise SystemExit("The two files do not carry what they should.")
     pairs = [
         (seconds(sign), seconds(lambda: mark(pixels, "generated", format=format))) for _ in range(rounds)
     ]
     ours, note = (median(one) for one in zip(*pairs, strict=True))
-    check = median(seconds(lambda: prove(signed, signer.known())) for _ in range(rounds))
+    check = median(seconds(lambda: prove(signed, signer.own_chain())) for _ in range(rounds))
     print(
         f"{format}: signed {ours * 1000:.0f} ms, note only {note * 1000:.0f} ms: {ours / note:.2f} x, "
         f"{ours / GOAL_S:.2f} of the goal; {len(signed) - len(plain):,} bytes more; "

@@ -27,9 +27,10 @@ CANVAS = (1080, 1350)
 GOAL_S = 0.6
 STAGES = {
     matte: (
-        "veto", "raised", "foreign", "trimap", "closed_form", "guided", "colour_cut", "settled", "unmixed",
+        "grabcut_veto", "raise_missed_hair", "room_colour_share", "trimap", "closed_form_alpha",
+        "guided_filter", "colour_cut", "veil_correction", "unmix_colours",
     ),
-    studio: ("placed", "ground_of", "gain", "outlined", "grain"),
+    studio: ("place_on_canvas", "draw_ground", "light_gain", "add_rim_light", "grain"),
 }  # fmt: skip
 
 

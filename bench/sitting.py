@@ -16,14 +16,15 @@ import cv2
 import numpy as np
 from skimage.data import astronaut
 
-from pipelines.draw.finish import finished
+from pipelines.draw.finish import transfer_detail
 from pipelines.draw.generate import Generator, Progress
 from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
+from pipelines.order import Order
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
-from pipelines.sitting import Done, Order, PlateReady, PortraitReady, PoseReady, on_canvas, sit
+from pipelines.sitting import Done, PlateReady, PortraitReady, PoseReady, on_canvas, sit
 
 SITTINGS = 7
 GOALS = {  # s, on 2 cores
@@ -59,7 +60,7 @@ def one_sitting(order: Order, finder: FaceFinder, studio: Studio, generator: Gen
         elif isinstance(event, Done):
             seconds["four portraits"] = now - drawing
             began, asked, alpha = time.perf_counter(), last.setup.asked, last.setup.plate.alpha
-            finished(last.rendering.image, on_canvas(asked, last.model_set), asked, alpha)
+            transfer_detail(last.rendering.image, on_canvas(asked, last.model_set), asked, alpha)
             seconds["one finish alone"] = time.perf_counter() - began
             seconds |= {
                 stage: spent for stage, spent in event.report["seconds"].items() if stage != "portraits"

@@ -68,7 +68,7 @@ def main() -> None:
     rounds = options.parse_args().rounds
     bare()  # files into the cache
     pairs = [(bare(), usable()) for _ in range(rounds)]
-    gradio, page = (median(one[i] for one in pairs) for i in (0, 1))
+    gradio, page = (median(pair[i] for pair in pairs) for i in (0, 1))
     ratios = sorted(after / before for before, after in pairs)
     print(
         f"import gradio {gradio:.2f} s, app.py to usable page {page:.2f} s "

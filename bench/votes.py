@@ -120,7 +120,7 @@ def command(port: int, name: str) -> str:
 def code_of(folder: Path) -> str:
     """The room's code, from the database."""
     with Store(f"sqlite:///{folder}/votes.sqlite3") as store:
-        return store.setting().code
+        return store.room_state().code
 
 
 async def one_phone(port: int, code: str, round_id: str, within: float, polls: Times, votes: Times) -> None:

@@ -19,9 +19,10 @@ from pipelines.draw.model_set import read_model_sets
 
 ROOT = Path(__file__).parents[1]
 CARRIED = (
-    *("app.py", "errors.py", "words.py", "settings.py", "pyproject.toml"),
+    *sorted(path.name for path in ROOT.glob("*.py")),
+    "pyproject.toml",
     *("pipelines", "commission", "presets", "votes", "booth", "pages", "weights", "examples", "docs"),
-    *("README.md", "NOTICE.md", "LICENSE", "packages.txt"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "NOTICE.md", "LICENSE", "packages.txt"),
 )
 DRAWN_WITH = "realvis-lightning"  # what the README's head has a Space download while it is built
 # Where a Space needs another version than the one that our tests run on.
@@ -46,7 +47,7 @@ HEAD = "# Written by `make space`: what was tried together, and what a Space tak
 def preloaded() -> list[str]:
     """The lines of `preload_from_hub`: repository, files, commit."""
     wanted = downloads(read_model_sets()[DRAWN_WITH])
-    return [f"{one.repo} {','.join(one.files)} {one.revision}" for one in wanted]
+    return [f"{download.repo} {','.join(download.files)} {download.revision}" for download in wanted]
 
 
 def requirements() -> list[str]:

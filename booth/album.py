@@ -23,15 +23,15 @@ SittingId = NewType("SittingId", str)
 PictureId = NewType("PictureId", str)
 
 # Read aloud and typed without doubt: no 0 and O, no 1, I and L.
-CODE_LETTERS, CODE_LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
+WITHDRAWAL_LETTERS, WITHDRAWAL_LENGTH = "ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8
 ID_BYTES = 16
-OUR_ID = "[A-Za-z0-9_-]{22}"  # 16 bytes as base64 without padding
-NOTE = "sitting.json"
+ID_PATTERN = "[A-Za-z0-9_-]{22}"  # 16 bytes as base64 without padding
+SITTING_FILE = "sitting.json"
 LOG = logging.getLogger("face_value")
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class StoredPicture:
     """One picture. `name` is its file name when it is taken home; empty: it may not be."""
 
     sitting: SittingId
@@ -59,21 +59,21 @@ class Offer:
     approved: bool
 
 
-class _Note(BaseModel):
-    """What of a sitting survives a restart, once it is approved."""
+class _SittingFile(BaseModel):
+    """`sitting.json`: what of a sitting survives a restart, once it is approved."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     deadline: AwareDatetime
     until: AwareDatetime
-    code: Annotated[str, StringConstraints(pattern=f"^[{CODE_LETTERS}]{{{CODE_LENGTH}}}$")]
+    code: Annotated[str, StringConstraints(pattern=f"^[{WITHDRAWAL_LETTERS}]{{{WITHDRAWAL_LENGTH}}}$")]
     approved: bool
-    shown: dict[Annotated[str, StringConstraints(pattern=f"^{OUR_ID}$")], str]  # picture: file name
+    shown: dict[Annotated[str, StringConstraints(pattern=f"^{ID_PATTERN}$")], str]  # picture: file name
     facts: str = ""
 
 
 @dataclass(frozen=True)
-class _Sitting:
+class _Record:
     """What is known of a sitting."""
 
     folder: Path
@@ -84,20 +84,20 @@ class _Sitting:
     approved: bool = False
     facts: str = ""
 
-    def over(self, now: datetime) -> bool:
-        """Whether all of it goes."""
+    def is_expired(self, now: datetime) -> bool:
+        """Whether retention and permission have ended, so that all of it goes."""
         if now < self.deadline:
             return False
         return not (self.approved and self.permission and now < self.permission.until)
 
-    def visible(self, picture: PictureId, now: datetime) -> bool:
-        """Whether that picture is still there to be seen."""
-        return now < self.deadline or (picture in self.shown and not self.over(now))
+    def is_visible(self, picture: PictureId, now: datetime) -> bool:
+        """Whether that picture may still be seen."""
+        return now < self.deadline or (picture in self.shown and not self.is_expired(now))
 
-    def without(self, picture: PictureId) -> "_Sitting":
+    def without_picture(self, picture: PictureId) -> "_Record":
         """The same sitting after one picture went."""
-        names = {one: name for one, name in self.names.items() if one != picture}
-        return replace(self, names=names, shown=tuple(one for one in self.shown if one != picture))
+        names = {other: name for other, name in self.names.items() if other != picture}
+        return replace(self, names=names, shown=tuple(other for other in self.shown if other != picture))
 
 
 class Album:
@@ -109,19 +109,19 @@ class Album:
     def __init__(
         self,
         folder: Path,
-        keep_minutes: float,
+        retention_minutes: float,
         show_hours: float,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._folder = folder
-        self._keep = timedelta(minutes=keep_minutes)
-        self._show = timedelta(hours=show_hours)
+        self._retention = timedelta(minutes=retention_minutes)
+        self._permission = timedelta(hours=show_hours)
         self._clock = clock
-        self._sittings: dict[SittingId, _Sitting] = {}
+        self._sittings: dict[SittingId, _Record] = {}
         self._pictures: dict[PictureId, SittingId] = {}
-        self._doomed: set[Path] = set()  # could not be deleted; tried again at each sweep
+        self._undeleted: set[Path] = set()  # tried again at each sweep
         self._lock = threading.RLock()
-        self._start()
+        self._restore()
 
     def begin(self) -> SittingId:
         """A new sitting, whose retention counts from now."""
@@ -129,50 +129,54 @@ class Album:
         with self._lock:
             folder = self._folder / sitting
             folder.mkdir(parents=True, mode=0o700)
-            self._sittings[sitting] = _Sitting(folder, self._clock() + self._keep)
+            self._sittings[sitting] = _Record(folder, self._clock() + self._retention)
         return sitting
 
     def put(self, sitting: SittingId, jpeg: bytes, name: str = "") -> PictureId:
         """One more picture. Raises `KeyError` for a sitting that is over."""
         picture = PictureId(secrets.token_urlsafe(ID_BYTES))
         with self._lock:
-            known = self._sittings[sitting]
-            file = _file(known, picture)
+            record = self._sittings[sitting]
+            file = _file(record, picture)
             try:
                 file.touch(0o600)
                 file.write_bytes(jpeg)
             except OSError:  # a full disk: no half picture stays
                 self._remove(file)
                 raise
-            self._sittings[sitting] = replace(known, names={**known.names, picture: name})
+            self._sittings[sitting] = replace(record, names={**record.names, picture: name})
             self._pictures[picture] = sitting
         return picture
 
-    def get(self, picture: str) -> Kept | None:
+    def get(self, picture: str) -> StoredPicture | None:
         """The picture of that id; None when it is unknown or gone."""
-        wanted = PictureId(picture)
+        picture_id = PictureId(picture)
         with self._lock:
-            sitting = self._pictures.get(wanted)
-            if sitting is None or not (known := self._sittings[sitting]).visible(wanted, self._clock()):
+            sitting = self._pictures.get(picture_id)
+            if sitting is None or not (record := self._sittings[sitting]).is_visible(
+                picture_id, self._clock()
+            ):
                 return None
             try:
-                return Kept(sitting, _file(known, wanted).read_bytes(), known.names[wanted])
+                return StoredPicture(
+                    sitting, _file(record, picture_id).read_bytes(), record.names[picture_id]
+                )
             except FileNotFoundError:  # somebody cleaned up by hand
                 return None
 
     def has(self, picture: str) -> bool:
         """Whether `get` would find it, without reading it."""
-        wanted = PictureId(picture)
+        picture_id = PictureId(picture)
         with self._lock:
-            sitting = self._pictures.get(wanted)
-            return sitting is not None and self._sittings[sitting].visible(wanted, self._clock())
+            sitting = self._pictures.get(picture_id)
+            return sitting is not None and self._sittings[sitting].is_visible(picture_id, self._clock())
 
-    def kept(self, sitting: SittingId) -> tuple[Kept, ...]:
+    def downloads(self, sitting: SittingId) -> tuple[StoredPicture, ...]:
         """The pictures that may be taken home, in the order they were put."""
         with self._lock:
-            known = self._sittings.get(sitting)
-            named = [picture for picture, name in known.names.items() if name] if known else []
-            return tuple(one for picture in named if (one := self.get(picture)))
+            record = self._sittings.get(sitting)
+            named = [picture for picture, name in record.names.items() if name] if record else []
+            return tuple(stored for picture in named if (stored := self.get(picture)))
 
     def drop(self, picture: str) -> None:
         """One picture goes."""
@@ -180,39 +184,40 @@ class Album:
             sitting = self._pictures.pop(PictureId(picture), None)
             if sitting is None:
                 return
-            known = self._sittings[sitting]
-            self._sittings[sitting] = left = known.without(PictureId(picture))
-            self._remove(_file(known, PictureId(picture)))
-            if left.shown != known.shown:
-                self._write(sitting, left)
+            record = self._sittings[sitting]
+            self._sittings[sitting] = remaining = record.without_picture(PictureId(picture))
+            self._remove(_file(record, PictureId(picture)))
+            if remaining.shown != record.shown:
+                self._write(sitting, remaining)
 
     def delete(self, sitting: SittingId) -> None:
         """Everything of a sitting goes at once."""
         with self._lock:
-            known = self._sittings.pop(sitting, None)
-            if known is None:
+            record = self._sittings.pop(sitting, None)
+            if record is None:
                 return
-            for picture in known.names:
+            for picture in record.names:
                 self._pictures.pop(picture, None)
-            if known.permission:
-                self._remove(known.folder / NOTE)  # first: without it no restart brings back what resists
-            self._remove(known.folder)
+            if record.permission:
+                # first: without it no restart brings back what resists
+                self._remove(record.folder / SITTING_FILE)
+            self._remove(record.folder)
 
     def release(self, sitting: SittingId) -> None:
         """The sitter has left: what they did not allow to be shown goes at once."""
         with self._lock:
-            known = self._sittings.get(sitting)
-            if known is None or not known.permission:
+            record = self._sittings.get(sitting)
+            if record is None or not record.permission:
                 self.delete(sitting)
                 return
-            for picture in set(known.names) - set(known.shown):
+            for picture in set(record.names) - set(record.shown):
                 self.drop(picture)
 
-    def is_over(self, sitting: SittingId) -> bool:
-        """Whether its retention has ended: for its sitter all is over then, whatever may still be shown."""
+    def is_retention_over(self, sitting: SittingId) -> bool:
+        """Whether its sitter's time has ended, whatever may still be shown."""
         with self._lock:
-            known = self._sittings.get(sitting)
-            return known is None or self._clock() >= known.deadline
+            record = self._sittings.get(sitting)
+            return record is None or self._clock() >= record.deadline
 
     def allow_show(
         self, sitting: SittingId, pictures: Iterable[PictureId], facts: str = "", code: str = ""
@@ -223,100 +228,100 @@ class Album:
         one that the same sitter has from another sitting: it takes back both.
         """
         with self._lock:
-            known = self._sittings[sitting]
-            code = known.permission.code if known.permission else code or _new_code()
-            permission = Permission(code, self._clock() + self._show)
-            shown = tuple(picture for picture in pictures if picture in known.names)
-            allowed = replace(known, shown=shown, permission=permission, approved=False, facts=facts)
+            record = self._sittings[sitting]
+            code = record.permission.code if record.permission else code or _new_code()
+            permission = Permission(code, self._clock() + self._permission)
+            shown = tuple(picture for picture in pictures if picture in record.names)
+            allowed = replace(record, shown=shown, permission=permission, approved=False, facts=facts)
             self._write(sitting, allowed)
         return permission
 
     def forbid_show(self, sitting: SittingId) -> None:
         """The leave is taken back; the pictures stay with the visit."""
         with self._lock:
-            if (known := self._sittings.get(sitting)) and known.permission:
-                self._write(sitting, replace(known, shown=(), permission=None, approved=False, facts=""))
+            if (record := self._sittings.get(sitting)) and record.permission:
+                self._write(sitting, replace(record, shown=(), permission=None, approved=False, facts=""))
 
     def approve(self, sitting: SittingId, approved: bool = True) -> None:
         """The host's word, or its withdrawal; without the sitter's leave it does nothing."""
         with self._lock:
-            if (known := self._sittings.get(sitting)) and known.permission:
-                self._write(sitting, replace(known, approved=approved))
+            if (record := self._sittings.get(sitting)) and record.permission:
+                self._write(sitting, replace(record, approved=approved))
 
     def offers(self) -> tuple[Offer, ...]:
         """The sittings whose sitters allow them to be shown now, in the order in which they came."""
         now = self._clock()
         with self._lock:
             return tuple(
-                Offer(sitting, known.facts, known.approved)
-                for sitting, known in self._sittings.items()
-                if known.permission and now < known.permission.until
+                Offer(sitting, record.facts, record.approved)
+                for sitting, record in self._sittings.items()
+                if record.permission and now < record.permission.until
             )
 
     def withdraw(self, code: str) -> bool:
         """Delete the sittings whose code that is; whether there was one."""
-        typed = "".join(letter for letter in code.upper() if letter in CODE_LETTERS)
+        typed = "".join(letter for letter in code.upper() if letter in WITHDRAWAL_LETTERS)
         with self._lock:
-            its = [
+            matching = [
                 sitting
-                for sitting, known in self._sittings.items()
-                if known.permission and hmac.compare_digest(known.permission.code, typed)
+                for sitting, record in self._sittings.items()
+                if record.permission and hmac.compare_digest(record.permission.code, typed)
             ]
-            for sitting in its:
+            for sitting in matching:
                 self.delete(sitting)
-        return bool(its)
+        return bool(matching)
 
     def sweep(self) -> tuple[SittingId, ...]:
         """Delete what is over, and name it; of what may be shown for longer only that stays."""
         now = self._clock()
         with self._lock:
-            for path in tuple(self._doomed):
+            for path in tuple(self._undeleted):
                 self._remove(path)
-            over = tuple(sitting for sitting, known in self._sittings.items() if known.over(now))
-            for sitting in over:
+            expired = tuple(sitting for sitting, record in self._sittings.items() if record.is_expired(now))
+            for sitting in expired:
                 self.delete(sitting)
-            for known in tuple(self._sittings.values()):
-                for picture in known.names:
-                    if not known.visible(picture, now):
+            for record in tuple(self._sittings.values()):
+                for picture in record.names:
+                    if not record.is_visible(picture, now):
                         self.drop(picture)
-        return over
+        return expired
 
-    def _start(self) -> None:
+    def _restore(self) -> None:
         """Read what may still be shown, delete the rest of what is ours."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in sorted(self._folder.iterdir()):
-            if not re.fullmatch(OUR_ID, folder.name) or folder.is_symlink() or not folder.is_dir():
+            if not re.fullmatch(ID_PATTERN, folder.name) or folder.is_symlink() or not folder.is_dir():
                 continue
-            sitting, known = SittingId(folder.name), _read(folder)
-            if known is None or not known.approved or known.over(self._clock()):
+            sitting, record = SittingId(folder.name), _read_record(folder)
+            if record is None or not record.approved or record.is_expired(self._clock()):
                 self._remove(folder)
                 continue
-            wanted = {folder / NOTE, *(_file(known, picture) for picture in known.names)}
-            for path in set(folder.iterdir()) - wanted:
+            ours = {folder / SITTING_FILE, *(_file(record, picture) for picture in record.names)}
+            for path in set(folder.iterdir()) - ours:
                 self._remove(path)
-            self._sittings[sitting] = known
-            self._pictures |= dict.fromkeys(known.names, sitting)
+            self._sittings[sitting] = record
+            self._pictures |= dict.fromkeys(record.names, sitting)
 
-    def _write(self, sitting: SittingId, known: _Sitting) -> None:
-        """Keep the sitting, and its note on the disk: whole or not at all."""
-        note = known.folder / NOTE
-        if not known.permission:
-            self._sittings[sitting] = known
-            note.unlink(missing_ok=True)  # works on a full disk too, and nothing survives without it
+    def _write(self, sitting: SittingId, record: _Record) -> None:
+        """Keep the sitting, and its file on the disk: whole or not at all."""
+        file = record.folder / SITTING_FILE
+        if not record.permission:
+            self._sittings[sitting] = record
+            file.unlink(missing_ok=True)  # works on a full disk too, and nothing survives without it
             return
-        content = _Note(
-            deadline=known.deadline,
-            until=known.permission.until,
-            code=known.permission.code,
-            approved=known.approved,
-            facts=known.facts,
-            shown={picture: known.names[picture] for picture in known.shown},
+        content = _SittingFile(
+            deadline=record.deadline,
+            until=record.permission.until,
+            code=record.permission.code,
+            approved=record.approved,
+            facts=record.facts,
+            shown={picture: record.names[picture] for picture in record.shown},
         )
-        draft = known.folder / f"{NOTE}.new"
+        draft = record.folder / f"{SITTING_FILE}.new"
         draft.touch(0o600)
         draft.write_text(content.model_dump_json(), encoding="utf-8")
-        draft.replace(note)
-        self._sittings[sitting] = known
+        draft.replace(file)
+        self._sittings[sitting] = record
 
     def _remove(self, path: Path) -> None:
         """Delete a folder or a file; what resists is logged once, and tried again at each sweep."""
@@ -325,30 +330,30 @@ class Album:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-            self._doomed.discard(path)
+            self._undeleted.discard(path)
         except OSError as error:
-            if path not in self._doomed:
+            if path not in self._undeleted:
                 sitting = path.relative_to(self._folder).parts[0]
                 LOG.error("sitting %s: not deleted, tried again at each sweep: %s", sitting, error.strerror)
-            self._doomed.add(path)
+            self._undeleted.add(path)
 
 
-def _file(known: _Sitting, picture: PictureId) -> Path:
-    return known.folder / f"{picture}.jpg"
+def _file(record: _Record, picture: PictureId) -> Path:
+    return record.folder / f"{picture}.jpg"
 
 
 def _new_code() -> str:
-    return "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+    return "".join(secrets.choice(WITHDRAWAL_LETTERS) for _ in range(WITHDRAWAL_LENGTH))
 
 
-def _read(folder: Path) -> _Sitting | None:
-    """A sitting from its note; None when it has none that we wrote."""
+def _read_record(folder: Path) -> _Record | None:
+    """A sitting from its file; None when it has none that we wrote."""
     try:
-        note = _Note.model_validate_json((folder / NOTE).read_bytes())
+        content = _SittingFile.model_validate_json((folder / SITTING_FILE).read_bytes())
     except (OSError, ValidationError):
         return None
-    permission = Permission(note.code, note.until)
-    known = _Sitting(folder, note.deadline, {}, (), permission, note.approved, note.facts)
-    files = {picture: _file(known, picture) for picture in map(PictureId, note.shown)}
-    there = tuple(picture for picture, file in files.items() if file.is_file() and not file.is_symlink())
-    return replace(known, names={picture: note.shown[picture] for picture in there}, shown=there)
+    permission = Permission(content.code, content.until)
+    record = _Record(folder, content.deadline, {}, (), permission, content.approved, content.facts)
+    files = {picture: _file(record, picture) for picture in map(PictureId, content.shown)}
+    found = tuple(picture for picture, file in files.items() if file.is_file() and not file.is_symlink())
+    return replace(record, names={picture: content.shown[picture] for picture in found}, shown=found)

@@ -9,19 +9,20 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from booth.album import Album, Offer, PictureId, SittingId
 from booth.deck import Card, Deck
-from pipelines.exhibit import EXHIBIT, PHONE, Pixels, exhibit, exhibits
+from pipelines.arrays import Pixels
+from pipelines.exhibit import EXHIBIT, PHONE, exhibit, exhibits
 from pipelines.ladder import RUNGS
 from pipelines.selfie.photo import Photo, open_photo, read_photo
 from votes.schema import Item, Kind
 
 THUMBNAIL = (480, 600)  # width, height in px, of what waits for approval
-KEPT = 64  # exhibits in memory; of the largest, half a megabyte each
+CACHED_EXHIBITS = 64  # in memory; of the largest, half a megabyte each
 FRAMES = ("photograph", "seen", "pose", "preview", "portrait")  # the stage tells a making in this order
 STEPS = tuple(f"step-{i}" for i in range(1, len(RUNGS) + 1))  # and a ladder in this
 
@@ -34,7 +35,7 @@ class Exhibit:
     credit: str
     facts: Mapping[str, object]  # look, model_set, seed, steps, seconds, prompt: as far as they are known
     pixels: Callable[[], Pixels]  # uint8 (H, W, 3) sRGB
-    others: Sequence[Callable[[], Pixels]]  # with which it shares encoder, quality and length
+    partners: Sequence[Callable[[], Pixels]]  # of its pair, with which it shares encoder, quality and length
     frames: Mapping[str, Callable[[], Photo]]
     sitting: SittingId | None = None
     is_misfire: bool = False  # for the wall of misfires only
@@ -46,13 +47,13 @@ class Exhibit:
         return all(name in self.frames for name in STEPS)
 
     @property
-    def is_own(self) -> bool:
+    def is_from_sitting(self) -> bool:
         """Whether it came from a sitting of this booth."""
         return self.sitting is not None
 
 
-class Told(BaseModel):
-    """What a sitting's permission carries: two items and their pictures, and how the portrait was made."""
+class ShowRecord(BaseModel):
+    """What the album keeps with a permission, as JSON: items, their pictures, how the portrait was made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,8 +65,8 @@ class Told(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Showing:
-    """What a sitter may allow to be shown: a pair, and how its portrait was made. JPEG bytes throughout."""
+class Pair:
+    """Photograph and portrait of a sitter, as a room may see them, and how the portrait was made; JPEGs."""
 
     items: Mapping[Kind, Item]
     exhibits: Mapping[Kind, bytes]
@@ -74,28 +75,28 @@ class Showing:
 
 
 def offer(
-    album: Album, sitting: SittingId, showing: Showing, own: Mapping[Kind, PictureId], code: str = ""
+    album: Album, sitting: SittingId, pair: Pair, own: Mapping[Kind, PictureId], code: str = ""
 ) -> tuple[str, tuple[PictureId, ...]]:
     """The sitter's leave to show a pair, `own` being its pictures as the sitter has them.
 
     `code` is one that the sitter has already. Returns the code that takes it back, and the pictures that were
     put into the album for it. Raises `KeyError` for a sitting that is over.
     """
-    exhibits = {kind: album.put(sitting, jpeg) for kind, jpeg in showing.exhibits.items()}
-    put = {name: album.put(sitting, jpeg) for name, jpeg in showing.frames.items()}
-    told = Told(
-        items={kind: asdict(item) for kind, item in showing.items.items()},
+    exhibits = {kind: album.put(sitting, jpeg) for kind, jpeg in pair.exhibits.items()}
+    put = {name: album.put(sitting, jpeg) for name, jpeg in pair.frames.items()}
+    record = ShowRecord(
+        items={kind: asdict(item) for kind, item in pair.items.items()},
         exhibits=dict(exhibits),
         frames={"photograph": own[Kind.PHOTOGRAPH], **put, "portrait": own[Kind.GENERATED]},
-        facts=dict(showing.facts),
+        facts=dict(pair.facts),
     )
     copies = (*exhibits.values(), *put.values())
-    permission = album.allow_show(sitting, (*own.values(), *copies), told.model_dump_json(), code)
+    permission = album.allow_show(sitting, (*own.values(), *copies), record.model_dump_json(), code)
     return permission.code, copies
 
 
 def keep_misfire(
-    album: Album, pictures: Mapping[Kind, bytes], showing: Showing, changed: Mapping[str, str], code: str
+    album: Album, pictures: Mapping[Kind, bytes], pair: Pair, changed: Mapping[str, str], code: str
 ) -> tuple[SittingId, str]:
     """The sitter's leave to hang a portrait on the wall of misfires: a sitting of its own, and the code.
 
@@ -103,14 +104,14 @@ def keep_misfire(
     """
     sitting = album.begin()
     own = {kind: album.put(sitting, jpeg) for kind, jpeg in pictures.items()}
-    told = Told(
-        items={kind: asdict(item) for kind, item in showing.items.items()},
+    record = ShowRecord(
+        items={kind: asdict(item) for kind, item in pair.items.items()},
         exhibits=dict(own),
         frames={},
         facts={},
         changed=dict(changed),
     )
-    return sitting, album.allow_show(sitting, own.values(), told.model_dump_json(), code).code
+    return sitting, album.allow_show(sitting, own.values(), record.model_dump_json(), code).code
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ class Misfire:
     changed: Mapping[str, str]
 
 
-class Programme:
+class Catalogue:
     """Deck and sittings, as one list of exhibits. Safe to share between threads."""
 
     def __init__(self, deck: Deck, album: Album, rng: random.Random | None = None) -> None:
@@ -129,32 +130,34 @@ class Programme:
         self._album = album
         self._rng = rng or secrets.SystemRandom()
         self._cards = {card.item.id: (card, group) for group in deck.groups for card in group}
-        self._sittings: set[str] = set()  # items of sittings that were here
+        self._shown_items: set[str] = set()  # of sittings
         self._rejected: set[SittingId] = set()
-        self._jpeg = lru_cache(KEPT)(self._encoded)
+        self._jpeg = lru_cache(CACHED_EXHIBITS)(self._encode)
         self._encoding = threading.Lock()
 
-    def draw(self) -> tuple[str, ...]:
+    def draw_programme(self) -> tuple[str, ...]:
         """All that is approved: the deck in its order, then sittings; one of each pair by chance."""
-        deck = [card.item.id for card in self._deck.one_of_each(self._rng)]
-        approved = [one for one in self._album.offers() if one.approved]
-        return (*deck, *(item for one in approved for item in self._one_of(one)))
+        deck = [card.item.id for card in self._deck.sample_cards(self._rng)]
+        approved = [offer for offer in self._album.offers() if offer.approved]
+        return (*deck, *(item for offer in approved for item in self._sample_item(offer)))
 
     def approve(self, sitting: SittingId) -> tuple[str, ...]:
         """The host's word: which item of that sitting is shown, drawn by chance; none if it is gone."""
         self._album.approve(sitting)
-        found = [one for one in self._album.offers() if one.sitting == sitting and one.approved]
-        return tuple(item for one in found for item in self._one_of(one))
+        offers = [offer for offer in self._album.offers() if offer.sitting == sitting and offer.approved]
+        return tuple(item for offer in offers for item in self._sample_item(offer))
 
     def wall(self) -> tuple[Misfire, ...]:
         """All misfires that sitter and host allow, the latest first."""
-        told = [_told(one) for one in reversed(self._album.offers()) if one.approved]
-        return tuple(Misfire(one.exhibits, one.changed) for one in told if one and one.changed)
+        records = [_read_record(offer) for offer in reversed(self._album.offers()) if offer.approved]
+        return tuple(
+            Misfire(record.exhibits, record.changed) for record in records if record and record.changed
+        )
 
     def wall_photo(self, picture: str) -> Photo | None:
         """One picture of the wall; None for any other."""
-        hung = any(picture in one.pictures.values() for one in self.wall())
-        return self._read(picture) if hung and self._album.has(picture) else None
+        is_hung = any(picture in misfire.pictures.values() for misfire in self.wall())
+        return self._read(picture) if is_hung and self._album.has(picture) else None
 
     def reject(self, sitting: SittingId) -> None:
         """The host's no: it is not shown, or not any more."""
@@ -164,10 +167,12 @@ class Programme:
     def waiting(self) -> tuple[tuple[SittingId, Exhibit], ...]:
         """The portraits of sittings that a host has said nothing of yet."""
         offers = [
-            one for one in self._album.offers() if not one.approved and one.sitting not in self._rejected
+            offer
+            for offer in self._album.offers()
+            if not offer.approved and offer.sitting not in self._rejected
         ]
-        exhibits = [(one.sitting, self._of_sitting(one, Kind.GENERATED)) for one in offers]
-        return tuple((sitting, exhibit) for sitting, exhibit in exhibits if exhibit)
+        portraits = [(offer.sitting, self._sitting_exhibit(offer, Kind.GENERATED)) for offer in offers]
+        return tuple((sitting, portrait) for sitting, portrait in portraits if portrait)
 
     def item(self, item_id: str) -> Item | None:
         """What is true of a picture; None when it is not here, or not any more."""
@@ -176,7 +181,7 @@ class Programme:
 
     def is_withdrawn(self, item_id: str) -> bool:
         """Whether it was here and was taken back."""
-        withdrawn = item_id in self._sittings and self.exhibit(item_id) is None
+        withdrawn = item_id in self._shown_items and self.exhibit(item_id) is None
         if withdrawn:
             self._jpeg.cache_clear()
         return withdrawn
@@ -188,14 +193,14 @@ class Programme:
 
     def exhibit(self, item_id: str) -> Exhibit | None:
         """The picture of that item, if it may be shown now."""
-        if known := self._cards.get(item_id):
-            return self._of_deck(*known)
-        for one in self._album.offers():
-            if one.approved:
+        if card_and_group := self._cards.get(item_id):
+            return self._deck_exhibit(*card_and_group)
+        for offer in self._album.offers():
+            if offer.approved:
                 for kind in Kind:
-                    found = self._of_sitting(one, kind)
+                    found = self._sitting_exhibit(offer, kind)
                     if found and found.item.id == item_id and not found.is_misfire:
-                        self._sittings.add(item_id)
+                        self._shown_items.add(item_id)
                         return found
         return None
 
@@ -210,7 +215,7 @@ class Programme:
         """The same for a host, who also sees what waits for approval."""
         if found := self.jpeg(item_id, for_phone=True):
             return found
-        waiting = next((one for _, one in self.waiting() if one.item.id == item_id), None)
+        waiting = next((portrait for _, portrait in self.waiting() if portrait.item.id == item_id), None)
         return exhibit(waiting.pixels(), THUMBNAIL) if waiting else None
 
     def frame(self, item_id: str, name: str) -> Photo | None:
@@ -221,63 +226,76 @@ class Programme:
 
     # ---- inside
 
-    def _encoded(self, item_id: str, for_phone: bool) -> bytes:
+    def _encode(self, item_id: str, for_phone: bool) -> bytes:
         found = self.exhibit(item_id)
         if found is None:
             raise KeyError(item_id)
-        pictures = [read() for read in (found.pixels, *found.others)]
+        pictures = [read() for read in (found.pixels, *found.partners)]
         return exhibits(pictures, PHONE if for_phone else EXHIBIT)[0]
 
-    def _of_deck(self, card: Card, group: tuple[Card, ...]) -> Exhibit:
+    def _deck_exhibit(self, card: Card, group: tuple[Card, ...]) -> Exhibit:
+        """A card as an exhibit, with the making of the portrait in its group."""
         names = {Kind.PHOTOGRAPH: "photograph", Kind.GENERATED: "portrait"}
-        kept = ("look", "model_set", "seed", "steps", "seconds", "prompt")
-        generated = [one for one in (card, *group) if one.item.truth == Kind.GENERATED]
-        drawn = generated[0] if generated else card
-        facts = {name: value for name in kept if (value := getattr(drawn.entry, name)) not in (None, "")}
         own_last = (*reversed(group), card)  # of several with one truth, the one that is asked about
-        frames = {names[one.item.truth]: lambda one=one: self._deck.photo(one) for one in own_last}
-        steps = zip(STEPS, drawn.ladder, strict=True) if drawn.ladder else ()
-        frames |= {name: lambda path=path: open_photo(path) for name, path in (*drawn.making, *steps)}
-        pixels, *others = (lambda one=one: self._deck.pixels(one) for one in (card, *self._deck.beside(card)))
-        photographs = [one for one in own_last if one.item.truth == Kind.PHOTOGRAPH]
-        has_plate = bool(photographs) and bool(photographs[-1].item.look)  # the one in `frames`
-        return Exhibit(card.item, card.credit, facts, pixels, others, frames, has_plate=has_plate)
+        frames = {names[other.item.truth]: partial(self._deck.photo, other) for other in own_last}
+        portrait = next((other for other in (card, *group) if other.item.truth == Kind.GENERATED), card)
+        steps = zip(STEPS, portrait.ladder, strict=True) if portrait.ladder else ()
+        frames |= {name: partial(open_photo, path) for name, path in (*portrait.making, *steps)}
+        keys = ("look", "model_set", "seed", "steps", "seconds", "prompt")
+        facts = {key: value for key in keys if (value := getattr(portrait.entry, key)) not in (None, "")}
+        photographs = [other for other in own_last if other.item.truth == Kind.PHOTOGRAPH]
+        return Exhibit(
+            card.item,
+            card.credit,
+            facts,
+            partial(self._deck.pixels, card),
+            [partial(self._deck.pixels, partner) for partner in self._deck.partners(card)],
+            frames,
+            has_plate=bool(photographs) and bool(photographs[-1].item.look),  # the one in `frames`
+        )
 
-    def _of_sitting(self, one: Offer, kind: Kind) -> Exhibit | None:
-        told = _told(one)
-        if told is None:
+    def _sitting_exhibit(self, offer: Offer, kind: Kind) -> Exhibit | None:
+        """One picture of a sitting's pair; None when it is gone or was noted by another version."""
+        record = _read_record(offer)
+        if record is None:
             return None
         try:
-            item = Item(**told.items[kind] | {"truth": kind})  # type: ignore[arg-type]
-            picture = told.exhibits[kind]
-        except (KeyError, TypeError):  # a note of another version
+            item = Item(**record.items[kind] | {"truth": kind})  # type: ignore[arg-type]
+            picture = record.exhibits[kind]
+        except (KeyError, TypeError):  # a record of another version
             return None
         if not self._album.has(picture):
             return None
-        frames = {name: lambda picture=found: self._read(picture) for name, found in told.frames.items()}
-        facts = {name: value for name, value in told.facts.items() if value is not None}
-        pixels, *others = (
-            lambda one=one: self._read(one).pixels
-            for one in (picture, *(other for which, other in told.exhibits.items() if which != kind))
+        return Exhibit(
+            item,
+            "",
+            {name: value for name, value in record.facts.items() if value is not None},
+            partial(self._pixels, picture),
+            [partial(self._pixels, other) for which, other in record.exhibits.items() if which != kind],
+            {name: partial(self._read, frame) for name, frame in record.frames.items()},
+            offer.sitting,
+            is_misfire=bool(record.changed),
         )
-        return Exhibit(item, "", facts, pixels, others, frames, one.sitting, bool(told.changed))
 
-    def _one_of(self, one: Offer) -> tuple[str, ...]:
-        """One of a pair, by chance."""
-        both = [found for kind in Kind if (found := self._of_sitting(one, kind))]
-        pair = [found.item.id for found in both if not found.is_misfire]
-        return (self._rng.choice(pair),) if pair else ()
+    def _sample_item(self, offer: Offer) -> tuple[str, ...]:
+        """One item of a pair, by chance; none of a misfire."""
+        exhibits = [found for kind in Kind if (found := self._sitting_exhibit(offer, kind))]
+        items = [exhibit.item.id for exhibit in exhibits if not exhibit.is_misfire]
+        return (self._rng.choice(items),) if items else ()
+
+    def _pixels(self, picture: str) -> Pixels:
+        return self._read(picture).pixels
 
     def _read(self, picture: str) -> Photo:
-        kept = self._album.get(picture)
-        if kept is None:
+        stored = self._album.get(picture)
+        if stored is None:
             raise KeyError(picture)
-        return read_photo(kept.jpeg)
+        return read_photo(stored.jpeg)
 
 
-def _told(one: Offer) -> Told | None:
-    """What came with a permission; None for a note of another version."""
+def _read_record(offer: Offer) -> ShowRecord | None:
+    """What came with a permission; None for a record of another version."""
     try:
-        return Told.model_validate_json(one.facts)
+        return ShowRecord.model_validate_json(offer.facts)
     except ValidationError:
         return None

@@ -17,25 +17,27 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from errors import PresetError
-from pipelines.exhibit import EXHIBIT, Pixels, exhibits, fitted
+from pipelines.arrays import Pixels
+from pipelines.exhibit import EXHIBIT, crop_to_fit, exhibits
 from pipelines.ladder import RUNGS
-from pipelines.look import complaint, read_table
 from pipelines.selfie.photo import Photo, open_photo
+from presets import parse_table, read_table
 from votes.schema import Item, Kind
 
-LIST = "deck.toml"
+DECK_FILE = "deck.toml"
 SHAPE = (4, 5)  # width, height
 MAKING = ("seen", "pose", "preview")  # pictures of a making, by the keys that name their files
 WIDEST = EXHIBIT[0]  # px; more is not shown
 NARROWEST = 128  # px; below it nobody can judge a face
-Name = Annotated[str, StringConstraints(pattern=r"^[\w][\w .-]*$", max_length=120)]  # in the deck's folder
+FileName = Annotated[
+    str, StringConstraints(pattern=r"^[\w][\w .-]*$", max_length=120)
+]  # in the deck's folder
 
 
 class Entry(BaseModel):
@@ -43,7 +45,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: Annotated[Name, Field(description="A plain file name in the deck's folder")]
+    file: Annotated[FileName, Field(description="A plain file name in the deck's folder")]
     truth: Annotated[Kind, Field(description="photograph or generated")]
     credit: Annotated[str, Field(min_length=1, description="Shown after the answer")]
     licence: Annotated[str, Field(min_length=1, description="On what terms it may be shown")]
@@ -61,23 +63,24 @@ class Entry(BaseModel):
     seconds: Annotated[float | None, Field(ge=0, description="How long the drawing took")] = None
     prompt: Annotated[str, Field(description="The words that the model was given")] = ""
     ladder: Annotated[
-        tuple[Name, ...], Field(description="Its sitter at each of the six steps of the ladder; or absent")
+        tuple[FileName, ...],
+        Field(description="Its sitter at each of the six steps of the ladder; or absent"),
     ] = ()
 
-    seen: Annotated[Name | None, Field(description="What the machine saw in the photograph")] = None
-    pose: Annotated[Name | None, Field(description="The pose map that it drew after")] = None
-    preview: Annotated[Name | None, Field(description="The picture when it was half drawn")] = None
+    seen: Annotated[FileName | None, Field(description="What the machine saw in the photograph")] = None
+    pose: Annotated[FileName | None, Field(description="The pose map that it drew after")] = None
+    preview: Annotated[FileName | None, Field(description="The picture when it was half drawn")] = None
 
     @field_validator(*MAKING)
     @classmethod
-    def _drawn(cls, name: str | None, info: ValidationInfo) -> str | None:
+    def _refuse_making(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name and info.data.get("truth") == Kind.PHOTOGRAPH:
             raise PydanticCustomError("rule", "Pictures of a making belong to a generated picture")
         return name
 
     @field_validator("ladder")
     @classmethod
-    def _whole(cls, ladder: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _check_ladder(cls, ladder: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if ladder and info.data.get("truth") == Kind.PHOTOGRAPH:
             raise PydanticCustomError("rule", "A ladder belongs to a generated picture")
         if ladder and len(ladder) != len(RUNGS):
@@ -85,7 +88,7 @@ class Entry(BaseModel):
         return ladder
 
 
-class _List(BaseModel):
+class _DeckFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     item: Annotated[list[Entry], Field(min_length=1, max_length=2000)]
@@ -110,28 +113,28 @@ class Deck:
     groups: tuple[tuple[Card, ...], ...]
     size: tuple[int, int]  # whose detail every exhibit has, width and height in px
 
-    def one_of_each(self, rng: random.Random) -> tuple[Card, ...]:
+    def sample_cards(self, rng: random.Random) -> tuple[Card, ...]:
         """One card of each group, in the order of the list."""
         return tuple(rng.choice(group) for group in self.groups)
 
-    def draw(self, rng: random.Random) -> tuple[Card, ...]:
+    def shuffle_cards(self, rng: random.Random) -> tuple[Card, ...]:
         """One card of each group, in an order of chance."""
-        drawn = list(self.one_of_each(rng))
-        rng.shuffle(drawn)
-        return tuple(drawn)
+        cards = list(self.sample_cards(rng))
+        rng.shuffle(cards)
+        return tuple(cards)
 
     def jpeg(self, card: Card) -> bytes:
         """The exhibit. Raises `PhotoError` when the file has changed since start-up."""
-        return exhibits([self.pixels(one) for one in (card, *self.beside(card))], EXHIBIT)[0]
+        return exhibits([self.pixels(shown) for shown in (card, *self.partners(card))], EXHIBIT)[0]
 
-    def beside(self, card: Card) -> tuple[Card, ...]:
+    def partners(self, card: Card) -> tuple[Card, ...]:
         """The other pictures of its pair."""
         group = next((group for group in self.groups if card in group), ())
-        return tuple(one for one in group if one is not card)
+        return tuple(other for other in group if other is not card)
 
     def pixels(self, card: Card) -> Pixels:
         """The picture at the size of the smallest one, so that no size tells a truth; raises the same."""
-        return fitted(self.photo(card).pixels, self.size)
+        return crop_to_fit(self.photo(card).pixels, self.size)
 
     def photo(self, card: Card) -> Photo:
         """The file, decoded. Raises `PhotoError` when it has changed since start-up."""
@@ -142,33 +145,30 @@ def read_deck(folder: Path) -> Deck:
     """The deck of a folder. Raises `PresetError` naming item, key, value and rule."""
     entries = _entries(folder)
     groups: dict[str, list[Card]] = defaultdict(list)
-    sizes = []
+    widths = []
     for place, entry in enumerate(entries):
-        path, where = folder / entry.file, f"{LIST}: item.{place}.file = {entry.file!r}"
-        sizes.append(_size(path, where))
+        path, where = folder / entry.file, f"{DECK_FILE}: item.{place}.file = {entry.file!r}"
+        widths.append(_crop_width(path, where))
         ladder = tuple(folder / name for name in entry.ladder)
         making = tuple((key, folder / name) for key in MAKING if (name := getattr(entry, key)))
-        for key, beside in (*(("ladder", step) for step in ladder), *making):
-            _size(beside, f"{LIST}: item.{place}.{key} = {beside.name!r}")
+        for key, picture in (*(("ladder", step) for step in ladder), *making):
+            _crop_width(picture, f"{DECK_FILE}: item.{place}.{key} = {picture.name!r}")
         card = Card(_item(entry, path), entry.credit, path, entry, ladder, making)
         groups[entry.pair or f"alone {place}"].append(card)
     ids = [card.item.id for group in groups.values() for card in group]
     if len(set(ids)) < len(ids):
-        raise PresetError(f"{LIST}: one picture is listed twice with the same truth.")
-    width = min(WIDEST, *sizes)
+        raise PresetError(f"{DECK_FILE}: one picture is listed twice with the same truth.")
+    width = min(WIDEST, *widths)
     return Deck(tuple(tuple(group) for group in groups.values()), (width, width * SHAPE[1] // SHAPE[0]))
 
 
 def _entries(folder: Path) -> list[Entry]:
-    if not (folder / LIST).is_file():
-        raise PresetError(f"FACE_VALUE_DECK = {folder.name}: this folder holds no {LIST}.")
-    try:
-        return _List.model_validate(read_table(folder / LIST)).item
-    except ValidationError as error:
-        raise PresetError(f"{LIST}: {complaint(error)}") from error
+    if not (folder / DECK_FILE).is_file():
+        raise PresetError(f"FACE_VALUE_DECK = {folder.name}: this folder holds no {DECK_FILE}.")
+    return parse_table(read_table(folder / DECK_FILE), _DeckFile, DECK_FILE).item
 
 
-def _size(path: Path, where: str) -> int:
+def _crop_width(path: Path, where: str) -> int:
     """Width of the largest 4:5 crop in px, read from the header only."""
     if path.is_symlink():
         raise PresetError(f"{where}. A deck's pictures lie in its own folder.")
@@ -177,13 +177,13 @@ def _size(path: Path, where: str) -> int:
             width, height = image.size
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise PresetError(f"{where}. This is not a picture that can be read.") from error
-    across = min(width, height * SHAPE[0] // SHAPE[1])
-    if across < NARROWEST:
+    crop_width = min(width, height * SHAPE[0] // SHAPE[1])
+    if crop_width < NARROWEST:
         raise PresetError(f"{where}. It is {width} x {height} px; a face needs {NARROWEST} px in width.")
-    return across
+    return crop_width
 
 
 def _item(entry: Entry, path: Path) -> Item:
     """The same picture with the same truth is the same item, wherever it lies."""
-    seal = hashlib.sha256(path.read_bytes() + entry.truth.value.encode()).hexdigest()[:24]
-    return Item(seal, entry.truth, entry.look, entry.model_set, entry.start, None, entry.rehearsal)
+    digest = hashlib.sha256(path.read_bytes() + entry.truth.value.encode()).hexdigest()[:24]
+    return Item(digest, entry.truth, entry.look, entry.model_set, entry.start, None, entry.rehearsal)

@@ -1,4 +1,4 @@
-"""One machine, first come first served: who is before whom, and about how long that takes."""
+"""One machine, first come first served: who is ahead of whom, and about how long that takes."""
 
 import threading
 import time
@@ -6,66 +6,66 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-LOOK_UP_S = 0.5  # how often somebody who waits is told
+POLL_S = 0.5  # how often somebody who waits looks up
 
 
 @dataclass(eq=False)
 class Place:
-    """Somebody's place; it is at work from `began` on (monotonic seconds)."""
+    """Somebody's place in the line."""
 
-    is_usual: bool = True
-    began: float | None = None
+    is_measured: bool = True  # whether its turn says how long the next one takes
+    started_at: float | None = None  # monotonic s; None: it waits
 
 
 class Line:
     """The line before one machine. Safe to share between threads."""
 
-    def __init__(self, usual_s: float = 10.0) -> None:
-        """`usual_s` is what a turn is guessed to take until one was taken."""
-        self._usual_s = usual_s
+    def __init__(self, turn_s: float = 10.0) -> None:
+        """`turn_s` is what a turn is guessed to take until one was measured."""
+        self._turn_s = turn_s
         self._places: list[Place] = []
         self._moved = threading.Condition()
 
     @property
-    def usual_s(self) -> int:
-        """About how many seconds a turn takes: as long as the last one."""
-        return max(1, round(self._usual_s))
+    def turn_s(self) -> int:
+        """About how many seconds a turn takes: as long as the last one that was measured."""
+        return max(1, round(self._turn_s))
 
     @contextmanager
-    def place(self, is_usual: bool = True) -> Iterator[Place]:
+    def place(self, is_measured: bool = True) -> Iterator[Place]:
         """Stand in line for the block; the last to come is the last to be served.
 
-        `is_usual` is False for a turn that says nothing of how long the next one takes.
+        `is_measured` is False for a turn that says nothing of how long the next one takes.
         """
-        place = Place(is_usual)
+        place = Place(is_measured)
         with self._moved:
             self._places.append(place)
         try:
             yield place
         finally:
-            self._leave(place)
+            self._remove(place)
 
-    def before(self, place: Place) -> int:
-        """How many are before that place, the one at work among them; 0 starts its turn."""
+    def count_ahead(self, place: Place) -> int:
+        """How many are ahead of that place, the one at work among them; 0 starts its turn."""
         with self._moved:
-            before = self._places.index(place)
-            if not before and place.began is None:
-                place.began = time.monotonic()
-            return before
+            ahead = self._places.index(place)
+            if not ahead and place.started_at is None:
+                place.started_at = time.monotonic()
+            return ahead
 
-    def seconds(self, place: Place) -> int:
-        """About how long until its turn."""
-        return max(1, round(self.before(place) * self._usual_s))
+    def estimated_wait_s(self, place: Place) -> int:
+        """About how many seconds until its turn."""
+        return max(1, round(self.count_ahead(place) * self._turn_s))
 
     def wait(self, place: Place) -> None:
         """Return when the line moves, or after a moment."""
         with self._moved:
             if self._places[0] is not place:
-                self._moved.wait(LOOK_UP_S)
+                self._moved.wait(POLL_S)
 
-    def _leave(self, place: Place) -> None:
+    def _remove(self, place: Place) -> None:
         with self._moved:
             self._places.remove(place)
-            if place.began is not None and place.is_usual:
-                self._usual_s = time.monotonic() - place.began
+            if place.started_at is not None and place.is_measured:
+                self._turn_s = time.monotonic() - place.started_at
             self._moved.notify_all()

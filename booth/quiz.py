@@ -26,13 +26,13 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """A question on the screen since `since` (monotonic seconds), and the answer that stands."""
+class Presentation:
+    """A question on the screen, and the answer that stands."""
 
     question: Question
     round: Round
     picture: str  # under which id this visitor's browser was shown it
-    since: float
+    shown_at: float  # monotonic s
     guess: Guess | None = None
 
 
@@ -42,18 +42,20 @@ class Score:
 
     right: int = 0
     answered: int = 0
-    apart: int = 0  # answered too, but they saw these being made
+    excluded: int = 0  # answered too, but they saw these being made
 
-    def plus(self, question: Question, guess: Guess) -> "Score":
+    def with_answer(self, question: Question, guess: Guess) -> "Score":
         """With one more answer."""
         if guess.exposed:
-            return replace(self, apart=self.apart + 1)
+            return replace(self, excluded=self.excluded + 1)
         right = self.right + (guess.answer == question.item.truth)
         return replace(self, right=right, answered=self.answered + 1)
 
 
-def line_up(deck: Sequence[Question], own: Question | None, rng: random.Random) -> tuple[Question, ...]:
-    """The order of a visit: the deck as it was drawn, the visitor's own picture among the first few."""
+def question_order(
+    deck: Sequence[Question], own: Question | None, rng: random.Random
+) -> tuple[Question, ...]:
+    """The order of a visit: the deck as it was shuffled, the visitor's own picture among the first few."""
     questions = list(deck)
     if own:
         questions.insert(rng.randrange(min(OWN_AMONG_FIRST, len(questions) + 1)), own)
@@ -70,15 +72,15 @@ class Quiz:
         self._store = store
         self._voter = voter
         self._show = show
-        self._place = 0
-        self._asked: Asked | None = None
+        self._done = 0
+        self._current: Presentation | None = None
         self._score = Score()
         self._lock = threading.RLock()  # two taps at once are one
 
     @property
-    def place(self) -> int:
+    def position(self) -> int:
         """Which picture it is, counted from 1."""
-        return self._place + 1
+        return self._done + 1
 
     @property
     def total(self) -> int:
@@ -90,37 +92,37 @@ class Quiz:
         """Of the answers that were given so far."""
         return self._score
 
-    def asked(self) -> Asked:
+    def current(self) -> Presentation:
         """The question that stands; asking again changes nothing. Raises `VisitorError` after the last."""
         with self._lock:
-            if self._asked is None:
-                if self._place >= self.total:
+            if self._current is None:
+                if self._done >= self.total:
                     raise VisitorError("vote.gone")
-                question = self._questions[self._place]
+                question = self._questions[self._done]
                 picture = self._show(question.jpeg())
-                asked_in = self._store.round_of(question.item)
-                self._asked = Asked(question, asked_in, picture, time.monotonic())
-            return self._asked
+                round_ = self._store.round_of(question.item)
+                self._current = Presentation(question, round_, picture, time.monotonic())
+            return self._current
 
-    def answer(self, kind: Kind) -> Asked:
+    def answer(self, kind: Kind) -> Presentation:
         """Keep the answer to the question that stands; the first one is final."""
         with self._lock:
-            asked = self.asked()
-            if asked.guess is None:
-                seconds, exposed = time.monotonic() - asked.since, asked.question.exposed
-                guess = Guess(asked.round.id, self._voter, kind, exposed, seconds, datetime.now(UTC))
-                kept = self._store.record(guess)
-                asked = self._asked = replace(asked, guess=kept)
-                self._score = self._score.plus(asked.question, kept)
-            return asked
+            current = self.current()
+            if current.guess is None:
+                seconds, exposed = time.monotonic() - current.shown_at, current.question.exposed
+                guess = Guess(current.round.id, self._voter, kind, exposed, seconds, datetime.now(UTC))
+                guess = self._store.record(guess)
+                current = self._current = replace(current, guess=guess)
+                self._score = self._score.with_answer(current.question, guess)
+            return current
 
-    def go_on(self) -> bool:
+    def advance(self) -> bool:
         """To the next picture, if this one was answered; False when there is none left."""
         with self._lock:
-            if self._asked and self._asked.guess:
-                if self.place >= self.total:
+            if self._current and self._current.guess:
+                if self.position >= self.total:
                     return False
-                self._asked, self._place = None, self._place + 1
+                self._current, self._done = None, self._done + 1
             return True
 
 

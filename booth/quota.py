@@ -1,13 +1,13 @@
-"""What a signed-in visitor has left of the GPU that a Space lends. Asks Hugging Face, and nobody else.
+"""How long a signed-in visitor may still use the GPU that a Space lends. Asks Hugging Face, nobody else.
 
 The address and the `read-billing` that a token must allow are those of huggingface_hub 2.4
 (`get_zero_gpu_quota`), which would wait for an answer without end.
 """
 
-PATIENCE_S = 2.0
+TIMEOUT_S = 2.0
 
 
-def seconds_left(token: str, endpoint: str | None = None) -> int | None:
+def remaining_seconds(token: str, endpoint: str | None = None) -> int | None:
     """Seconds of GPU that the token's owner may still use; None when that is not known.
 
     `endpoint` is the Hub's address (None: the one that huggingface_hub uses).
@@ -18,7 +18,7 @@ def seconds_left(token: str, endpoint: str | None = None) -> int | None:
 
     address = f"{endpoint or constants.ENDPOINT}/api/spaces/zero-gpu/quota"
     try:
-        answer = get_session().get(address, headers=build_hf_headers(token=token), timeout=PATIENCE_S)
+        answer = get_session().get(address, headers=build_hf_headers(token=token), timeout=TIMEOUT_S)
         return max(0, int(answer.raise_for_status().json()["current"]))
     except (httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -1,34 +1,34 @@
-"""One visitor from welcome to goodbye: consent, selfies, portraits, and where they are now.
+"""One visitor from welcome to goodbye: where they are, what they agreed to, their selfies.
 
 A visit belongs to a browser by its cookie, so that a reload comes back to it; where cookies are blocked,
 to the page's session. It ends when the visitor says so, when the tab is closed, or with the retention.
+What was drawn is its `Making`, what may be shown its `Sharing`.
 """
 
+import math
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from booth.album import Album, PictureId, SittingId
-from booth.catalogue import Showing
-from booth.quiz import Quiz
+from booth.making import Making, Run
+from booth.sharing import Sharing
 from errors import PhotoError, VisitorError
 from pipelines.draw.model_set import Start
-from pipelines.measure.likeness import LikenessReport
-from pipelines.plate.shot import Shot
-from pipelines.selfie.photo import Photo
-from pipelines.sitting import MOST_SELFIES, Order
+from pipelines.selfie.face import Face
+from pipelines.sitting import MOST_SELFIES
 from votes.schema import VoterId
 
-MOST_VISITS = 200  # a visit holds up to 60 MB of selfies; whoever comes then takes the stalest's place
+MOST_VISITS = 200  # a visit holds up to 90 MB of selfies; whoever comes then takes the stalest's place
 WATCH_EVERY_S = 5.0
 GRACE_S = 20.0  # a reload closes the page too, and comes back within it
 
 
-class Stage(StrEnum):
-    """The screen that a visitor is at; its value is the screen's name."""
+class ScreenName(StrEnum):
+    """The screen that a visitor is at."""
 
     WELCOME = "welcome"
     CONSENT = "consent"
@@ -43,221 +43,260 @@ class Stage(StrEnum):
     WITHDRAW = "withdraw"
 
 
-OF_PORTRAITS = (Stage.RESULT, Stage.LADDER, Stage.VOTE)
+NEED_NO_CONSENT = (
+    *(ScreenName.WELCOME, ScreenName.CONSENT, ScreenName.GOODBYE),
+    *(ScreenName.DELETE, ScreenName.WITHDRAW),
+)
+OF_PORTRAITS = (ScreenName.RESULT, ScreenName.LADDER, ScreenName.VOTE)
 
 
 @dataclass(frozen=True, eq=False)
 class Selfie:
-    """A photo in memory, and its thumbnail in the album."""
+    """A photo in memory with the face in it, found once; its thumbnail in the album."""
 
-    photo: Photo
+    face: Face
     picture: PictureId
-    sample: bool = False  # a sample face
+    is_sample: bool = False
 
 
 @dataclass(eq=False)
-class Run:
-    """One making; setting `stop` ends it within one step."""
+class DialChoice:
+    """How close the visitor wants to stay: a place of the dial, and what that was said to mean."""
 
-    stop: threading.Event = field(default_factory=threading.Event)
-    begun: bool = False
+    turns: int = 0  # from the middle
+    starts: Mapping[str, Start] = field(default_factory=dict)  # by model set, as the look screen told it
 
+    def turn(self, turns: int) -> None:
+        """To another place."""
+        self.turns = turns
 
-@dataclass(frozen=True, eq=False)
-class Made:
-    """What came out: pictures in the album."""
-
-    look: str
-    photographs: tuple[PictureId, ...]  # the plate of each portrait, in its light and crop
-    portraits: tuple[PictureId, ...]
-    on_fallback: bool = False  # no GPU was lent, the small model drew
-    lacked: str = ""  # why: a key of the words
-    shows: tuple[Showing, ...] = ()  # what a room could be asked about, portrait by portrait
-    likeness: tuple[LikenessReport | None, ...] = ()  # what each portrait changed, least first
-    guarded: tuple[PictureId | None, ...] = ()  # portrait by portrait, with the photograph's skin tone
-    order: Order | None = None  # as the page asked for it
-    shots: tuple[Shot, ...] = ()  # light and crop of each portrait
-    mouth_moved: bool = False  # before the drawing, to the expression that was asked for
+    def promise(self, starts: Mapping[str, Start]) -> None:
+        """What portraits start from is what this visitor was told, until told anew."""
+        self.starts = dict(starts)
 
 
 @dataclass(eq=False)
-class Climb:
-    """One portrait's ladder, as far as it is drawn: pictures in the album, and what each step changed."""
+class Presence:
+    """Whether somebody is there: the open pages of a visit, and when it was heard of."""
 
-    portrait: int
-    pictures: list[PictureId] = field(default_factory=list)
-    likeness: list[LikenessReport | None] = field(default_factory=list)
-    left: list[int] = field(default_factory=list)  # per cent of the photograph that each step was given
-    recognised: list[str] = field(default_factory=list)  # what a program said of each step, if it was asked
-    strip: PictureId | None = None  # all of it as one picture, once it is whole
-
-
-@dataclass(eq=False)
-class Visit:
-    """One visitor, as far as the booth knows them."""
-
-    album: Album
-    cookie: str = ""  # of the browser; empty where cookies are blocked
-    ticket: str = field(default_factory=lambda: secrets.token_urlsafe(24))  # lets this page send photos
-    voter: VoterId = field(default_factory=lambda: VoterId(secrets.token_urlsafe(16)))
-    sitter: str = field(default_factory=lambda: secrets.token_urlsafe(16))  # where a skin tone is told
-    stage: Stage = Stage.WELCOME
-    before: Stage = Stage.WELCOME  # where "Keep" goes back to
-    sitting: SittingId | None = None
-    selfies: list[Selfie] = field(default_factory=list)
-    turns: int = 0  # of the look screen's dial; 0: its middle
-    starts: dict[str, Start] = field(default_factory=dict)  # by model set, as the look screen told it
-    run: Run | None = None
-    made: Made | None = None
-    chosen: int = 0  # which portrait is large
-    climb: Climb | None = None
-    quiz: Quiz | None = None
-    code: str = ""  # takes back the permission to show
-    shows_climb: bool = False  # whether that is for the ladder too
-    copies: tuple[PictureId, ...] = ()  # what was put into the album for the room
-    recognised: dict[int, str] = field(default_factory=dict)  # what a program answered, by portrait
-    misfire: SittingId | None = None  # a portrait allowed for the wall of misfires
-    misfire_code: str = ""
-    band: int = 0  # Monk skin tone that the visitor told; 0: none
-    downloaded: bool = False
-    gone: bool = False  # forgotten, though a making may still hold it
-    sessions: set[str] = field(default_factory=set)  # the open pages
+    sessions: set[str] = field(default_factory=set)
     touched: float = field(default_factory=time.monotonic)
-    left: float | None = None  # monotonic s when the last page was closed
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    closed: float | None = None  # monotonic s when the last page was closed
+
+    def touch(self, session: str | None) -> None:
+        """A page asked."""
+        self.touched, self.closed = time.monotonic(), None
+        if session:
+            self.sessions.add(session)
+
+    def close(self, session: str) -> bool:
+        """A page was closed; whether it was the last one."""
+        self.sessions.discard(session)
+        if not self.sessions:
+            self.closed = time.monotonic()
+        return not self.sessions
+
+    def is_over(self, now: float, idle_s: float) -> bool:
+        """Whether the last page was closed too long ago, or nobody touched it for `idle_s`."""
+        closed = self.closed is not None and now - self.closed > GRACE_S
+        return closed or now - self.touched > idle_s
+
+
+class Visit:
+    """One visitor, as far as the booth knows them. Pages call its methods and set nothing."""
+
+    def __init__(self, album: Album, cookie: str = "") -> None:
+        """`cookie` is the browser's; empty where cookies are blocked."""
+        self.album = album
+        self.cookie = cookie
+        self.ticket = secrets.token_urlsafe(24)  # lets this page send photos
+        self.voter = VoterId(secrets.token_urlsafe(16))
+        self.sitter = secrets.token_urlsafe(16)  # where a skin tone is told
+        self.screen = ScreenName.WELCOME
+        self.sitting: SittingId | None = None
+        self.selfies: tuple[Selfie, ...] = ()
+        self.frames: dict[str, PictureId] = {}  # the looks' names, each with this visitor's plate in it
+        self.dial = DialChoice()
+        self.making: Making | None = None
+        self.sharing = Sharing(album)
+        self.presence = Presence()
+        self.has_taken_home = False
+        self.is_over = False  # forgotten, though a making may still hold it
+        self._came_from = ScreenName.WELCOME
+        self._lock = threading.Lock()
 
     @property
-    def consented(self) -> bool:
+    def has_consented(self) -> bool:
         """Whether portraits of this visitor may be made."""
         return self.sitting is not None
 
-    def go(self, stage: Stage) -> None:
-        """To another screen. Raises `VisitorError` where that needs a consent or portraits not there."""
-        if stage in (Stage.CAMERA, Stage.LOOK, Stage.MAKING, *OF_PORTRAITS):
-            self._require_consent()
-        if stage in OF_PORTRAITS and self.made is None:
-            raise VisitorError("visit.over")
-        self.before, self.stage = self.stage, stage
+    @property
+    def run(self) -> Run | None:
+        """What the visitor waits for, or waited for last."""
+        return self.making.run if self.making else None
 
-    def consent(self, agreed: bool) -> None:
-        """The visitor's own tick: from now on the retention counts. Raises `VisitorError` without it."""
+    def go(self, screen: ScreenName) -> None:
+        """To another screen. Raises `VisitorError` where that needs a consent or portraits not there."""
+        if screen not in NEED_NO_CONSENT:
+            self._require_consent()
+        if screen in OF_PORTRAITS and not (self.making and self.making.portraits):
+            raise VisitorError("visit.over")
+        if self.screen not in (
+            screen,
+            ScreenName.DELETE,
+        ):  # asked twice, "Keep" still leads out of the question
+            self._came_from = self.screen
+        self.screen = screen
+
+    def stay(self) -> None:
+        """Nothing is deleted: back to where the question came from, or to where a stopped work was begun."""
+        if self.screen != ScreenName.DELETE:  # a page left open may ask still, with the visit elsewhere
+            return
+        before = {ScreenName.MAKING: ScreenName.LOOK}.get(self._came_from, self._came_from)
+        is_half = before == ScreenName.LADDER and not (self.making and self.making.has_whole_ladder)
+        self.go(ScreenName.RESULT if is_half else before)
+
+    def consent(self, agreed: bool, is_minor: bool = False) -> None:
+        """The visitor's own tick: from now on the retention counts. Raises `VisitorError` without it.
+
+        The latest consent counts. Of a minor nothing is shown to the room, nor is a skin tone kept.
+        """
         if not agreed:
             raise VisitorError("consent.missing")
         if self.sitting is None:
             self.sitting = self.album.begin()
+        self.sharing.limit_to(is_minor, self.sitting)
 
-    def add(self, photo: Photo, picture: PictureId, sample: bool = False) -> None:
+    def add(self, face: Face, picture: PictureId, is_sample: bool = False) -> None:
         """One more selfie. Raises `VisitorError` without consent, `PhotoError` when there are enough."""
         self._require_consent()
         with self._lock:
             if len(self.selfies) >= MOST_SELFIES:
                 raise PhotoError("file.many", n=len(self.selfies) + 1)
-            self.selfies.append(Selfie(photo, picture, sample))
+            self.selfies = (*self.selfies, Selfie(face, picture, is_sample))
+        self._drop_frames()
 
     def remove(self, picture: str) -> bool:
         """Take a selfie back; False when it is not this visitor's."""
         with self._lock:
-            kept = [one for one in self.selfies if one.picture != picture]
+            kept = tuple(selfie for selfie in self.selfies if selfie.picture != picture)
             found = len(kept) < len(self.selfies)
             self.selfies = kept
         if found:
             self.album.drop(picture)
+            self._drop_frames()
         return found
+
+    def keep_frames(self, jpegs: Mapping[str, bytes]) -> None:
+        """The visitor's plate in each look. Raises `VisitorError` when the visit is over."""
+        self._drop_frames()
+        self.frames = {look: self.keep(jpeg) for look, jpeg in jpegs.items()}
 
     def keep(self, jpeg: bytes, name: str = "") -> PictureId:
         """A picture for this visitor's eyes. Raises `VisitorError` when the visit is over."""
-        if self.sitting is None or self.gone:
+        if self.sitting is None or self.is_over:
             raise VisitorError("visit.over")
         try:
             return self.album.put(self.sitting, jpeg, name)
         except KeyError as error:
             raise VisitorError("visit.over") from error
 
-    def start_run(self) -> Run:
-        """A new making; one that still runs is stopped, and what was made before goes."""
+    def take_home(self) -> None:
+        """Something was downloaded, which nobody but the visitor can delete."""
+        self.has_taken_home = True
+
+    def start_making(self) -> Making:
+        """A new making; one that still runs is stopped, and what was made before goes.
+
+        Raises `VisitorError` without consent or selfie.
+        """
         self._require_consent()
         if not self.selfies:
             raise VisitorError("camera.missing")
-        self.stop_run()
-        self.drop_made()
-        self.run = Run()
-        return self.run
+        self.drop_making()
+        self.making = Making(self.album)
+        return self.making
 
-    def start_climb(self, portrait: int) -> None:
-        """Begin the ladder of that portrait; one that is whole already stays."""
-        self.stop_run()
-        if self.climb and self.climb.portrait == portrait and self.climb.strip:
-            return
-        if self.shows_climb:
-            self.forbid_show()  # leave for one ladder is none for the next
-        self.drop_climb()
-        self.climb, self.run = Climb(portrait), Run()
+    def finished_making(self) -> Making:
+        """The making whose portraits are there. Raises `VisitorError` without one."""
+        if self.making is None or self.making.portraits is None or self.sitting is None:
+            raise VisitorError("visit.over")
+        return self.making
 
-    def stop_run(self) -> None:
-        """Ask a making to end."""
-        if self.run:
-            self.run.stop.set()
+    def start_ladder(self) -> None:
+        """To the large portrait's ladder, which is drawn if it is another. Raises as `finished_making`."""
+        if self.finished_making().start_ladder() and self.sharing.with_ladder:
+            self.sharing.forbid_stage(self.sitting)  # leave for one ladder is none for the next
+        self.go(ScreenName.LADDER)
 
-    def drop_climb(self) -> None:
-        """The steps of a ladder go."""
-        for picture in (*self.climb.pictures, self.climb.strip) if self.climb else ():
-            self.album.drop(picture or "")
-        self.climb = None
+    def allow_stage(self, with_ladder: bool = False) -> None:
+        """The sitter's leave to show the room the large portrait, its photograph, how it was made.
 
-    def drop_made(self) -> None:
+        `with_ladder`: and the ladder, of the portrait that it is of. Raises `VisitorError` for a minor, and
+        where there is nothing to show.
+        """
+        making = self.finished_making()
+        if with_ladder and making.ladder:
+            making.choose(making.ladder.portrait)
+        pair = making.pair_to_show(with_ladder)
+        own = making.result().pair(making.chosen)
+        if self.sitting:
+            self.sharing.allow_stage(self.sitting, pair, own, with_ladder)
+
+    def forbid_stage(self) -> None:
+        """That leave is taken back."""
+        self.sharing.forbid_stage(self.sitting)
+
+    def choose(self, index: object) -> bool:
+        """Another portrait is large; whether a leave for the one before was taken back with that.
+
+        Raises `ChoiceError` for one that is not there.
+        """
+        self.finished_making().choose(index)
+        had = bool(self.sharing.code)
+        self.sharing.forbid_all(self.sitting)  # leave to show one is no leave to show the next
+        return had
+
+    def stop(self) -> None:
+        """Nobody waits for what is being drawn."""
+        if self.making:
+            self.making.run.stop()
+
+    def drop_making(self) -> None:
         """Portraits, and the permission to show them, go."""
-        self.drop_climb()
-        if self.made and self.sitting:
-            for picture in (*self.made.photographs, *self.made.portraits, *self.made.guarded):
-                self.album.drop(picture or "")
-            self.forbid_show()
-            self.forbid_misfire()
-        self.recognised.clear()
-        self.made, self.quiz, self.chosen = None, None, 0
+        if self.making:
+            self.making.drop()
+            if self.making.portraits:
+                self.sharing.forbid_all(self.sitting)
+        self.making = None
 
     def wipe(self) -> None:
         """Everything of this visitor goes at once: "Delete mine"."""
-        self.stop_run()
+        self.stop()
         sitting, self.sitting = self.sitting, None  # first: a visit whose sitting is over is ended
         if sitting:
             self.album.delete(sitting)
-        self.forbid_misfire()
-        self.recognised.clear()
-        self.selfies, self.made, self.climb, self.quiz = [], None, None, None
-        self.code, self.shows_climb, self.copies, self.band, self.chosen = "", False, (), 0, 0
-
-    def forbid_show(self) -> None:
-        """The leave to show is taken back, that for a ladder too."""
-        if self.sitting:
-            self.album.forbid_show(self.sitting)
-        self.drop_copies()
-        self.code, self.shows_climb = "", False
-
-    def drop_copies(self) -> None:
-        """What was put into the album for the room goes."""
-        for picture in self.copies:
-            self.album.drop(picture)
-        self.copies = ()
-
-    def forbid_misfire(self) -> None:
-        """The leave for the wall is taken back."""
-        if self.misfire:
-            self.album.delete(self.misfire)
-        self.misfire, self.misfire_code = None, ""
+        self.sharing.wipe()
+        self.selfies, self.frames, self.making = (), {}, None
 
     def leave(self) -> None:
         """The visit is over: only what may be shown stays, until the time that was told."""
-        self.gone = True
-        self.misfire = None  # it hangs on the wall, or waits to, until its own time is up
-        if self.code and self.sitting:
-            self.stop_run()
+        self.is_over = True
+        self.sharing.release_misfire()
+        if self.sharing.stage_code and self.sitting:
+            self.stop()
             self.album.release(self.sitting)
-            self.selfies = []
+            self.selfies = ()
         else:
             self.wipe()
 
+    def _drop_frames(self) -> None:
+        frames, self.frames = self.frames, {}
+        for picture in frames.values():
+            self.album.drop(picture)
+
     def _require_consent(self) -> None:
-        if not self.consented:
+        if not self.has_consented:
             raise VisitorError("consent.missing")
 
 
@@ -283,9 +322,7 @@ class Visits:
         key = cookie or session or secrets.token_hex(8)
         with self._lock:
             visit = self._visits.setdefault(key, Visit(self._album, cookie))
-            visit.touched, visit.left = time.monotonic(), None
-            if session:
-                visit.sessions.add(session)
+            visit.presence.touch(session)
         return visit
 
     def with_ticket(self, ticket: str) -> Visit | None:
@@ -307,21 +344,18 @@ class Visits:
         """A page was closed or reloaded; without another one the visit ends after a short grace."""
         with self._lock:
             for visit in self._visits.values():
-                if session in visit.sessions:
-                    visit.sessions.discard(session)
-                    if not visit.sessions:
-                        visit.left = time.monotonic()
-                        visit.stop_run()
+                if session in visit.presence.sessions and visit.presence.close(session):
+                    visit.stop()
         if session and self.on_forget:
             self.on_forget(session)
 
     def end(self, visit: Visit) -> None:
         """The visitor leaves: the next person at the same screen is a new visit and a new voter."""
         with self._lock:
-            for key in [key for key, one in self._visits.items() if one is visit]:
+            for key in [key for key, known in self._visits.items() if known is visit]:
                 del self._visits[key]
         visit.leave()
-        for session in visit.sessions if self.on_forget else ():
+        for session in visit.presence.sessions if self.on_forget else ():
             self.on_forget(session)  # type: ignore[misc]
 
     def forget_expired(self) -> None:
@@ -330,13 +364,12 @@ class Visits:
         now = time.monotonic()
         with self._lock:
             visits = list(self._visits.values())
-        stale = sorted(visits, key=lambda visit: visit.touched)
+        stale = sorted(visits, key=lambda visit: visit.presence.touched)
         surplus = stale[: max(0, len(visits) - MOST_VISITS)]
         for visit in visits:
-            closed = visit.left is not None and now - visit.left > GRACE_S
-            idle = not visit.consented and now - visit.touched > self._idle_s
-            over = visit.sitting is not None and self._album.is_over(visit.sitting)
-            if closed or idle or over or visit in surplus:
+            patience = math.inf if visit.has_consented else self._idle_s
+            expired = visit.sitting is not None and self._album.is_retention_over(visit.sitting)
+            if visit.presence.is_over(now, patience) or expired or visit in surplus:
                 self.end(visit)
 
     def watch(self, every_s: float = WATCH_EVERY_S) -> None:

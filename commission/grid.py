@@ -26,8 +26,8 @@ class Cell:
     def name(self) -> str:
         """For a caption: `strength 0.25, pose 0.9`, `from noise, identity 0.7`."""
         scales = {"strength": self.strength, "identity": self.identity, "pose": self.pose}
-        told = [f"{name} {value:.3g}" for name, value in scales.items() if value is not None]
-        return ", ".join(["from noise", *told] if self.start == "noise" else told) or "from the plate"
+        words = [f"{name} {value:.3g}" for name, value in scales.items() if value is not None]
+        return ", ".join(["from noise", *words] if self.start == "noise" else words) or "from the plate"
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,13 @@ def grid_of(model_set: ModelSet, plan: Plan, look: Look) -> Grid:
     if "pose" in model_set.capabilities:
         poses = _each(full, None if guided else round(LOWER_POSE * full, 3))
     strengths = strengths_of(model_set, look.identity)
-    plate = [Cell("plate", *one) for one in product(strengths, identities, poses)] if strengths else []
+    plate = (
+        [Cell("plate", *strength) for strength in product(strengths, identities, poses)] if strengths else []
+    )
     every = poses if model_set.start == "noise" else poses[:1]
-    noise = [Cell("noise", None, *one) for one in product(identities[:1] if guided else identities, every)]
+    noise = [
+        Cell("noise", None, *scales) for scales in product(identities[:1] if guided else identities, every)
+    ]
     noise = noise if "noise" in model_set.starts else []
     own = Cell(model_set.start, model_set.strength, identities[0], poses[0])
     batches = tuple(sorted({1, min(2, plan.batch), plan.batch}))
@@ -83,7 +87,7 @@ def strengths_of(model_set: ModelSet, identity: float) -> tuple[float, ...]:
     found = {model_set.strength}
     for turn in turns:
         try:
-            strength = model_set.dialled(turn, identity).strength
+            strength = model_set.dial_at(turn, identity).strength
         except ChoiceError:  # no dial
             continue
         found |= {strength} if strength is not None else set()

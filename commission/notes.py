@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from commission.grid import Cell
-from commission.measure import Row
+from commission.measure import PortraitRow
 from commission.verdict import Timing
 
 NAME = "so-far.json"
@@ -25,12 +25,12 @@ class Notes:
     def __init__(self, folder: Path, belongs_to: object, write: Write) -> None:
         self._folder, self._write = folder, write
         self._key = hashlib.sha256(repr(belongs_to).encode()).hexdigest()
-        self._rows: dict[str, list[Row]] = {}
+        self._rows: dict[str, list[PortraitRow]] = {}
         self._timings: dict[int, Timing] = {}
         self._read()
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[PortraitRow]:
         """All portraits, in the order in which they were measured."""
         return [row for rows in self._rows.values() for row in rows]
 
@@ -43,12 +43,12 @@ class Notes:
         """Whether these portraits were measured."""
         return _place(sitter, cell) in self._rows
 
-    def keep(self, sitter: str, cell: Cell, rows: Sequence[Row]) -> None:
+    def keep(self, sitter: str, cell: Cell, rows: Sequence[PortraitRow]) -> None:
         """Raises `ChoiceError` where nothing can be written."""
         self._rows[_place(sitter, cell)] = list(rows)
         self._save()
 
-    def timed(self, batch: int) -> bool:
+    def has_timing(self, batch: int) -> bool:
         """Whether this batch was."""
         return batch in self._timings
 
@@ -62,20 +62,20 @@ class Notes:
         (self._folder / NAME).unlink(missing_ok=True)
 
     def _save(self) -> None:
-        told = {
+        notes = {
             "belongs_to": self._key,
             "rows": {place: [asdict(row) for row in rows] for place, rows in self._rows.items()},
             "timings": [asdict(timing) for timing in self._timings.values()],
         }
-        self._write(self._folder, {NAME: json.dumps(told, indent=1).encode()})
+        self._write(self._folder, {NAME: json.dumps(notes, indent=1).encode()})
 
     def _read(self) -> None:
         try:
-            told = json.loads((self._folder / NAME).read_text(encoding="utf-8"))
-            if told["belongs_to"] != self._key:
+            notes = json.loads((self._folder / NAME).read_text(encoding="utf-8"))
+            if notes["belongs_to"] != self._key:
                 return
-            rows = {place: [Row(**row) for row in found] for place, found in told["rows"].items()}
-            timings = {one["batch"]: Timing(**one) for one in told["timings"]}
+            rows = {place: [PortraitRow(**row) for row in found] for place, found in notes["rows"].items()}
+            timings = {row["batch"]: Timing(**row) for row in notes["timings"]}
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return  # none, or no longer readable: measured anew
         self._rows, self._timings = rows, timings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from commission.grid import Cell
-from commission.measure import Row
+from commission.measure import PortraitRow
 from commission.run import Findings
 from commission.verdict import GROUPS, STAGES, Check
 
@@ -24,7 +24,6 @@ WORDS = {
     "seconds": ("Quick enough", "seconds a portrait, at the largest batch"),
     "memory": ("Fits the card", "the most that drawing took of its memory"),
 }
-NAMES = {name: short for name, (short, _) in WORDS.items()}
 COLUMNS = ("face", "pose", "skin", "recognition", "sharpness", "change")
 STAGE_WORDS = {"encode": "reading photos and words", "denoise": "drawing", "decode": "to a picture"}
 YES = '<path d="M2 8.5 6 12.5 14 3.5" fill="none" stroke="currentColor" stroke-width="2.4"/>'
@@ -56,7 +55,7 @@ def page(findings: Findings, report: dict[str, Any], title: str) -> str:
 def _head(findings: Findings, report: dict[str, Any], name: str) -> str:
     verdict, cell = findings.verdict, escape(findings.verdict.cell.name)
     day = f'<p class="over">Face Value · commissioned on {escape(report["made"])}</p>'
-    caveats = "".join(f'<p class="caveat">{escape(one)}</p>' for one in report["caveats"])
+    caveats = "".join(f'<p class="caveat">{escape(caveat)}</p>' for caveat in report["caveats"])
     if verdict.ready:
         own = "what its file says" if verdict.cell == findings.grid.own else "not what its file says"
         return (
@@ -72,11 +71,11 @@ def _head(findings: Findings, report: dict[str, Any], name: str) -> str:
 
 def _checks(checks: Sequence[Check]) -> str:
     rows = "".join(
-        f'<tr{"" if one.holds else " class=missed"}><th scope="row">{escape(WORDS[one.name][0])}'
-        f'<small class="over">{escape(WORDS[one.name][1])}</small></th>'
-        f"<td>{_sign(one.holds)}</td><td>{escape(one.told)}</td><td>{escape(one.allowed)}</td>"
-        f'<td class="source">{escape(one.bound.source)}</td></tr>'
-        for one in checks
+        f'<tr{"" if check.holds else " class=missed"}><th scope="row">{escape(WORDS[check.name][0])}'
+        f'<small class="over">{escape(WORDS[check.name][1])}</small></th>'
+        f"<td>{_sign(check.holds)}</td><td>{escape(check.finding)}</td><td>{escape(check.allowed)}</td>"
+        f'<td class="source">{escape(check.bound.source)}</td></tr>'
+        for check in checks
     )
     return _section(
         "What was checked",
@@ -121,13 +120,13 @@ def _sheet(findings: Findings, sitter: str) -> str:
     return f'<h3>{escape(sitter)}</h3><div class="sheet">{strips}</div>'
 
 
-def _figure(findings: Findings, cell: Cell, row: Row | None) -> str:
+def _figure(findings: Findings, cell: Cell, row: PortraitRow | None) -> str:
     offered = ' class="offered"' if cell == findings.verdict.cell else ""
     name = escape("from noise" if cell.strength is None else f"strength {cell.strength:.3g}")
     if row is None:
         return f"<figure{offered}><img alt='' ><figcaption><b>{name}</b>not drawn</figcaption></figure>"
     near = "no face found" if not row.found else f"recognition {_number(row.recognition)}"
-    skin = "" if row.skin is None else f"<br>skin {_signed(row.skin)} L*"
+    skin = "" if row.skin is None else f"<br>skin {_with_sign(row.skin)} L*"
     return (
         f'<figure{offered}><img src="data:image/jpeg;base64,{row.picture}" alt="AI portrait, {name}">'
         f"<figcaption><b>AI, {name}</b>{escape(near)}{skin}</figcaption></figure>"
@@ -138,7 +137,7 @@ def _cells(findings: Findings) -> str:
     verdict = findings.verdict
     rows = ""
     for cell, checks in verdict.by_cell.items():
-        named = {one.name: one for one in checks}
+        named = {check.name: check for check in checks}
         tags = [
             word
             for word, there in (
@@ -163,20 +162,20 @@ def _cells(findings: Findings) -> str:
 
 def _cell_value(check: Check) -> str:
     if check.name == "face":
-        told = "–" if check.value is None else f"{100 * check.value:.0f} %"
+        value = "–" if check.value is None else f"{100 * check.value:.0f} %"
     else:
-        told = _value(check.name, check.value)
-    return f'<td class="n">{told if check.holds else f"<span class=off>{told}</span>"}</td>'
+        value = _value(check.name, check.value)
+    return f'<td class="n">{value if check.holds else f"<span class=off>{value}</span>"}</td>'
 
 
 def _noise(found: list[dict[str, Any]]) -> str:
     if not found:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(one["cell"])}</th>'
-        + "".join(f'<td class="n">{_value(name, one[name])}</td>' for name in COLUMNS)
+        f'<tr><th scope="row">{escape(start["cell"])}</th>'
+        + "".join(f'<td class="n">{_value(name, start[name])}</td>' for name in COLUMNS)
         + "</tr>"
-        for one in found
+        for start in found
     )
     heads = ("start", "face found, share", "pose", "skin, L*", "recognition", "sharpness", "change")
     return _section(
@@ -190,7 +189,7 @@ def _noise(found: list[dict[str, Any]]) -> str:
 def _skin(groups: dict[str, dict[str, Any]], cell: Cell) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="n">{found["portraits"]}</td>'
-        f'<td class="n">{"not measured" if found["drift"] is None else _signed(found["drift"])}</td>'
+        f'<td class="n">{"not measured" if found["drift"] is None else _with_sign(found["drift"])}</td>'
         f'<td class="n">{_number(found["size"])}</td></tr>'
         for name, found in groups.items()
     )
@@ -205,15 +204,15 @@ def _skin(groups: dict[str, dict[str, Any]], cell: Cell) -> str:
 
 def _batches(findings: Findings) -> str:
     rows = ""
-    for one in findings.timings:
-        cells = [f'<th scope="row">{one.batch}</th>']
-        if one.together != one.batch:
-            cells = [f'<th scope="row">{one.batch}, drawn {one.together} at a time</th>']
+    for timing in findings.timings:
+        cells = [f'<th scope="row">{timing.batch}</th>']
+        if timing.together != timing.batch:
+            cells = [f'<th scope="row">{timing.batch}, drawn {timing.together} at a time</th>']
         for stage in STAGES:
-            seconds, peak = one.seconds.get(stage), one.gigabytes.get(stage)
+            seconds, peak = timing.seconds.get(stage), timing.gigabytes.get(stage)
             memory = "" if peak is None else f"<br><small>{peak:.1f} GB</small>"
             cells.append(f'<td class="n">{_number(seconds)} s{memory}</td>')
-        rows += f'<tr>{"".join(cells)}<td class="n">{sum(one.seconds.values()):.2f} s</td></tr>'
+        rows += f'<tr>{"".join(cells)}<td class="n">{sum(timing.seconds.values()):.2f} s</td></tr>'
     heads = ("portraits together", *(STAGE_WORDS[stage] for stage in STAGES), "a portrait")
     return _section(
         "Seconds and memory",
@@ -231,11 +230,11 @@ def _facts(report: dict[str, Any]) -> str:
         "Software": f"Face Value {report['version']}",
         **{place: revision for place, revision in report["revisions"].items()},
     }
-    told = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
+    entries = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
     return _section(
         "What it holds for",
         "Other weights, another card or another file of the set: commission again.",
-        f'<dl class="facts">{told}</dl>',
+        f'<dl class="facts">{entries}</dl>',
     )
 
 
@@ -244,11 +243,11 @@ def _section(title: str, note: str, inside: str) -> str:
 
 
 def _table(heads: Iterable[str], rows: str, numbers: bool = False, kind: str = "") -> str:
-    told = "".join(
+    headings = "".join(
         f'<th scope="col"{" class=n" if numbers and place else ""}>{escape(head)}</th>'
         for place, head in enumerate(heads)
     )
-    head, body = f"<thead><tr>{told}</tr></thead>", f"<tbody>{rows}</tbody>"
+    head, body = f"<thead><tr>{headings}</tr></thead>", f"<tbody>{rows}</tbody>"
     return f'<div class="wide"><table class="{kind}">{head}{body}</table></div>'
 
 
@@ -266,5 +265,5 @@ def _number(value: float | None, places: int = 2) -> str:
     return "–" if value is None else f"{value:.{places}f}"
 
 
-def _signed(value: float) -> str:
+def _with_sign(value: float) -> str:
     return f"{value:+.1f}".replace("-", "−")

@@ -14,12 +14,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from errors import NotDownloaded, PresetError
+from errors import NotDownloaded
 from pipelines.draw.machine import WEIGHTS, choose, find_device, revisions
 from pipelines.draw.model_set import ModelSet
-from pipelines.look import Preset, Sentence, complaint, read_preset
+from presets import Preset, Sentence, parse_table, read_preset
 
 FOLDER = "commissioned"  # of the data folder
 
@@ -48,7 +48,7 @@ class Commission(Preset):
         return {name: value for name, value in every.items() if value is not None}
 
     @property
-    def told(self) -> str:
+    def phrase(self) -> str:
         """The setting for a sentence: `strength 0.25, identity 0.8`."""
         return ", ".join(f"{name} {value:.3g}" for name, value in self.setting.items()) or "as its file says"
 
@@ -63,7 +63,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True)
-class Known:
+class CommissionState:
     """A standing, and the record that it rests on."""
 
     standing: Standing
@@ -72,24 +72,24 @@ class Known:
     def values(self, name: str) -> dict[str, str]:
         """What the standing's sentence needs."""
         reasons = "; ".join(self.record.reasons) if self.record else ""
-        setting = self.record.told if self.record else ""
+        setting = self.record.phrase if self.record else ""
         made = self.record.made.isoformat() if self.record else ""
         return {"name": name, "setting": setting, "date": made, "reasons": reasons}
 
 
-def known(
+def commission_state(
     model_set: ModelSet,
     data: Path,
     device: str = "auto",
     cache: Path | None = None,
     weights: Path = WEIGHTS,
-) -> Known:
+) -> CommissionState:
     """What commissioning said of the set. Raises `PresetError` for a record that is none."""
     path = record_path(model_set.name, data)
     if not path.is_file():
-        return Known(Standing.NEVER)
+        return CommissionState(Standing.NEVER)
     record = read_commission(path)
-    applied(model_set, record)  # before it is believed
+    apply_record(model_set, record)  # before it is believed
     try:
         holds = (
             record.preset == digest(model_set)
@@ -99,8 +99,8 @@ def known(
     except NotDownloaded:
         holds = False
     if not holds:
-        return Known(Standing.STALE, record)
-    return Known(Standing.READY if record.ready else Standing.NOT_READY, record)
+        return CommissionState(Standing.STALE, record)
+    return CommissionState(Standing.READY if record.ready else Standing.NOT_READY, record)
 
 
 def choose_commissioned(
@@ -115,7 +115,7 @@ def choose_commissioned(
 
     Raises what `choose` raises, and `PresetError` for a record that is none.
     """
-    ready = commissioned(sets.values(), data, device, weights=weights)
+    ready = find_ready(sets.values(), data, device, weights=weights)
     chosen = choose(sets, wanted, device, weights=weights, commissioned=ready)
     return as_commissioned(chosen, data, device, say, weights)
 
@@ -129,14 +129,14 @@ def as_commissioned(
 ) -> tuple[ModelSet, str]:
     """What `choose` gave, with the setting that was commissioned, and a sentence more that tells of it."""
     model_set, why = chosen
-    found = known(model_set, data, device, weights=weights)
-    told = f"{why} {say(f'commission.{found.standing.value}', **found.values(model_set.name))}"
+    found = commission_state(model_set, data, device, weights=weights)
+    sentences = f"{why} {say(f'commission.{found.standing.value}', **found.values(model_set.name))}"
     if found.standing == Standing.READY and found.record:
-        model_set = applied(model_set, found.record)
-    return model_set, told
+        model_set = apply_record(model_set, found.record)
+    return model_set, sentences
 
 
-def commissioned(
+def find_ready(
     sets: Iterable[ModelSet],
     data: Path,
     device: str = "auto",
@@ -144,26 +144,25 @@ def commissioned(
     weights: Path = WEIGHTS,
 ) -> frozenset[str]:
     """Names of the sets that wait for it and were found ready: what `auto` may take of them."""
-    waiting = [one for one in sets if one.commission_first]
+    waiting = [model_set for model_set in sets if model_set.commission_first]
     return frozenset(
-        one.name for one in waiting if known(one, data, device, cache, weights).standing == Standing.READY
+        model_set.name
+        for model_set in waiting
+        if commission_state(model_set, data, device, cache, weights).standing == Standing.READY
     )
 
 
-def applied(model_set: ModelSet, record: Commission) -> ModelSet:
+def apply_record(model_set: ModelSet, record: Commission) -> ModelSet:
     """The set with the setting of a record. Raises `PresetError` where the set cannot be run so."""
     table = model_set.model_dump() | record.setting
-    try:
-        return ModelSet.model_validate(table)
-    except ValidationError as error:
-        raise PresetError(f"{FOLDER}/{record.name}.toml: {complaint(error)}") from error
+    return parse_table(table, ModelSet, f"{FOLDER}/{record.name}.toml")
 
 
 def digest(model_set: ModelSet) -> str:
     """Sixteen digits that are others once anything in the set's file is."""
     # a capability's place in its set differs from run to run: sorted
-    told = json.dumps(model_set.model_dump(), default=sorted, sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    table = json.dumps(model_set.model_dump(), default=sorted, sort_keys=True)
+    return hashlib.sha256(table.encode()).hexdigest()[:16]
 
 
 def record_path(name: str, data: Path) -> Path:
@@ -176,15 +175,17 @@ def read_commission(path: Path) -> Commission:
     return read_preset(path, Commission)
 
 
-def written(record: Commission) -> bytes:
+def encode_record(record: Commission) -> bytes:
     """The record as its file holds it."""
     head = [f"# Written by `python -m pipelines commission {record.name}`; remove the file to take it back."]
-    lines = [f"{key} = {_toml(value)}" for key, value in record.model_dump().items() if _kept(key, value)]
+    lines = [
+        f"{key} = {_toml(value)}" for key, value in record.model_dump().items() if _is_top_level(key, value)
+    ]
     table = [f"{_toml(place)} = {_toml(value)}" for place, value in sorted(record.revisions.items())]
     return "\n".join([*head, *lines, "", "[revisions]", *table, ""]).encode()
 
 
-def _kept(key: str, value: object) -> bool:
+def _is_top_level(key: str, value: object) -> bool:
     return key not in ("name", "revisions") and value is not None
 
 
@@ -193,5 +194,5 @@ def _toml(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, tuple):
-        return f"[{', '.join(_toml(one) for one in value)}]"
+        return f"[{', '.join(_toml(item) for item in value)}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

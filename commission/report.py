@@ -9,10 +9,10 @@ from statistics import median
 from typing import Any
 
 from commission.grid import Cell, Grid, grid_of
-from commission.measure import Row
+from commission.measure import PortraitRow
 from commission.notes import Notes, Write
 from commission.page import page
-from commission.record import FOLDER, Commission, digest, record_path, written
+from commission.record import FOLDER, Commission, digest, encode_record, record_path
 from commission.run import (
     LOOK,
     Findings,
@@ -25,7 +25,7 @@ from commission.run import (
     photos_digest,
     run,
 )
-from commission.verdict import GROUPS, Check, Verdict, drifts
+from commission.verdict import GROUPS, Check, CommissionVerdict, drifts
 from errors import ChoiceError
 from pipelines.draw.machine import Device, find_device
 from pipelines.draw.model_set import ModelSet
@@ -55,7 +55,7 @@ def commission(
     say: Say,
     photos: Photos | None = None,
     grid: Grid | None = None,
-) -> Verdict:
+) -> CommissionVerdict:
     """Draw, measure, judge, write report and record; `grid` where another than the set's own is wanted.
 
     Raises `ChoiceError` for photos that will not do, a set that does not fit, or a disk that is full.
@@ -74,14 +74,14 @@ def commission(
     refusal = tools.recognizer.refusal
     key = (digest(model_set), revisions, device, VERSION, grid, refusal, photos_digest(sitters))
     notes = Notes(out, key, write)
-    say(_announced(model_set, device, sitters, grid, bool(notes.rows)))
+    say(_announce(model_set, device, sitters, grid, bool(notes.rows)))
     findings = run(tools, sitters, grid, notes, device.gigabytes, say)
     made = Circumstances(model_set, device, plan, revisions, datetime.now(UTC).date())
     write(out, files_of(findings, made))
     record = record_path(model_set.name, settings.data)
-    write(record.parent, {record.name: written(record_of(findings, made))})
+    write(record.parent, {record.name: encode_record(record_of(findings, made))})
     notes.forget()
-    for line in (_offered(findings.verdict), *caveats(findings)):
+    for line in (_offer(findings.verdict), *caveats(findings)):
         say(line)
     say(f"commission.html and commission.json in {out.name}, {record.name} in {FOLDER} of the data folder")
     return findings.verdict
@@ -89,14 +89,14 @@ def commission(
 
 def files_of(findings: Findings, made: Circumstances) -> dict[str, bytes]:
     """The report for people and for programs."""
-    report = reported(findings, made)
+    report = build_report(findings, made)
     return {
         "commission.html": page(findings, report, made.model_set.title).encode(),
         "commission.json": json.dumps(report, indent=2).encode(),
     }
 
 
-def reported(findings: Findings, made: Circumstances) -> dict[str, Any]:
+def build_report(findings: Findings, made: Circumstances) -> dict[str, Any]:
     """`commission.json`: everything that was measured, without pictures."""
     verdict = findings.verdict
     return {
@@ -111,22 +111,22 @@ def reported(findings: Findings, made: Circumstances) -> dict[str, Any]:
         "gigabytes": round(made.device.gigabytes, 1),
         "plan": made.plan.model_dump(),
         "revisions": made.revisions,
-        "checks": [_told(check) for check in verdict.checks],
+        "checks": [_check_entry(check) for check in verdict.checks],
         "cells": [
             {
                 "cell": cell.name,
                 **setting_of(cell),
                 "start": cell.start,
-                "checks": [_told(one) for one in found],
+                "checks": [_check_entry(check) for check in found],
             }
             for cell, found in verdict.by_cell.items()
         ],
         "skin_by_lightness": skin_by_lightness(findings, verdict.cell),
         "noise_against_plate": noise_against_plate(findings),
         "batches": [
-            {"batch": one.batch, "together": one.together, "seconds": dict(one.seconds)}
-            | {"gigabytes": dict(one.gigabytes)}
-            for one in findings.timings
+            {"batch": timing.batch, "together": timing.together, "seconds": dict(timing.seconds)}
+            | {"gigabytes": dict(timing.gigabytes)}
+            for timing in findings.timings
         ],
         "portraits": [_measures(row) for row in findings.rows],
     }
@@ -182,16 +182,16 @@ def caveats(findings: Findings) -> list[str]:
     """What a verdict does not cover."""
     seen = drifts([row for row in findings.rows if row.found])
     missing = [name for name in GROUPS if name not in seen]
-    told = []
+    sentences = []
     if seen and missing:
-        told.append(
+        sentences.append(
             f"Nobody with {' or '.join(missing)} skin was measured. Photos of such sitters, with --photos, "
             "would say how they are treated."
         )
-    return told
+    return sentences
 
 
-def _announced(
+def _announce(
     model_set: ModelSet, device: Device, sitters: Sequence[Sitter], grid: Grid, resumed: bool
 ) -> str:
     count = len(sitters) * len(grid.cells) * grid.seeds
@@ -202,22 +202,22 @@ def _announced(
     )
 
 
-def _offered(verdict: Verdict) -> str:
+def _offer(verdict: CommissionVerdict) -> str:
     if verdict.ready:
         return f"Best setting: {verdict.cell.name}. The app takes it from its next start on."
     return f"Best of what was tried: {verdict.cell.name}. The app keeps what the set's file says."
 
 
-def _told(check: Check) -> dict[str, Any]:
+def _check_entry(check: Check) -> dict[str, Any]:
     return {
         "name": check.name,
         "holds": check.holds,
         "value": None if check.value is None else round(check.value, 4),
-        "told": check.told,
+        "told": check.finding,
         "allowed": check.allowed,
         "source": check.bound.source,
     }
 
 
-def _measures(row: Row) -> dict[str, Any]:
-    return {one.name: getattr(row, one.name) for one in fields(row) if one.name != "picture"}
+def _measures(row: PortraitRow) -> dict[str, Any]:
+    return {field.name: getattr(row, field.name) for field in fields(row) if field.name != "picture"}

@@ -16,22 +16,23 @@ import cv2
 import numpy as np
 
 from commission.grid import Cell, Grid
-from commission.measure import Row, row_of
+from commission.measure import PortraitRow, portrait_row
 from commission.notes import Notes
-from commission.verdict import Machine, Timing, Verdict, judge, middle
-from errors import ChoiceError, PhotoError, TooMuch
-from pipelines.draw.drawer import Request
+from commission.verdict import CommissionVerdict, Machine, Timing, judge, middle
+from errors import ChoiceError, OutOfMemory, PhotoError
+from pipelines.arrays import Pixels
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Generator, Rendering
 from pipelines.look import Look, read_looks
-from pipelines.marks.note import Kind, mark
+from pipelines.marks.note import MarkKind, mark
 from pipelines.measure.likeness import Subject
 from pipelines.measure.recognition import Recognizer
+from pipelines.order import Order
 from pipelines.plate.studio import Studio
-from pipelines.selfie.check import Pixels
 from pipelines.selfie.face import Face, FaceFinder, require_good
 from pipelines.selfie.photo import open_photo
 from pipelines.selfie.samples import sample
-from pipelines.sitting import Order, Portrait, Setup, compared_with, finish, request_for, set_up
+from pipelines.sitting import Portrait, Setup, finish, measure_reference, prepare, request_for
 from words import Words
 
 LOOK = "grey"  # the plainest: what drifts here drifts anywhere
@@ -73,9 +74,9 @@ class Findings:
     """A finished commissioning."""
 
     grid: Grid
-    rows: tuple[Row, ...]
+    rows: tuple[PortraitRow, ...]
     timings: tuple[Timing, ...]
-    verdict: Verdict
+    verdict: CommissionVerdict
     plates: dict[str, str]  # JPEG in base64 by sitter, of those who may be shown
     sitters: tuple[str, ...]
     refusal: str  # why nobody was recognised; empty where they were
@@ -84,7 +85,7 @@ class Findings:
 def example_faces(finder: FaceFinder) -> list[Sitter]:
     """Eileen Collins (NASA) and Grace Hopper (US Navy), public domain: pictures that our packages carry."""
     names = {"Eileen Collins": "astronaut", "Grace Hopper": "hopper"}
-    return [Sitter(name, require_good(finder.find(sample(one))), shown=True) for name, one in names.items()]
+    return [Sitter(name, require_good(finder.find(sample(file))), shown=True) for name, file in names.items()]
 
 
 def own_photos(photos: Photos, finder: FaceFinder, words: Words) -> list[Sitter]:
@@ -97,7 +98,9 @@ def own_photos(photos: Photos, finder: FaceFinder, words: Words) -> list[Sitter]
     if not folder.is_dir():
         raise ChoiceError(f"--photos: {folder.name} is no folder. Name one with photos of people.")
     found: list[Sitter] = []
-    for path in sorted(one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")):
+    for path in sorted(
+        entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")
+    ):
         try:
             face = require_good(finder.find(open_photo(path)))
         except PhotoError as error:
@@ -134,13 +137,13 @@ def run(
             if sitter.shown:
                 plates[sitter.name] = jpeg(every[-1][0].plate.pixels, "plate")
             _draw_cells(tools, sitter, every[-1], grid, notes, clock)
-        waiting = [batch for batch in grid.batches if not notes.timed(batch)]
+        waiting = [batch for batch in grid.batches if not notes.has_timing(batch)]
         if waiting:
             tools.generator.warm()  # what is compiled is compiled before the clock runs
         for batch in waiting:
             say(f"The clock: {batch} portrait{'s' if batch > 1 else ''} together")
-            notes.keep_timing(timed(tools, sitters[0], every[0], grid.own, batch))
-    except TooMuch:
+            notes.keep_timing(time_batch(tools, sitters[0], every[0], grid.own, batch))
+    except OutOfMemory:
         too_much = True
     refusal = REFUSALS.get(tools.recognizer.refusal, "")
     verdict = judge(notes.rows, notes.timings, grid, model_set.bounds, Machine(gigabytes, refusal, too_much))
@@ -161,24 +164,26 @@ def _draw_cells(
     look, references = read_looks()[LOOK], dict[int, Subject | None]()
     for cell in grid.cells:
         if notes.has(sitter.name, cell):
-            clock.passed()
+            clock.skip()
             continue
         rows = []
-        for portrait in drawn(tools.generator, sitter, setups, look, cell, grid.seeds):
+        for portrait in draw_cell(tools.generator, sitter, setups, look, cell, grid.seeds):
             place = portrait.rendering.index
             if place not in references:
-                references[place] = compared_with(portrait, tools.finder)
+                references[place] = measure_reference(portrait, tools.finder)
             names = (sitter.name, cell.name)
-            row = row_of(portrait, names, references[place], sitter.face, (tools.finder, tools.recognizer))
+            row = portrait_row(
+                portrait, names, references[place], sitter.face, (tools.finder, tools.recognizer)
+            )
             if sitter.shown and place == 0:
-                kind: Kind = "from_plate" if portrait.rendering.start == "plate" else "generated"
+                kind: MarkKind = "from_plate" if portrait.rendering.start == "plate" else "generated"
                 row = replace(row, picture=jpeg(portrait.image, kind))
             rows.append(row)
         notes.keep(sitter.name, cell, rows)
-        clock.done(f"{sitter.name}, {cell.name}: {_told(rows)}")
+        clock.tick(f"{sitter.name}, {cell.name}: {_summary(rows)}")
 
 
-def drawn(
+def draw_cell(
     generator: Generator, sitter: Sitter, setups: Sequence[Setup], look: Look, cell: Cell, count: int
 ) -> Iterator[Portrait]:
     """The portraits of a cell, finished as the booth finishes them."""
@@ -190,7 +195,7 @@ def drawn(
 
 def request_of(
     generator: Generator, sitter: Sitter, setups: Sequence[Setup], look: Look, cell: Cell, count: int
-) -> Request:
+) -> DrawRequest:
     """So many portraits at a cell's setting; setups are taken in turn where there are fewer."""
     order = Order(look, variations=count, identity=cell.identity, start=cell.start, strength=cell.strength)
     posed = generator.model_set.model_copy(update={"pose": cell.pose})
@@ -201,18 +206,17 @@ def request_of(
 def set_up_all(tools: Tools, sitter: Sitter, look: Look, count: int) -> list[Setup]:
     """A setup for each portrait of a cell: the booth's own lights and crops."""
     model_set, order = tools.generator.model_set, Order(look, variations=count)
-    cutout = tools.studio.cut_out(sitter.face)
-    return [set_up(cutout, order, shot, model_set) for shot in order.shots(model_set)]
+    return list(prepare([sitter.face], order, tools.studio, model_set))
 
 
-def timed(tools: Tools, sitter: Sitter, setups: Sequence[Setup], cell: Cell, batch: int) -> Timing:
+def time_batch(tools: Tools, sitter: Sitter, setups: Sequence[Setup], cell: Cell, batch: int) -> Timing:
     """What a batch takes by stage, the faster of two: the first may set something up."""
     request = request_of(tools.generator, sitter, setups, read_looks()[LOOK], cell, batch)
     twice = [_timed_once(tools.generator, request) for _ in range(2)]
-    return min(twice, key=lambda one: sum(one.seconds.values()))
+    return min(twice, key=lambda timing: sum(timing.seconds.values()))
 
 
-def _timed_once(generator: Generator, request: Request) -> Timing:
+def _timed_once(generator: Generator, request: DrawRequest) -> Timing:
     made = [event for event in generator.draw(request) if isinstance(event, Rendering)]
     costs = [cost for rendering in made for cost in rendering.costs]
     stages = list(dict.fromkeys(cost.stage for cost in costs))
@@ -232,11 +236,12 @@ def _timed_once(generator: Generator, request: Request) -> Timing:
 def photos_digest(sitters: Sequence[Sitter]) -> list[tuple[str, bool, str]]:
     """What tells two sets of sitters apart, to be digested with everything else."""
     return [
-        (one.name, one.shown, hashlib.sha256(one.face.photo.pixels.tobytes()).hexdigest()) for one in sitters
+        (sitter.name, sitter.shown, hashlib.sha256(sitter.face.photo.pixels.tobytes()).hexdigest())
+        for sitter in sitters
     ]
 
 
-def jpeg(pixels: Pixels, kind: Kind) -> str:
+def jpeg(pixels: Pixels, kind: MarkKind) -> str:
     """A small JPEG with the mark that says how it was made, in base64."""
     small = cv2.resize(pixels, THUMB, interpolation=cv2.INTER_AREA)
     data = mark(np.asarray(small, np.uint8), kind, format="JPEG")
@@ -250,21 +255,21 @@ class _Clock:
         self._count, self._say = count, say
         self._at, self._drawn, self._began = 0, 0, time.perf_counter()
 
-    def passed(self) -> None:
+    def skip(self) -> None:
         """It was measured before."""
         self._at += 1
 
-    def done(self, told: str) -> None:
+    def tick(self, result: str) -> None:
         """It was measured now."""
         self._at, self._drawn = self._at + 1, self._drawn + 1
         each = (time.perf_counter() - self._began) / self._drawn
         left = each * (self._count - self._at)
         rest = f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"
-        self._say(f"{self._at} of {self._count}: {told}; {rest}")
+        self._say(f"{self._at} of {self._count}: {result}; {rest}")
 
 
-def _told(rows: Sequence[Row]) -> str:
+def _summary(rows: Sequence[PortraitRow]) -> str:
     found = [row for row in rows if row.found]
     near = middle([row.recognition for row in found])
-    told = "" if near is None else f", recognition distance {near:.2f}"
-    return f"a face in {len(found)} of {len(rows)}{told}"
+    distance = "" if near is None else f", recognition distance {near:.2f}"
+    return f"a face in {len(found)} of {len(rows)}{distance}"

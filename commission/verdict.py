@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from commission.grid import Cell, Grid
-from commission.measure import Row
+from commission.measure import PortraitRow
 from pipelines.draw.bounds import Bound, Bounds
 from pipelines.draw.generate import Stage
 
@@ -38,7 +38,7 @@ class Check:
 
     name: str
     holds: bool
-    told: str  # `recognition distance 0.38`
+    finding: str  # `recognition distance 0.38`
     bound: Bound
     allowed: str  # `at most 0.42`
     value: float | None = None
@@ -46,7 +46,7 @@ class Check:
     @property
     def sentence(self) -> str:
         """For the last line of the terminal."""
-        return f"{self.told} ({self.allowed})"
+        return f"{self.finding} ({self.allowed})"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CommissionVerdict:
     """Whether the set may go on stage, and with which setting."""
 
     ready: bool
@@ -89,8 +89,8 @@ class Verdict:
 
 
 def judge(
-    rows: Sequence[Row], timings: Sequence[Timing], grid: Grid, bounds: Bounds, machine: Machine
-) -> Verdict:
+    rows: Sequence[PortraitRow], timings: Sequence[Timing], grid: Grid, bounds: Bounds, machine: Machine
+) -> CommissionVerdict:
     """The verdict."""
     by_cell = {
         cell: cell_checks([row for row in rows if row.cell == cell.name], bounds, machine.refusal)
@@ -99,10 +99,10 @@ def judge(
     cell = best(by_cell, rows, grid)
     whole = machine_checks(timings, bounds, machine.gigabytes, machine.too_much)
     checks = (*by_cell[cell], frames_check(rows, bounds.frames), *whole)
-    return Verdict(all(check.holds for check in checks), cell, checks, by_cell)
+    return CommissionVerdict(all(check.holds for check in checks), cell, checks, by_cell)
 
 
-def best(by_cell: Mapping[Cell, tuple[Check, ...]], rows: Sequence[Row], grid: Grid) -> Cell:
+def best(by_cell: Mapping[Cell, tuple[Check, ...]], rows: Sequence[PortraitRow], grid: Grid) -> Cell:
     """Of the cells that miss the fewest bounds the one nearest to its sitters.
 
     By recognition, then by what the portraits changed, then the grid's order; the set's own setting stays
@@ -120,7 +120,7 @@ def best(by_cell: Mapping[Cell, tuple[Check, ...]], rows: Sequence[Row], grid: G
     return grid.own if grid.own in cells and measure(grid.own, "recognition") <= most else nearest
 
 
-def cell_checks(rows: Sequence[Row], bounds: Bounds, refusal: str = "") -> tuple[Check, ...]:
+def cell_checks(rows: Sequence[PortraitRow], bounds: Bounds, refusal: str = "") -> tuple[Check, ...]:
     """What the portraits of one cell must hold."""
     found = [row for row in rows if row.found]
     checks = [face_check(rows, bounds.face)]
@@ -141,27 +141,27 @@ def value_check(name: str, value: float | None, bound: Bound, why: str) -> Check
     """A median against its bound."""
     label, unit = MEASURED[name]
     if value is None:
-        return Check(name, False, f"{label} not measured, {why}", bound, bound.told)
-    return Check(name, bound.holds(value), f"{label} {value:.3g}{unit}", bound, bound.told, value)
+        return Check(name, False, f"{label} not measured, {why}", bound, bound.phrase)
+    return Check(name, bound.holds(value), f"{label} {value:.3g}{unit}", bound, bound.phrase, value)
 
 
-def face_check(rows: Sequence[Row], bound: Bound) -> Check:
+def face_check(rows: Sequence[PortraitRow], bound: Bound) -> Check:
     """In how many portraits a face is found."""
     found = sum(row.found for row in rows)
     share = found / len(rows) if rows else 0.0
-    allowed = "all" if bound.least == 1 else bound.told
-    told = f"a face found in {found} of {len(rows)} portraits"
-    return Check("face", bound.holds(share), told, bound, allowed, share)
+    allowed = "all" if bound.least == 1 else bound.phrase
+    finding = f"a face found in {found} of {len(rows)} portraits"
+    return Check("face", bound.holds(share), finding, bound, allowed, share)
 
 
-def frames_check(rows: Sequence[Row], bound: Bound) -> Check:
+def frames_check(rows: Sequence[PortraitRow], bound: Bound) -> Check:
     """Whether every frame of the grid shows something: black, grey and white ones, and what is no number."""
     least = bound.least or 0.0
     seen = Counter(row.emptiness(least) for row in rows)
     empty = [f"{count} {kind}" for kind, count in sorted(seen.items()) if kind != "a picture"]
-    told = f"empty frames: {', '.join(empty) or 'none'} of {len(rows)}"
+    finding = f"empty frames: {', '.join(empty) or 'none'} of {len(rows)}"
     value = min((row.frame for row in rows), default=None)
-    return Check("frames", bool(rows) and not empty, told, bound, "none", value)
+    return Check("frames", bool(rows) and not empty, finding, bound, "none", value)
 
 
 def machine_checks(
@@ -169,21 +169,23 @@ def machine_checks(
 ) -> tuple[Check, ...]:
     """Seconds a portrait at the largest batch, and the most memory at any."""
     waiting, room = bounds.seconds, bounds.memory
-    allowed = f"{room.told} of the card"
+    allowed = f"{room.phrase} of the card"
     spent = sum(timings[-1].seconds.values()) if timings else None
-    told = "seconds a portrait not measured" if spent is None else f"{spent:.3g} seconds a portrait"
-    waited = Check("seconds", spent is not None and waiting.holds(spent), told, waiting, waiting.told, spent)
-    taken = max((peak for one in timings for peak in one.gigabytes.values()), default=None)
+    finding = "seconds a portrait not measured" if spent is None else f"{spent:.3g} seconds a portrait"
+    waited = Check(
+        "seconds", spent is not None and waiting.holds(spent), finding, waiting, waiting.phrase, spent
+    )
+    taken = max((peak for timing in timings for peak in timing.gigabytes.values()), default=None)
     if too_much:
         return waited, Check("memory", False, "out of memory even with one portrait at a time", room, allowed)
     if taken is None:  # nothing is taken of a card that is not there
         return waited, Check("memory", True, "no card, so no memory of one", room, allowed)
     share = taken / gigabytes
-    told = f"{taken:.1f} of {gigabytes:.1f} GB of memory, a share of {share:.2f}"
-    return waited, Check("memory", room.holds(share), told, room, allowed, share)
+    finding = f"{taken:.1f} of {gigabytes:.1f} GB of memory, a share of {share:.2f}"
+    return waited, Check("memory", room.holds(share), finding, room, allowed, share)
 
 
-def drifts(rows: Sequence[Row]) -> dict[str, list[float]]:
+def drifts(rows: Sequence[PortraitRow]) -> dict[str, list[float]]:
     """How much lighter skin came out, L*, by the lightness of the plate's skin; groups that were met."""
     found: dict[str, list[float]] = {}
     for row in rows:

@@ -10,10 +10,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.selfie.check import LEFT_PUPIL, OVAL, RIGHT_PUPIL, Pixels, Points, pupil_distance
+from pipelines.arrays import Array, Mask, Pixels, Points
+from pipelines.mesh import (
+    CHIN,
+    HAIRLINE,
+    LEFT_CHEEKBONE,
+    LOWER_JAW,
+    MOUTH_CORNERS,
+    OVAL,
+    PUPILS,
+    RIGHT_CHEEKBONE,
+    pupil_distance,
+)
 
-Floats = NDArray[np.float32]
-Change = Callable[[Pixels, Points, Floats], Pixels]  # the mask of the person comes third
+Change = Callable[[Pixels, Points, Array], Pixels]  # the mask of the person comes third
 
 
 # ---- what is no change
@@ -80,7 +90,7 @@ RETOUCHED = {"sharpened": sharpened, "blurred": blurred, "third resolution": thi
 def lighter(by: float) -> Change:
     """The whole face and neck by so many L*."""
 
-    def change(pixels: Pixels, points: Points, person: Floats) -> Pixels:
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
         lab = cv2.cvtColor((pixels / 255).astype(np.float32), cv2.COLOR_RGB2Lab)
         lab[..., 0] += by * skin_mask(pixels, points)
         return as_pixels(255 * cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
@@ -91,7 +101,7 @@ def lighter(by: float) -> Change:
 def lighter_by_gamma(by: float) -> Change:
     """As a gamma curve would do it: middle tones by so many L*, black and white not at all."""
 
-    def curve(values: Floats, middle: float, wanted: float) -> Floats:
+    def curve(values: Array, middle: float, wanted: float) -> Array:
         return np.asarray(values ** (np.log(wanted) / np.log(middle)), np.float32)
 
     return _by_curve(by, curve)
@@ -100,16 +110,16 @@ def lighter_by_gamma(by: float) -> Change:
 def lighter_by_gain(by: float) -> Change:
     """As more light would do it: middle tones by so many L*, highlights until they clip."""
 
-    def curve(values: Floats, middle: float, wanted: float) -> Floats:
+    def curve(values: Array, middle: float, wanted: float) -> Array:
         return np.asarray((values**2.2 * (wanted / middle) ** 2.2).clip(0, 1) ** (1 / 2.2), np.float32)
 
     return _by_curve(by, curve)
 
 
-def _by_curve(by: float, curve: Callable[[Floats, float, float], Floats]) -> Change:
+def _by_curve(by: float, curve: Callable[[Array, float, float], Array]) -> Change:
     """`curve` takes sRGB 0..1, the face's median green and where that should come to lie."""
 
-    def change(pixels: Pixels, points: Points, person: Floats) -> Pixels:
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
         values, skin = (pixels / 255).astype(np.float32), skin_mask(pixels, points)
         lab = cv2.cvtColor(values, cv2.COLOR_RGB2Lab)
         middle = float(np.median(values[skin > 0.9][:, 1]))
@@ -123,8 +133,8 @@ def _by_curve(by: float, curve: Callable[[Floats, float, float], Floats]) -> Cha
 def jaw(share: float) -> Change:
     """The lower face wider by that share; nothing above the mouth's corners."""
 
-    def change(pixels: Pixels, points: Points, person: Floats) -> Pixels:
-        top, chin = points[[61, 291], 1].mean(), points[152, 1]
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
+        top, chin = points[list(MOUTH_CORNERS), 1].mean(), points[CHIN, 1]
         low = soft_step(top - 0.35 * (chin - top), top + 0.5 * (chin - top))
         until = soft_step(chin + 1.1 * (chin - top), chin + 0.3 * (chin - top))
         return stretched(pixels, points, share, lambda y: low(y) * until(y), 0.75)
@@ -135,8 +145,8 @@ def jaw(share: float) -> Change:
 def face(share: float) -> Change:
     """The head wider by that share, from the hairline to the chin and a little beyond."""
 
-    def change(pixels: Pixels, points: Points, person: Floats) -> Pixels:
-        top, chin = points[10, 1], points[152, 1]
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
+        top, chin = points[HAIRLINE, 1], points[CHIN, 1]
         tall = chin - top
         begins, ends = (
             soft_step(top - 0.5 * tall, top - 0.1 * tall),
@@ -150,10 +160,10 @@ def face(share: float) -> Change:
 def eyes(share: float) -> Change:
     """Both eyes larger by that share."""
 
-    def change(pixels: Pixels, points: Points, person: Floats) -> Pixels:
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
         y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]].astype(np.float32)
         radius = 0.42 * pupil_distance(points)
-        for pupil in (RIGHT_PUPIL, LEFT_PUPIL):
+        for pupil in PUPILS:
             away = np.hypot(x - points[pupil, 0], y - points[pupil, 1])
             pull = 1 - share / (1 + share) * np.clip(1 - (away / radius) ** 4, 0, 1) ** 2
             x = points[pupil, 0] + (x - points[pupil, 0]) * pull
@@ -168,9 +178,9 @@ def eyes(share: float) -> Change:
 def cut_hair(share: float) -> Change:
     """Hair and head outside the face, above the mouth, loses that share of its area to the backdrop."""
 
-    def change(pixels: Pixels, points: Points, person: Floats) -> Pixels:
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
         rows = np.arange(pixels.shape[0])[:, None]
-        above = rows < points[[61, 291], 1].mean()
+        above = rows < points[list(MOUTH_CORNERS), 1].mean()
         head, oval = (person > 0.5) & above, ring(pixels, points, OVAL)
         hair = head & ~oval
         deep = cv2.distanceTransform((head | oval).astype(np.uint8), cv2.DIST_L2, 5)
@@ -189,9 +199,9 @@ def cut_hair(share: float) -> Change:
 def dye(a: float, b: float, lightness: float) -> Change:
     """Hair shifted in Lab."""
 
-    def change(pixels: Pixels, points: Points, person: Floats) -> Pixels:
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
         rows = np.arange(pixels.shape[0])[:, None]
-        hair = (person > 0.5) & (rows < points[[61, 291], 1].mean()) & ~ring(pixels, points, OVAL)
+        hair = (person > 0.5) & (rows < points[list(MOUTH_CORNERS), 1].mean()) & ~ring(pixels, points, OVAL)
         hair &= skin_mask(pixels, points) < 0.5
         soft = cv2.GaussianBlur(hair.astype(np.float32), (0, 0), 1.0)
         lab = cv2.cvtColor((pixels / 255).astype(np.float32), cv2.COLOR_RGB2Lab)
@@ -201,11 +211,11 @@ def dye(a: float, b: float, lightness: float) -> Change:
     return change
 
 
-def skin_mask(pixels: Pixels, points: Points) -> Floats:
+def skin_mask(pixels: Pixels, points: Points) -> Array:
     """Face and upper neck, soft, without the eyes: 0..1 (H, W)."""
     inside = ring(pixels, points, OVAL).astype(np.float32)
     d = pupil_distance(points)
-    jaw_points = points[[172, 397], :2]
+    jaw_points = points[list(LOWER_JAW), :2]
     neck = np.array(
         [jaw_points[0], jaw_points[1], jaw_points[1] + (0, 0.9 * d), jaw_points[0] + (0, 0.9 * d)]
     )
@@ -213,16 +223,16 @@ def skin_mask(pixels: Pixels, points: Points) -> Floats:
     return np.asarray(cv2.GaussianBlur(np.maximum(inside, drawn), (0, 0), 0.06 * d), np.float32)
 
 
-def ring(pixels: Pixels, points: Points, which: tuple[int, ...]) -> NDArray[np.bool_]:
+def ring(pixels: Pixels, points: Points, which: tuple[int, ...]) -> Mask:
     """Inside those landmarks."""
     corners = np.round(points[list(which), :2]).astype(np.int32)
     return np.asarray(cv2.fillPoly(np.zeros(pixels.shape[:2], np.uint8), [corners], [1.0]) > 0)
 
 
-def soft_step(start: float, end: float) -> Callable[[Floats], Floats]:
+def soft_step(start: float, end: float) -> Callable[[Array], Array]:
     """0 at the start, 1 at the end, smooth between."""
 
-    def step(y: Floats) -> Floats:
+    def step(y: Array) -> Array:
         share = ((y - start) / (end - start)).clip(0, 1)
         return np.asarray(share * share * (3 - 2 * share), np.float32)
 
@@ -230,14 +240,14 @@ def soft_step(start: float, end: float) -> Callable[[Floats], Floats]:
 
 
 def stretched(
-    pixels: Pixels, points: Points, share: float, rows: Callable[[Floats], Floats], reach: float
+    pixels: Pixels, points: Points, share: float, rows: Callable[[Array], Array], reach: float
 ) -> Pixels:
     """Wider about the midline in those rows; beyond `reach` half widths of the face it fades out."""
     y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]].astype(np.float32)
-    middle = points[[10, 152], 0]
-    slope = (middle[1] - middle[0]) / (points[152, 1] - points[10, 1])
-    centre = middle[0] + slope * (y - points[10, 1])
-    half = abs(points[454, 0] - points[234, 0]) / 2
+    middle = points[[HAIRLINE, CHIN], 0]
+    slope = (middle[1] - middle[0]) / (points[CHIN, 1] - points[HAIRLINE, 1])
+    centre = middle[0] + slope * (y - points[HAIRLINE, 1])
+    half = abs(points[LEFT_CHEEKBONE, 0] - points[RIGHT_CHEEKBONE, 0]) / 2
     away = np.abs(x - centre) / half
     fade = 1 - soft_step(reach * 1.15, reach * 1.15 + 0.9)(away)
     factor = 1 / (1 + share * rows(y) * fade)

@@ -19,7 +19,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter, laplace
 from skimage.color import rgb2hsv, rgb2lab
@@ -30,16 +29,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from errors import PhotoError
+from pipelines.arrays import Floats
 from pipelines.draw.generate import Generator
 from pipelines.draw.model_set import read_model_sets
 from pipelines.exhibit import pair
 from pipelines.look import read_looks
+from pipelines.order import Order
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import open_photo
-from pipelines.sitting import Order, PortraitReady, sit
+from pipelines.sitting import PortraitReady, sit
 
-Table = NDArray[np.float64]
+Table = Floats
 
 FOLDS = 10
 RESAMPLES = 2_000

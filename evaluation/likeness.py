@@ -26,16 +26,18 @@ from scipy.optimize import linear_sum_assignment
 from errors import PhotoError
 from evaluation.drift import DRIFTS, RETOUCHED, Drifts, mixed, same
 from evaluation.likeness_page import page, plot, table_of_thresholds
-from pipelines.draw.generate import Generator, Rendering
+from pipelines.arrays import Pixels
+from pipelines.draw.generate import Generator
 from pipelines.draw.model_set import read_model_sets
 from pipelines.look import Framing, read_looks
 from pipelines.measure.likeness import Subject, compare, study
-from pipelines.measure.shape import MEAN_FACE, aligned, looks_at
+from pipelines.measure.shape import MEAN_FACE, align_mesh, average_meshes
+from pipelines.mesh import LEFT_PUPIL, RIGHT_PUPIL
+from pipelines.order import Order
 from pipelines.plate.studio import Studio, plate
-from pipelines.selfie.check import LEFT_PUPIL, RIGHT_PUPIL, Pixels
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo, open_photo
-from pipelines.sitting import PLATE_SIZE, Order, finish, request_for, set_up
+from pipelines.sitting import PLATE_SIZE, Portrait, draw_portraits, prepare
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "likeness"
@@ -50,7 +52,7 @@ REDRAWN = "redrawn"
 CHUNK = 5
 
 
-class Sitter(NamedTuple):
+class BenchSitter(NamedTuple):
     """One photo, and who checks or sets with it."""
 
     file: str
@@ -58,7 +60,7 @@ class Sitter(NamedTuple):
     part: str  # "set", "check" or "test"
 
 
-def sitters(folder: Path) -> list[Sitter]:
+def sitters(folder: Path) -> list[BenchSitter]:
     """By band, one photo a person, the same ones each time."""
     persons = persons_of(folder)
     chosen, taken = [], set[str]()
@@ -70,14 +72,15 @@ def sitters(folder: Path) -> list[Sitter]:
         if part and person not in taken and float(row["native_scale"]) >= LEAST_SCALE:
             taken.add(person)
             left[part, band] -= 1
-            chosen.append(Sitter(f"train/{row['file']}", band, part))
+            chosen.append(BenchSitter(f"train/{row['file']}", band, part))
     test = [
-        Sitter(row["file"], band_of(float(row["skin_ita"])), "test") for row in rows_of(folder / "test.csv")
+        BenchSitter(row["file"], band_of(float(row["skin_ita"])), "test")
+        for row in rows_of(folder / "test.csv")
     ]
     return chosen + test
 
 
-def sizes_of(sitter: Sitter) -> tuple[str, ...]:
+def sizes_of(sitter: BenchSitter) -> tuple[str, ...]:
     """Full-size pictures take seconds each: they set nothing, and a part of the checking sitters has them."""
     is_large = sitter.part == "test" or (sitter.part == "check" and zlib.crc32(sitter.file.encode()) % 5 < 2)
     return tuple(size for size in SIZES if size != "finished" or is_large)
@@ -108,7 +111,7 @@ def persons_of(folder: Path) -> dict[str, str]:
     return {file: of(file) for file in leader}
 
 
-class Lab:
+class LikenessLab:
     """Everything that measures, in one process."""
 
     def __init__(self, folder: Path) -> None:
@@ -138,7 +141,7 @@ class Lab:
             raise PhotoError("face.none")
         return study(face, self._finder)
 
-    def answers(self, sitter: Sitter) -> list[dict[str, Any]]:
+    def answers(self, sitter: BenchSitter) -> list[dict[str, Any]]:
         """Every comparison of one sitter, in the sizes that are theirs."""
         face = self.face(self._folder / sitter.file)
         dice = np.random.default_rng(zlib.crc32(sitter.file.encode()))
@@ -153,7 +156,7 @@ class Lab:
                     found.append({**sitter._asdict(), "size": size, "kind": kind, "sign": sign, **values})
         return found
 
-    def more(self, sitter: Sitter, known: set[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    def more(self, sitter: BenchSitter, known: set[tuple[str, str, str]]) -> list[dict[str, Any]]:
         """Changes that `known` has no answer about, retouching, and what the small set does."""
         face, found = self.face(self._folder / sitter.file), []
         for size in SIZES:
@@ -183,15 +186,14 @@ class Lab:
 
     def _redrawn(self, face: Face) -> Pixels:
         """As the small set draws and finishes that sitter, with its own strength."""
-        order, model_set = Order(self._look, variations=1, seed=7), self._mini
-        setup = set_up(self._studio.cut_out(face), order, order.shots(model_set)[0], model_set)
-        request = request_for(order, [face], [setup], model_set)
-        drawn = next(one for one in self._generator.draw(request) if isinstance(one, Rendering))
-        return finish(drawn, setup, self._look, model_set).image
+        order = Order(self._look, variations=1, seed=7)
+        setups = list(prepare([face], order, self._studio, self._mini))
+        events = draw_portraits(order, [face], setups, self._generator)
+        return next(event for event in events if isinstance(event, Portrait)).image
 
     def _compared(self, reference: Subject, changed: Pixels) -> dict[str, Any]:
         measures = compare(reference, self.subject(changed), doubts=False).measures
-        return {"values": {name: one.value for name, one in measures.items()}}
+        return {"values": {name: measure.value for name, measure in measures.items()}}
 
     def _variants(
         self, pixels: Pixels, reference: Subject, dice: np.random.Generator, spoilt: Drifts
@@ -216,13 +218,17 @@ class Lab:
 def work(job: tuple[str, Path, list[Any]]) -> None:
     """One chunk, into a file of its own."""
     name, folder, chunk = job
-    lab, lines = Lab(folder), []
-    known = {(one["file"], one["size"], one["kind"]) for one in read_answers() if "file" in one}
+    lab, lines = LikenessLab(folder), []
+    known = {
+        (read_answer["file"], read_answer["size"], read_answer["kind"])
+        for read_answer in read_answers()
+        if "file" in read_answer
+    }
     for one in chunk:
         with suppress(PhotoError):
             found = (
                 lab.pair(*one)
-                if not isinstance(one, Sitter)
+                if not isinstance(one, BenchSitter)
                 else (lab.more(one, known) if name.startswith("more") else lab.answers(one))
             )
             lines += [json.dumps(answer) for answer in found]
@@ -240,7 +246,7 @@ def jobs(folder: Path) -> Iterator[tuple[str, Path, list[Any]]]:
         if float(row["distance"]) >= 0.2
     ]
     everyone = sitters(folder)
-    judges = [one for one in everyone if one.part != "set"]
+    judges = [sitter for sitter in everyone if sitter.part != "set"]
     for kind, everything in (("sitters", everyone), ("pairs", pairs), ("more", judges)):
         for start in range(0, len(everything), CHUNK):  # "more" comes last: it asks what the first left out
             name = f"{kind}-{start:04}"
@@ -265,10 +271,10 @@ def average_face(folder: Path) -> None:
             with suppress(PhotoError):
                 face = finder.find(open_photo(folder / sitter.file))
                 if abs(face.yaw) < 8 and sitter.part == "set":
-                    meshes.append(looks_at(face, finder, None))
+                    meshes.append(average_meshes(face, finder, None))
     mean = meshes[0].astype(np.float64)
     for _ in range(6):
-        mean = symmetric(np.mean([aligned(mesh, mean) for mesh in meshes], axis=0))
+        mean = symmetric(np.mean([align_mesh(mesh, mean) for mesh in meshes], axis=0))
     np.save(MEAN_FACE, mean.astype(np.float32))
 
 
@@ -276,7 +282,7 @@ def symmetric(mean: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any,
     """The face and its mirror image halfway, upright, its pupils one apart."""
     mean = (mean - mean.mean(axis=0)) / np.hypot(*(mean[RIGHT_PUPIL, :2] - mean[LEFT_PUPIL, :2]))
     partners = matched(mean)
-    mean = (mean + aligned(mean[partners] * (-1, 1, 1), mean)) / 2
+    mean = (mean + align_mesh(mean[partners] * (-1, 1, 1), mean)) / 2
     across = mean[LEFT_PUPIL] - mean[RIGHT_PUPIL]
     across /= np.linalg.norm(across)
     ahead = np.cross(across, (0, 1, 0))
@@ -295,8 +301,8 @@ def matched(face: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, n
 def by_kind(answers: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """The same answers by what was done to the picture."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for one in answers:
-        groups[one["kind"]].append(one)
+    for answer in answers:
+        groups[answer["kind"]].append(answer)
     return groups
 
 

@@ -6,22 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import pyplot
-from numpy.typing import NDArray
 
 from evaluation.drift import DRIFTS, RETOUCHED
-from pipelines.measure.likeness import Threshold, thresholds
+from pipelines.arrays import Floats
+from pipelines.measure.likeness import MEASURES, Threshold, thresholds
 from votes.tally import wilson
 
 Answers = Sequence[dict[str, Any]]
 
-MEASURES = ("skin", "jaw", "face", "eyes", "hair", "hair_colour", "pose")
-UNITS = {
-    "skin": "L*",
-    "hair": "1 - IoU",
-    "hair_colour": "CIEDE2000",
-    "pose": "pupil distances",
-    **dict.fromkeys(("jaw", "face", "eyes"), "%"),
-}
 # What an eye takes for no change, though it could be measured; and from where on a change is called clear.
 # Shape is called clearly changed where it differs by more than 90 % of other photos of the same person do.
 SEEN_FROM = {"skin": 2.5, "hair": 0.06, "hair_colour": 7.0, "pose": 0.06}
@@ -45,13 +37,13 @@ class Rate(NamedTuple):
         return f"{100 * self.k / self.n:.0f} % ({100 * low:.0f}–{100 * high:.0f}), {self.n}"
 
 
-def values(answers: Answers, measure: str, **where: object) -> NDArray[np.float64]:
+def values(answers: Answers, measure: str, **where: object) -> Floats:
     """The values of a measure in the answers that meet all of `where`."""
     found = [
-        one["values"][measure]
-        for one in answers
+        answer["values"][measure]
+        for answer in answers
         if all(
-            one.get(key) in wanted if isinstance(wanted, tuple) else one.get(key) == wanted
+            answer.get(key) in wanted if isinstance(wanted, tuple) else answer.get(key) == wanted
             for key, wanted in where.items()
         )
     ]
@@ -75,7 +67,7 @@ def table_of_thresholds(answers: Answers) -> str:
         holds = (small >= flag).mean() <= MOST_FALSE
         lines += [
             f"\n[{measure}]",
-            f'unit = "{UNITS[measure]}"',
+            f'unit = "{thresholds()[measure].unit}"',
             f"flag = {flag:g}",
             f"clearly = {max(clearly, 2 * flag):g}",
             f"noise = {np.quantile(large, 0.95):.2g}",
@@ -98,7 +90,7 @@ def detected(
     answers: Answers, limits: Mapping[str, Threshold], measure: str, name: str, **where: object
 ) -> Rate:
     """How many of those spoilt in that way are flagged, in the right direction."""
-    sign = next(sign for one, sign, _ in DRIFTS[measure] if one == name)
+    sign = next(sign for drift, sign, _ in DRIFTS[measure] if drift == name)
     found = values(answers, measure, kind=f"{measure} {name}", **where)
     right = found * sign >= limits[measure].flag if sign else np.abs(found) >= limits[measure].flag
     return Rate(int(right.sum()), len(found))
@@ -114,10 +106,10 @@ def page(answers: Answers) -> str:
     thresholds.cache_clear()
     limits = thresholds()
     n = {
-        part: len({one["file"] for one in answers if one.get("part") == part})
+        part: len({answer["file"] for answer in answers if answer.get("part") == part})
         for part in ("set", "check", "test")
     }
-    pairs = sum(one["kind"] == "pair" for one in answers)
+    pairs = sum(answer["kind"] == "pair" for answer in answers)
     text = [
         TITLE,
         "",
@@ -148,10 +140,7 @@ def page(answers: Answers) -> str:
             "pupils at least",
         ),
         row(*["---"] * 7),
-        *(
-            row(name, one.unit, one.noise, one.flag, one.clearly, one.pair, f"{one.least_pupils:g} px")
-            for name, one in limits.items()
-        ),
+        *(_limits_row(name, limits[name]) for name in limits),
         *_alarms(answers, limits),
         *_detections(answers, limits),
         *_any(answers, limits),
@@ -163,6 +152,11 @@ def page(answers: Answers) -> str:
         "",
     ]
     return "\n".join(text)
+
+
+def _limits_row(name: str, limits: Threshold) -> str:
+    pupils = f"{limits.least_pupils:g} px"
+    return row(name, limits.unit, limits.noise, limits.flag, limits.clearly, limits.pair, pupils)
 
 
 def _alarms(answers: Answers, limits: Mapping[str, Threshold]) -> list[str]:
@@ -250,13 +244,13 @@ def _drawn(answers: Answers, limits: Mapping[str, Threshold]) -> list[str]:
 def _raised(answers: Answers, limits: Mapping[str, Threshold], band: str, size: str, kind: str) -> Rate:
     """How many of the checking sitters' pictures raise any flag."""
     where = {"part": "check", "size": size, "kind": kind, "band": band}
-    copies = [one for one in answers if all(one.get(key) == wanted for key, wanted in where.items())]
+    copies = [answer for answer in answers if all(answer.get(key) == wanted for key, wanted in where.items())]
     flagged = sum(
         any(
             value is not None and abs(value) >= limits[name].flag and _given(limits[name], size)
-            for name, value in one["values"].items()
+            for name, value in copy["values"].items()
         )
-        for one in copies
+        for copy in copies
     )
     return Rate(flagged, len(copies))
 

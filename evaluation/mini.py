@@ -24,18 +24,19 @@ import cv2
 import numpy as np
 
 from errors import PhotoError
-from evaluation.mini_judges import median_interval, told_apart
-from evaluation.mini_sitters import Findings, Known, Lab, own_faces
+from evaluation.mini_judges import median_interval, separability
+from evaluation.mini_sitters import KnownFaces, MiniLab, SitterFindings, own_faces
 from pipelines.draw.generate import Generator, Progress
 from pipelines.draw.machine import WEIGHTS
 from pipelines.draw.model_set import read_model_sets
-from pipelines.exhibit import fitted
+from pipelines.exhibit import crop_to_fit
 from pipelines.ladder import RUNGS
 from pipelines.look import read_looks
+from pipelines.order import Order
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import open_photo
-from pipelines.sitting import Order, find_faces, request_for
+from pipelines.sitting import find_faces, request_for
 from training.data import sitters as people
 from training.data import split
 from votes.tally import wilson
@@ -45,7 +46,7 @@ FACES = Path("runs/mini/faces.npz")
 CELL = (432, 540)  # width, height in px of a picture on the sheet
 VARIED = ("seed", "light", "crop")
 MOODS = ("warm_smile", "serious")
-Gathered = dict[str, list[Findings]]
+Gathered = dict[str, list[SitterFindings]]
 
 
 def chosen(folder: Path, count: int) -> list[tuple[str, str]]:
@@ -64,7 +65,7 @@ def chosen(folder: Path, count: int) -> list[tuple[str, str]]:
     return taken[:count]
 
 
-def gather(lab: Lab, folder: Path, sitters: list[tuple[str, str]]) -> tuple[Gathered, int]:
+def gather(lab: MiniLab, folder: Path, sitters: list[tuple[str, str]]) -> tuple[Gathered, int]:
     """Findings by band, and how many photographs were sent back."""
     gathered: Gathered = {band: [] for band in BANDS}
     sent_back = 0
@@ -77,19 +78,19 @@ def gather(lab: Lab, folder: Path, sitters: list[tuple[str, str]]) -> tuple[Gath
     return gathered, sent_back
 
 
-def per_sitter(found: Sequence[Findings], name: str) -> list[float]:
+def per_sitter(found: Sequence[SitterFindings], name: str) -> list[float]:
     """A sitter's pictures averaged: they are no independent draws."""
     return [statistics.mean(one.measures[name]) for one in found if one.measures.get(name)]
 
 
-def share(found: Sequence[Findings], name: str) -> dict[str, float]:
+def share(found: Sequence[SitterFindings], name: str) -> dict[str, float]:
     """Of pictures, with Wilson's interval."""
     values = [value for one in found for value in one.measures.get(name, [])]
     low, high = wilson(round(sum(values)), len(values))
     return {"share": sum(values) / max(1, len(values)), "low": low, "high": high, "n": len(values)}
 
 
-def median(found: Sequence[Findings], name: str) -> dict[str, float]:
+def median(found: Sequence[SitterFindings], name: str) -> dict[str, float]:
     """Of sitters, with a bootstrap interval."""
     values = per_sitter(found, name)
     middle, low, high = median_interval(values)
@@ -105,7 +106,7 @@ def by_band(gathered: Gathered, name: str) -> dict[str, dict[str, float]]:
 MOVED = {"moves": median, "share": share}
 
 
-def strangers(known: Known, people: list[list[str]]) -> tuple[float, float]:
+def strangers(known: KnownFaces, people: list[list[str]]) -> tuple[float, float]:
     """How near real people come to somebody else: descriptor distance that 99 % keep, likeness of crops too.
 
     `people` groups files by person. Two pictures of one person are no strangers.
@@ -120,7 +121,7 @@ def strangers(known: Known, people: list[list[str]]) -> tuple[float, float]:
     return float(np.quantile(nearest, 0.01)), float(np.quantile(likest, 0.99))
 
 
-def copies(found: Sequence[Findings], limits: tuple[float, float]) -> dict[str, float]:
+def copies(found: Sequence[SitterFindings], limits: tuple[float, float]) -> dict[str, float]:
     """Portraits no nearer to any training picture than `strangers` come to each other, by both measures."""
     nearest = [value for one in found for value in one.measures["nearest_training"]]
     alike = [value for one in found for value in one.measures["alike_training"]]
@@ -131,14 +132,14 @@ def copies(found: Sequence[Findings], limits: tuple[float, float]) -> dict[str, 
     return {"share": statistics.mean(apart), "low": low, "high": high, "n": len(apart)} | found_at | real
 
 
-def auc(found: Sequence[Findings]) -> float:
+def auc(found: Sequence[SitterFindings]) -> float:
     """How well simple cues tell portrait from plate."""
     rows = [(index, pair) for index, one in enumerate(found) for pair in one.cues]
     photographs, portraits = (np.stack([pair[side] for _, pair in rows]) for side in (0, 1))
-    return told_apart(photographs, portraits, np.array([index for index, _ in rows]))
+    return separability(photographs, portraits, np.array([index for index, _ in rows]))
 
 
-def timed(lab: Lab, path: Path) -> dict[str, float]:
+def timed(lab: MiniLab, path: Path) -> dict[str, float]:
     """Four portraits, warm, medians of three: seconds by the clock, of processor, to the first preview."""
     model_set, order = lab.generator.model_set, Order(read_looks()["grey"])
     (face,) = find_faces([open_photo(path)], lab.finder)
@@ -196,7 +197,7 @@ def sheet(gathered: Gathered) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]
     for band in BANDS:
         for one in gathered[band]:
             blank = np.zeros_like(one.pictures["plate"])
-            cells = [fitted(one.pictures.get(name, blank), CELL) for name in names]
+            cells = [crop_to_fit(one.pictures.get(name, blank), CELL) for name in names]
             rows.append(np.hstack(cells))
     return np.vstack(rows)
 
@@ -234,7 +235,7 @@ def main() -> None:
     sitters = chosen(folder, 6 if wanted.quick else wanted.sitters)
     with FaceFinder() as finder, Studio() as studio:
         generator = Generator(model_set, "cpu", weights=weights_beside(wanted.weights))
-        lab = Lab(generator, finder, studio, own_faces(finder, folder / "train", split(folder)[0], FACES))
+        lab = MiniLab(generator, finder, studio, own_faces(finder, folder / "train", split(folder)[0], FACES))
         spent = timed(lab, folder / "train" / sitters[0][0])
         gathered, sent_back = gather(lab, folder, sitters)
     rows = reported(gathered, strangers(lab.known, people(folder)))

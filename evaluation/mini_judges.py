@@ -7,16 +7,14 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from commission.measure import POSED, fine_power, head, pose_error
-from pipelines.selfie.check import LEFT_PUPIL, RIGHT_PUPIL
+from pipelines.arrays import Array, Floats, Indices, Pixels, Points
+from pipelines.mesh import LEFT_PUPIL, RIGHT_PUPIL
 from pipelines.selfie.face import Face
 
 __all__ = ["POSED", "fine_power", "head", "pose_error"]  # the product's own measures
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 
 SURROUND = 0.02  # alpha below which a pixel of the plate is backdrop
 CROP_PX = 48  # side of the aligned crops that are compared pixel by pixel
@@ -33,17 +31,17 @@ def median_interval(values: Sequence[float], seed: int = 0) -> tuple[float, floa
     return float(np.median(values)), float(low), float(high)
 
 
-def points_of(face: Face, enlarged: float) -> Floats:
+def points_of(face: Face, enlarged: float) -> Points:
     """The landmarks of a face that was found in the enlarged picture, in the picture's own px."""
     return np.asarray(face.landmarks[:, :2], np.float64) / enlarged
 
 
-def pupils_apart(points: Floats) -> float:
+def pupils_apart(points: Points) -> float:
     """In px."""
     return float(np.hypot(*(points[LEFT_PUPIL] - points[RIGHT_PUPIL])))
 
 
-def skin(picture: Pixels, points: Floats) -> Floats:
+def skin(picture: Pixels, points: Points) -> Floats:
     """Median CIE L*a*b* (D65) of both cheeks: (3,). Squares below the eyes, half a pupil distance down."""
     d, squares = pupils_apart(points), []
     for eye in (RIGHT_PUPIL, LEFT_PUPIL):
@@ -58,13 +56,13 @@ def delta_e(first: Floats, second: Floats) -> float:
     return float(deltaE_ciede2000(first, second))
 
 
-def backdrop_delta(plate: Pixels, picture: Pixels, alpha: NDArray[np.float32]) -> float:
+def backdrop_delta(plate: Pixels, picture: Pixels, alpha: Array) -> float:
     """Median CIEDE2000 where nobody is, against the backdrop that the studio drew from the preset."""
     empty = alpha < SURROUND
     return float(np.median(deltaE_ciede2000(rgb2lab(plate)[empty], rgb2lab(picture)[empty])))
 
 
-def aligned_crop(picture: Pixels, points: Floats) -> Floats:
+def aligned_crop(picture: Pixels, points: Points) -> Floats:
     """The face's luma with the pupils on fixed places, mean 0 and length 1: (48 * 48,)."""
     d = CROP_PX / CROP_SIDE
     right, left = points[RIGHT_PUPIL], points[LEFT_PUPIL]
@@ -81,7 +79,7 @@ def aligned_crop(picture: Pixels, points: Floats) -> Floats:
     return np.asarray(crop.ravel() / max(float(np.linalg.norm(crop)), 1e-6))
 
 
-def apart(first: tuple[Pixels, Floats], second: tuple[Pixels, Floats]) -> float:
+def apart(first: tuple[Pixels, Points], second: tuple[Pixels, Points]) -> float:
     """Mean difference of two portraits in the face, grey values, the second's pupils on the first's."""
     (pixels, points), (other, there) = first, second
     pupils = [RIGHT_PUPIL, LEFT_PUPIL]
@@ -91,7 +89,7 @@ def apart(first: tuple[Pixels, Floats], second: tuple[Pixels, Floats]) -> float:
     return float(np.abs(pixels[inside].astype(np.float64) - laid[inside]).mean())
 
 
-def cues(picture: Pixels, points: Floats) -> Floats:
+def cues(picture: Pixels, points: Points) -> Floats:
     """What a simple detector would look at: fine power, noise, colour and contrast of face and picture."""
     face = picture[head(points)].reshape(-1, 3) / 255.0
     grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float64)
@@ -112,7 +110,7 @@ def cues(picture: Pixels, points: Floats) -> Floats:
     )
 
 
-def told_apart(photographs: Floats, portraits: Floats, sitters: NDArray[np.int_], folds: int = 10) -> float:
+def separability(photographs: Floats, portraits: Floats, sitters: Indices, folds: int = 10) -> float:
     """AUC of a ridge logistic regression on cues (n, k), cross-validated by sitter: 0.5 is guessing.
 
     Row i of both belongs to `sitters[i]`, who is never both learnt from and judged.

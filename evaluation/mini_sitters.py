@@ -10,22 +10,23 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from errors import PhotoError
 from evaluation import mini_judges as judges
+from pipelines.arrays import Floats, Pixels, Points
 from pipelines.draw.generate import Generator, Rendering
 from pipelines.ladder import RUNGS
 from pipelines.look import read_expressions, read_looks
 from pipelines.measure.recognition import Recognizer
+from pipelines.order import Order
 from pipelines.plate.expression import lips_meet, mouth_change
+from pipelines.plate.matte import Cutout
 from pipelines.plate.shot import Shot
-from pipelines.plate.studio import Cutout, Studio
+from pipelines.plate.studio import Studio
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo, open_photo
 from pipelines.sitting import (
     PLATE_SIZE,
-    Order,
     Portrait,
     Setup,
     find_faces,
@@ -33,17 +34,16 @@ from pipelines.sitting import (
     on_canvas,
     request_for,
     set_up,
+    set_ups,
 )
 
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 ENLARGE, SMALL_PX = 2, 512  # pictures less wide are enlarged before a face is looked for
 SEEDS = 2  # portraits a sitter at the set's own strength
 LEAST_MOVE = 0.04  # of the mouth's width: less is not seen
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class KnownFaces:
     """The training faces, to find copies by: descriptors (n, 128) and aligned crops (n, k)."""
 
     files: tuple[str, ...]
@@ -57,12 +57,12 @@ class Seen:
 
     pixels: Pixels
     face: Face
-    points: Floats  # (478, 2) px of the picture
+    points: Points  # (478, 2) px of the picture
     descriptor: Floats
 
 
 @dataclass(eq=False)
-class Findings:
+class SitterFindings:
     """What one sitter gave."""
 
     measures: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -70,10 +70,10 @@ class Findings:
     pictures: dict[str, Pixels] = field(default_factory=dict)  # to be looked at
 
 
-class Lab:
+class MiniLab:
     """The generator and the measuring instruments."""
 
-    def __init__(self, generator: Generator, finder: FaceFinder, studio: Studio, known: Known) -> None:
+    def __init__(self, generator: Generator, finder: FaceFinder, studio: Studio, known: KnownFaces) -> None:
         self.generator, self.finder, self.studio, self.known = generator, finder, studio, known
         self.recognizer = Recognizer()
         self.looks = list(read_looks().values())
@@ -92,15 +92,14 @@ class Lab:
             return None
         return Seen(pixels, face, judges.points_of(face, enlarge), self.recognizer.descriptor(face))
 
-    def nearness(self, one: Seen, own: Floats) -> tuple[float, float]:
+    def nearness(self, picture: Seen, own: Floats) -> tuple[float, float]:
         """How far from the sitter by recognition, and how far the nearest training face is."""
-        others = np.linalg.norm(self.known.descriptors - one.descriptor, axis=1)
-        return float(np.linalg.norm(one.descriptor - own)), float(others.min())
+        others = np.linalg.norm(self.known.descriptors - picture.descriptor, axis=1)
+        return float(np.linalg.norm(picture.descriptor - own)), float(others.min())
 
     def set_up(self, cutout: Cutout, order: Order) -> list[Setup]:
         """A setup for each portrait of an order."""
-        model_set = self.generator.model_set
-        return [set_up(cutout, order, shot, model_set) for shot in order.shots(model_set)]
+        return list(set_ups(cutout, order, self.generator.model_set))
 
     def draw(
         self, order: Order, face: Face, setups: list[Setup], seeds: tuple[int, ...] | None = None
@@ -114,7 +113,7 @@ class Lab:
             if isinstance(event, Rendering)
         ]
 
-    def judge(self, path: Path, index: int) -> Findings:
+    def judge(self, path: Path, index: int) -> SitterFindings:
         """All measures of one sitter. Raises `PhotoError` for a photograph that would be taken again."""
         look = self.looks[index % len(self.looks)]
         (face,) = find_faces([open_photo(path)], self.finder)
@@ -124,7 +123,7 @@ class Lab:
         asked = [one for setup in setups if (one := self.see(setup.asked))]
         if len(asked) < SEEDS:
             raise PhotoError("face.none")
-        found, own = Findings(), self.recognizer.descriptor(face)
+        found, own = SitterFindings(), self.recognizer.descriptor(face)
         found.pictures["plate"] = setups[0].plate.pixels
         portraits = self.draw(order, face, setups)
         self._round_trip(found, portraits[0], asked[0], own)
@@ -134,7 +133,7 @@ class Lab:
         self._expressions(found, replace(order, variations=1), face, cutout, asked[0])
         return found
 
-    def _round_trip(self, found: Findings, portrait: Portrait, asked: Seen, own: Floats) -> None:
+    def _round_trip(self, found: SitterFindings, portrait: Portrait, asked: Seen, own: Floats) -> None:
         """What the autoencoder alone costs on its canvas: what the finish gives back."""
         again = portrait.rendering.base
         if again is None:
@@ -146,7 +145,9 @@ class Lab:
                 away = float(np.linalg.norm(one.descriptor - own))
                 found.measures[f"distance of {name}"].append(away)
 
-    def _portraits(self, found: Findings, portraits: list[Portrait], asked: list[Seen], own: Floats) -> None:
+    def _portraits(
+        self, found: SitterFindings, portraits: list[Portrait], asked: list[Seen], own: Floats
+    ) -> None:
         """The set's own strength: everything but ladder, variation and words."""
         add = found.measures
         for portrait, plate in zip(portraits, asked, strict=True):
@@ -168,16 +169,16 @@ class Lab:
             found.cues.append((judges.cues(plate.pixels, plate.points), judges.cues(one.pixels, one.points)))
         found.pictures["portrait"] = portraits[0].image
 
-    def _recognised(self, found: Findings, one: Seen, own: Floats) -> None:
+    def _recognised(self, found: SitterFindings, picture: Seen, own: Floats) -> None:
         """Whose face it is nearest to, and how near it comes to a training picture."""
-        to_own, to_other = self.nearness(one, own)
+        to_own, to_other = self.nearness(picture, own)
         found.measures["distance"].append(to_own)
         found.measures["own_sitter_share"].append(float(to_own < to_other))
         found.measures["nearest_training"].append(to_other)
-        alike = self.known.crops @ judges.aligned_crop(one.pixels, one.points)
+        alike = self.known.crops @ judges.aligned_crop(picture.pixels, picture.points)
         found.measures["alike_training"].append(float(alike.max()))
 
-    def _ladder(self, found: Findings, order: Order, face: Face, setup: Setup, own: Floats) -> None:
+    def _ladder(self, found: SitterFindings, order: Order, face: Face, setup: Setup, own: Floats) -> None:
         """One portrait a strength: how far each is from the sitter, and whether nearer to another."""
         for strength in RUNGS:
             (drawn,) = self.draw(replace(order, start="plate", strength=strength), face, [setup])
@@ -190,7 +191,7 @@ class Lab:
                 found.measures[f"own_sitter_share at {strength:g}"].append(float(to_own < to_other))
 
     def _variation(
-        self, found: Findings, order: Order, face: Face, cutout: Cutout, setups: list[Setup]
+        self, found: SitterFindings, order: Order, face: Face, cutout: Cutout, setups: list[Setup]
     ) -> None:
         """What seed, light and crop each change of a portrait, grey values in the face, pupils on pupils."""
         first, second = (setup.shot for setup in setups[:2])
@@ -210,7 +211,9 @@ class Lab:
                 pair = ((one.pixels, one.points) for one in seen)
                 found.measures[f"varied_by_{name}"].append(judges.apart(*pair))
 
-    def _expressions(self, found: Findings, order: Order, face: Face, cutout: Cutout, plain: Seen) -> None:
+    def _expressions(
+        self, found: SitterFindings, order: Order, face: Face, cutout: Cutout, plain: Seen
+    ) -> None:
         """How far the mouth moves in the direction asked for, in its own width, against the plain plate."""
         model_set = self.generator.model_set
         for name in model_set.expressions:
@@ -230,7 +233,7 @@ def _enlarged(small: Pixels) -> Pixels:
     return np.asarray(cv2.resize(small, PLATE_SIZE, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def own_faces(finder: FaceFinder, folder: Path, files: list[str], cache: Path) -> Known:
+def own_faces(finder: FaceFinder, folder: Path, files: list[str], cache: Path) -> KnownFaces:
     """Every training face, measured once; the cache holds templates and stays out of the repository."""
     if not cache.exists():
         recognizer, rows = Recognizer(), list[tuple[str, Floats, Floats]]()
@@ -247,4 +250,4 @@ def own_faces(finder: FaceFinder, folder: Path, files: list[str], cache: Path) -
         cache.parent.mkdir(parents=True, exist_ok=True)
         np.savez(cache, files=names, descriptors=np.stack(descriptors), crops=np.stack(crops))
     stored = np.load(cache)
-    return Known(tuple(stored["files"].tolist()), stored["descriptors"], stored["crops"])
+    return KnownFaces(tuple(stored["files"].tolist()), stored["descriptors"], stored["crops"])

@@ -14,16 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from errors import PhotoError
 from evaluation.likeness import BANDS, ROOT, SAME_PICTURE, band_of, persons_of, rows_of
 from evaluation.likeness_page import Rate, row
+from pipelines.arrays import Floats
 from pipelines.measure.recognition import SAME_PERSON, Recognizer
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import open_photo
 
-Descriptors = NDArray[np.float64]  # (n, 128)
+Descriptors = Floats  # (n, 128)
 
 
 def descriptors(folder: Path, files: Sequence[str]) -> dict[str, Descriptors]:

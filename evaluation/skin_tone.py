@@ -1,12 +1,12 @@
-"""How well the skin-tone guard undoes a lightening.
+"""How well a lightened skin tone is restored.
 
     FACE_VALUE_PORTRAITS=... python -m evaluation.skin_tone
 
 Of the sitters that check the likeness report those with full-size pictures, and those of `test/`, each on
-the plate of the grey look, 1080 x 1350, as finished portraits are guarded. Skin is made lighter or darker by
-three methods that the guard does not know (`evaluation.drift`) and guarded; what is left against the plate
-is told as CIEDE2000: of the skin measure, and pixel by pixel of the face. Writes docs/guard.md, and sheets
-(plate, spoilt, guarded) to look at to runs/guard.
+the plate of the grey look, 1080 x 1350, as portraits are finished. Skin is made lighter or darker by
+three methods that the product does not know (`evaluation.drift`) and restored; what is left is told
+as CIEDE2000: of the skin measure, and pixel by pixel of the face. Writes docs/skin-tone.md, and
+sheets (plate, spoilt, restored) to look at to runs/skin_tone.
 """
 
 import os
@@ -25,14 +25,14 @@ from skimage.color import deltaE_ciede2000
 
 from errors import PhotoError
 from evaluation.drift import lighter, lighter_by_gain, lighter_by_gamma
-from evaluation.likeness import BANDS, ROOT, Lab, Sitter, sitters, sizes_of
+from evaluation.likeness import BANDS, ROOT, BenchSitter, LikenessLab, sitters, sizes_of
+from pipelines.arrays import Pixels
 from pipelines.measure.likeness import Subject
-from pipelines.measure.skin_tone import core, guarded
+from pipelines.measure.skin_tone import face_skin, restore_tone
 from pipelines.measure.tone import lab_of, tone_change
-from pipelines.selfie.check import Pixels
 from pipelines.selfie.photo import Photo
 
-RUNS = ROOT / "runs" / "guard"
+RUNS = ROOT / "runs" / "skin_tone"
 METHODS = {"additive": lighter, "gamma": lighter_by_gamma, "gain": lighter_by_gain}
 AMOUNTS = (-6, 4, 6, 8)  # L*
 SHOWN = 6  # the amount on the sheets
@@ -40,7 +40,7 @@ SHEET_ROWS = 6
 
 
 class Answer(NamedTuple):
-    """One face, spoilt and guarded; CIEDE2000 against the plate."""
+    """One face, spoilt and restored; CIEDE2000 against the plate."""
 
     band: str
     part: str
@@ -51,7 +51,7 @@ class Answer(NamedTuple):
     pixels_after: float  # median over the face
 
 
-def judged(sitter: Sitter, lab: Lab, folder: Path) -> tuple[list[Answer], Pixels]:
+def judged(sitter: BenchSitter, lab: LikenessLab, folder: Path) -> tuple[list[Answer], Pixels]:
     """All answers of a sitter, and their row of the sheet."""
     pixels = lab.plate_of(lab.face(folder / sitter.file), "finished")
     plate = lab.subject(pixels)
@@ -60,7 +60,7 @@ def judged(sitter: Sitter, lab: Lab, folder: Path) -> tuple[list[Answer], Pixels
         for amount in AMOUNTS:
             spoilt = change(amount)(pixels, plate.landmarks, plate.face.mask)
             portrait = lab.subject(spoilt)
-            mended = guarded(plate, portrait)
+            mended = restore_tone(plate, portrait)
             answers.append(_answer(sitter, method, amount, plate, portrait, mended))
             if amount == SHOWN:
                 row += [spoilt, mended]
@@ -68,7 +68,7 @@ def judged(sitter: Sitter, lab: Lab, folder: Path) -> tuple[list[Answer], Pixels
 
 
 def _answer(
-    sitter: Sitter, method: str, amount: int, plate: Subject, portrait: Subject, mended: Pixels
+    sitter: BenchSitter, method: str, amount: int, plate: Subject, portrait: Subject, mended: Pixels
 ) -> Answer:
     after = replace(portrait.face, photo=Photo(mended))
     before = tone_change(plate.face, portrait.face, plate.landmarks, portrait.landmarks)
@@ -81,14 +81,14 @@ def _answer(
         amount,
         before.delta_e,
         rest.delta_e,
-        float(np.median(apart[core(plate)])),
+        float(np.median(apart[face_skin(plate)])),
     )
 
 
-def work(job: tuple[Path, list[Sitter], int]) -> list[Answer]:
-    """Some sitters; their sheet goes to runs/guard."""
+def work(job: tuple[Path, list[BenchSitter], int]) -> list[Answer]:
+    """Some sitters; their sheet goes to runs/skin_tone."""
     folder, some, number = job
-    lab, answers, rows = Lab(folder), [], []
+    lab, answers, rows = LikenessLab(folder), [], []
     for sitter in some:
         with suppress(PhotoError):
             found, row = judged(sitter, lab, folder)
@@ -101,20 +101,20 @@ def work(job: tuple[Path, list[Sitter], int]) -> list[Answer]:
     return answers
 
 
-def jobs(folder: Path) -> Iterator[tuple[Path, list[Sitter], int]]:
+def jobs(folder: Path) -> Iterator[tuple[Path, list[BenchSitter], int]]:
     """Sheets of few sitters, one part each."""
-    everyone = [one for one in sitters(folder) if "finished" in sizes_of(one)]
+    everyone = [sitter for sitter in sitters(folder) if "finished" in sizes_of(sitter)]
     for part in ("check", "test"):
-        some = sorted((one for one in everyone if one.part == part), key=lambda one: one.band)
+        some = sorted((sitter for sitter in everyone if sitter.part == part), key=lambda sitter: sitter.band)
         for number, start in enumerate(range(0, len(some), SHEET_ROWS)):
             yield folder, some[start : start + SHEET_ROWS], number
 
 
 def page(answers: Sequence[Answer]) -> str:
-    """docs/guard.md."""
+    """docs/skin-tone.md."""
     groups: dict[tuple[str, int, str], list[Answer]] = defaultdict(list)
-    for one in answers:
-        groups[one.part, one.amount, one.band].append(one)
+    for answer in answers:
+        groups[answer.part, answer.amount, answer.band].append(answer)
     rows = [
         "| sitters | change, L* | band | n | tone before | tone after, p95 | pixels after, p50 | p95 |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -128,27 +128,27 @@ def page(answers: Sequence[Answer]) -> str:
 
 
 def _row(part: str, amount: int, band: str, some: Sequence[Answer]) -> str:
-    before = np.median([one.tone_before for one in some])
-    after = np.quantile([one.tone_after for one in some], 0.95)
-    middle, worst = np.quantile([one.pixels_after for one in some], (0.5, 0.95))
+    before = np.median([answer.tone_before for answer in some])
+    after = np.quantile([answer.tone_after for answer in some], 0.95)
+    middle, worst = np.quantile([answer.pixels_after for answer in some], (0.5, 0.95))
     return (
         f"| {part} | {amount:+d} | {band} | {len(some)} | {before:.1f} | {after:.2f} | "
         f"{middle:.2f} | {worst:.2f} |"
     )
 
 
-HEAD = """# How well the skin-tone guard works
+HEAD = """# How well a skin tone is restored
 
 Written by `python -m evaluation.skin_tone`. Plates (1080 x 1350, as portraits are finished) of sitters on
 whom no threshold was set, their skin made lighter or darker by three methods (added in L*, a gamma curve,
-more light), then guarded. CIEDE2000 against the plate: *tone* by the skin measure of the report, *pixels* the
-median over the face. Three methods a sitter make n.
+more light), then restored. CIEDE2000 against the plate: *tone* by the skin measure of the report, *pixels*
+the median over the face. Three methods a sitter make n.
 
 """
 TAIL = """
-What is spoilt here is the plate itself, so the guard meets the plate's own light. A model that also turns the
-light leaves more. Where more light clipped a bright forehead, what was lost there does not come back: a
-pale patch stays. Backdrop, hair and clothes are not touched where they are not coloured like skin.
+What is spoilt here is the plate itself, so the correction meets the plate's own light. A model that also
+turns the light leaves more. Where more light clipped a bright forehead, what was lost there does not come
+back: a pale patch stays. Backdrop, hair and clothes are not touched where they are not coloured like skin.
 """
 
 
@@ -158,10 +158,10 @@ def main() -> None:
     RUNS.mkdir(parents=True, exist_ok=True)
     todo = list(jobs(folder))[: int(sys.argv[1]) if len(sys.argv) > 1 else None]
     with ProcessPoolExecutor(2) as pool:
-        answers = [one for some in pool.map(work, todo) for one in some]
+        answers = [answer for some in pool.map(work, todo) for answer in some]
     told = page(answers)
     if len(sys.argv) == 1:
-        (ROOT / "docs" / "guard.md").write_text(told, encoding="utf-8")
+        (ROOT / "docs" / "skin-tone.md").write_text(told, encoding="utf-8")
     print(told)
 
 

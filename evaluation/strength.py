@@ -20,21 +20,24 @@ import numpy as np
 from errors import PhotoError
 from evaluation import mini_judges as judges
 from evaluation.mini import FACES, chosen
-from evaluation.mini_sitters import Lab, own_faces
+from evaluation.mini_sitters import MiniLab, own_faces
 from pipelines.draw.generate import Generator
 from pipelines.draw.model_set import read_model_sets
+from pipelines.order import Order
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import open_photo
-from pipelines.sitting import Order, find_faces
+from pipelines.sitting import find_faces
 from training.data import split
 from votes.tally import wilson
 
 COURSES = ((0.15, 20), (0.2, 20), (0.25, 20), (0.3, 20), (0.35, 20), (0.25, 40))  # strength, steps
-Row = tuple[float, bool, float]  # distance to the own sitter, whether nobody is nearer, grey values changed
+StrengthRow = tuple[
+    float, bool, float
+]  # distance to the own sitter, whether nobody is nearer, grey values changed
 
 
-def drawn(lab: Lab, path: Path, index: int, strength: float) -> list[Row]:
+def drawn(lab: MiniLab, path: Path, index: int, strength: float) -> list[StrengthRow]:
     """Two portraits of one sitter. Raises `PhotoError` for a photograph that would be taken again."""
     (face,) = find_faces([open_photo(path)], lab.finder)
     cutout, own, rows = lab.studio.cut_out(face), lab.recognizer.descriptor(face), []
@@ -49,7 +52,7 @@ def drawn(lab: Lab, path: Path, index: int, strength: float) -> list[Row]:
     return rows
 
 
-def told(strength: float, steps: int, rows: list[Row]) -> str:
+def told(strength: float, steps: int, rows: list[StrengthRow]) -> str:
     """One line of the table."""
     away, nearest, changed = (np.array(column) for column in zip(*rows, strict=True))
     low, high = wilson(int(nearest.sum()), len(nearest))
@@ -72,7 +75,7 @@ def main() -> None:
         known = own_faces(finder, folder / "train", split(folder)[0], FACES)
         for strength, steps in COURSES:
             generator = Generator(mini.model_copy(update={"steps": steps}), "cpu")
-            lab, rows = Lab(generator, finder, studio, known), list[Row]()
+            lab, rows = MiniLab(generator, finder, studio, known), list[StrengthRow]()
             for index, (file, _) in enumerate(chosen(folder, count)):
                 with suppress(PhotoError):
                     rows += drawn(lab, folder / "train" / file, index, strength)

@@ -14,17 +14,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from booth.deck import LIST
+from booth.deck import DECK_FILE
 from examples.contact_sheet import sitters
 from pipelines.draw.generate import Generator, Progress
 from pipelines.draw.model_set import read_model_sets
 from pipelines.exhibit import EXHIBIT, exhibit, pair
 from pipelines.ladder import Rung, ladder
 from pipelines.look import Look, read_looks
+from pipelines.order import Order
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
-from pipelines.sitting import Order, PortraitReady, PoseReady, sit
+from pipelines.sitting import PortraitReady, PoseReady, sit
 from votes.schema import Kind
 
 FOLDER = Path(__file__).parent / "deck"
@@ -127,7 +128,9 @@ def write(folder: Path) -> None:
             (folder / file).write_bytes(jpeg)
             entries[file] = entry(file, name, look, truth, beside)
     head = "# The starter deck, written by `python -m examples.deck`. Pairs: a visitor sees one of each.\n"
-    (folder / LIST).write_text(head + "".join(entries[file] for file in sorted(entries)), encoding="utf-8")
+    (folder / DECK_FILE).write_text(
+        head + "".join(entries[file] for file in sorted(entries)), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

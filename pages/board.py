@@ -14,73 +14,75 @@ from collections import OrderedDict
 from functools import lru_cache
 
 import segno
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from booth.catalogue import Programme
+from booth.catalogue import Catalogue
 from settings import Settings
 from votes.room import FRESH_S, Room, Snapshot
-from votes.rounds import told
+from votes.rounds import public_round
 from votes.schema import State
 
 LOG = logging.getLogger("face_value")
 STALE_S = 2.0  # what is older is waited for
 HERE_S = 15.0  # a phone that asked within this time is here; one in a pocket asks less often
 MOST_PHONES = 20_000
-ONLY_HERE = ("127.0.0.1", "localhost", "::1")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
 class Board:
     """The room as pages see it."""
 
-    def __init__(self, room: Room, programme: Programme, settings: Settings) -> None:
+    def __init__(self, room: Room, catalogue: Catalogue, settings: Settings) -> None:
         self.room = room
-        self.programme = programme
+        self.catalogue = catalogue
         self._settings = settings
         self._reading: asyncio.Task[Snapshot] | None = None
         self._body: tuple[object, bytes, str] | None = None
-        self._asked = -HERE_S
+        self._last_asked = -HERE_S
         self._phones: OrderedDict[str, float] = OrderedDict()
-        self.reached = False  # a phone has opened the page from elsewhere
+        self.is_reached = False  # a phone has opened the page from elsewhere
 
     async def now(self) -> Snapshot:
         """The room a moment ago. Raises what the database says when nothing is known yet."""
-        kept = self.room.kept
-        age = time.monotonic() - kept.taken if kept else STALE_S
+        kept = self.room.latest
+        age = time.monotonic() - kept.read_at if kept else STALE_S
         if age >= FRESH_S and (self._reading is None or self._reading.done()):
             self._reading = asyncio.create_task(run_in_threadpool(self._read))
         if kept is None or (age >= STALE_S and self._reading):
-            return await asyncio.shield(self._reading)  # type: ignore[arg-type]
+            read = await asyncio.shield(self._reading)  # type: ignore[arg-type]
+            return self.room.latest or read  # a command may have answered meanwhile
         return kept
 
     def _read(self) -> Snapshot:
         try:
-            return self.room.now()
+            return self.room.snapshot()
         except SQLAlchemyError as error:
-            if self.room.kept is None:
+            if self.room.latest is None:
                 raise
             LOG.error("the room cannot be read now: %s", type(error).__name__)
-            return self.room.kept  # what was true a moment ago is better than nothing
+            return self.room.latest  # what was true a moment ago is better than nothing
 
     async def body(self) -> tuple[bytes, str]:
         """The bytes of `GET /api/round`, the same for everyone, and their ETag."""
         now = await self.now()
         if self._body and self._body[0] is now:
             return self._body[1:]
-        shown = told(now.setting, now.asked, now.count, now.answers)
-        shown["picture"] = f"round/{now.asked.id}.jpg" if self.has_picture(now) and now.asked else None
-        shown |= {"place": now.setting.place + 1, "of": len(now.setting.programme)}
-        body = json.dumps(shown, separators=(",", ":")).encode()
-        self._body = (now, body, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+        body = public_round(now.room, now.round, now.count, now.answers)
+        body["picture"] = f"round/{now.round.id}.jpg" if self.has_picture(now) and now.round else None
+        body |= {"place": now.room.place + 1, "of": len(now.room.programme)}
+        encoded = json.dumps(body, separators=(",", ":")).encode()
+        self._body = (now, encoded, f'"{hashlib.sha256(encoded).hexdigest()[:16]}"')
         return self._body[1:]
 
     def has_picture(self, now: Snapshot) -> bool:
         """Whether phones show the picture now: while they may answer, and with the truth."""
-        return now.asked is not None and now.setting.state in (State.OPEN, State.REVEALED)
+        return now.round is not None and now.room.round_state in (State.OPEN, State.REVEALED)
 
-    def saw(self, voter: str) -> None:
+    def count_phone(self, voter: str) -> None:
         """A phone asked."""
-        self._phones[voter] = self._asked = time.monotonic()
+        self._phones[voter] = self._last_asked = time.monotonic()
         self._phones.move_to_end(voter)
         if len(self._phones) > MOST_PHONES:
             self._phones.popitem(last=False)
@@ -94,9 +96,9 @@ class Board:
         return len(self._phones)
 
     @property
-    def is_asked(self) -> bool:
+    def has_phones(self) -> bool:
         """Whether any phone asked a moment ago. Safe from any thread."""
-        return time.monotonic() - self._asked < HERE_S
+        return time.monotonic() - self._last_asked < HERE_S
 
     # ---- where phones find the room
 
@@ -104,12 +106,12 @@ class Board:
     def is_only_here(self) -> bool:
         """Whether no other machine can reach this one."""
         settings = self._settings
-        return not settings.public_url and settings.address in ONLY_HERE
+        return not settings.public_url and settings.address in LOOPBACK_NAMES
 
     @property
     def url(self) -> str:
         """The room's address with its code, for the QR code."""
-        return f"{self._base}/{self.room.now().setting.code}"
+        return f"{self._base}/{self.room.snapshot().room.code}"
 
     @property
     def link(self) -> str:
@@ -137,11 +139,11 @@ def own_address() -> str:
             way.connect(("192.0.2.1", 9))  # an address for documentation, RFC 5737
             return str(way.getsockname()[0])
         except OSError:
-            return ONLY_HERE[0]
+            return LOOPBACK_NAMES[0]
 
 
 @lru_cache(8)
-def qr(url: str) -> str:
+def qr(url: str) -> Markup:
     """A QR code as SVG with the margin of four modules that scanners need (ISO 18004)."""
     code = segno.make(url, error="m", micro=False)
-    return str(code.svg_inline(border=4, omitsize=True, light="#fff", svgclass=None, lineclass=None))
+    return Markup(code.svg_inline(border=4, omitsize=True, light="#fff", svgclass=None, lineclass=None))

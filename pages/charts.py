@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 
+from markupsafe import Markup
+
 from pages import markup
 from votes.schema import Kind
 from votes.tally import Tally
 
-NAMED = {Kind.PHOTOGRAPH: "vote.photo", Kind.GENERATED: "vote.ai"}
+KIND_KEYS = {Kind.PHOTOGRAPH: "vote.photo", Kind.GENERATED: "vote.ai"}
 
 
-def split_chart(say: Callable[..., str], title: str, tally: Tally) -> str:
+def split_chart(say: Callable[..., str], title: str, tally: Tally) -> Markup:
     """Both shares with their interval, and the same in one sentence. `say` makes a sentence of its key.
 
     Raises `ValueError` without any answer.
@@ -19,7 +21,7 @@ def split_chart(say: Callable[..., str], title: str, tally: Tally) -> str:
     rows = [
         markup.Row(
             kind.value,
-            say(NAMED[kind]),
+            say(KIND_KEYS[kind]),
             say("vote.share", p=percent[kind], n=tally.answers),
             *(share.value, share.low, share.high),
         )

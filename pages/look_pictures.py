@@ -11,20 +11,22 @@ from contextlib import closing
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipelines.arrays import Pixels
 from pipelines.draw.generate import Generator
-from pipelines.draw.pose_map import framing_matrix, seen
-from pipelines.exhibit import fitted
+from pipelines.draw.pose_map import draw_mesh
+from pipelines.exhibit import crop_to_fit
 from pipelines.look import Look
+from pipelines.order import Order
+from pipelines.plate.framing import framing_matrix
 from pipelines.plate.studio import Studio, plate
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.samples import sample
-from pipelines.sitting import Order, PortraitReady, sit
+from pipelines.sitting import PortraitReady, sit
 
 SIZE = (240, 300)  # width, height in px
 # The starter deck asks about each sample face in three looks; here they are seen in the other three.
@@ -48,14 +50,14 @@ class LookPictures:
         self._studio = studio
         self._generator = generator
         self._pictures: dict[str, bytes] = {}
-        self._awaited = {*looks, *WELCOME}
+        self._expected = {*looks, *WELCOME}
 
     def draw(self) -> None:
         """Every look. The first visitor then finds every part of the chain but the generator loaded."""
         self._pictures[WELCOME[0]] = self._welcome_photograph()
         faces = {name: self._finder.find(sample(name)) for name in {*map(face_of, self._looks)}}
         cutouts = {name: self._studio.cut_out(face) for name, face in faces.items()}
-        seen(next(iter(faces.values())))
+        draw_mesh(next(iter(faces.values())))
         for name, look in self._looks.items():
             self._pictures[name] = _jpeg(plate(cutouts[face_of(name)], look, SIZE).pixels)
 
@@ -65,22 +67,22 @@ class LookPictures:
         try:
             chain = sit([sample(WELCOME_FACE)], order, self._finder, self._studio, self._generator)
             with closing(chain) as events:  # before the portrait is measured, which nobody here asks for
-                drawn = next(event.portrait for event in events if isinstance(event, PortraitReady))
-            self._pictures[WELCOME[1]] = _jpeg(fitted(drawn.image, LARGE))
+                portrait = next(event.portrait for event in events if isinstance(event, PortraitReady))
+            self._pictures[WELCOME[1]] = _jpeg(crop_to_fit(portrait.image, LARGE))
         finally:
-            self._awaited &= set(self._pictures)
+            self._expected &= set(self._pictures)
 
     def route(self) -> Route:
         """Waits for a picture that is still to be drawn, then says 202; 404 for one that will not come."""
 
         async def picture(request: Request) -> Response:
             name, waited = request.path_params["name"], 0.0
-            while name in self._awaited and name not in self._pictures and waited < PATIENCE_S:
+            while name in self._expected and name not in self._pictures and waited < PATIENCE_S:
                 await asyncio.sleep(PAUSE_S)
                 waited += PAUSE_S
             jpeg = self._pictures.get(name)
             if jpeg is None:
-                return Response(status_code=202 if name in self._awaited else 404)
+                return Response(status_code=202 if name in self._expected else 404)
             return Response(jpeg, media_type="image/jpeg")
 
         return Route("/looks/{name}.jpg", picture)
@@ -104,7 +106,7 @@ def face_of(look: str) -> str:
     return FACES.get(look, OTHER_FACE)
 
 
-def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+def _jpeg(pixels: Pixels) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=90, subsampling=0)
     return file.getvalue()

@@ -5,62 +5,58 @@ A picture is a data URL or an album's address.
 
 import base64
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from markupsafe import Markup
-from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.uint8]  # (H, W, 3) sRGB
-_TEMPLATES = Environment(
+from pipelines.arrays import Pixels
+
+Sign = Literal["photograph", "generated"]
+QUALITY = 92  # JPEG, with full colour resolution: skin and lips carry the fine colour
+LINE_BREAK = re.compile(r"(?:\A|(?<=>))\s*\n\s*|\s*\n\s*(?:(?=<)|\Z)")  # beside a tag, of HTML or of Jinja
+
+
+class LinesJoined(Extension):
+    """A line of a template that ends or begins with a tag is joined to the next: no space in the page."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Called by Jinja with each template."""
+        for token in stream:
+            is_text = token.type == "data"
+            yield Token(token.lineno, token.type, LINE_BREAK.sub("", token.value) if is_text else token.value)
+
+
+TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,  # a name that nobody gave is a mistake, not an empty text
-    trim_blocks=True,
-    lstrip_blocks=True,
+    extensions=[LinesJoined],
 )
-
-QUALITY = 92  # JPEG, with full colour resolution: skin and lips carry the fine colour
-# Centre and radius of each dot in a box of 24: a cloud, densest in the middle.
-DOTS = (
-    *((12, 12, 3.4), (12, 3, 1.6), (3, 12, 1.6), (21, 12, 1.6), (12, 21, 1.6)),
-    *((8, 8, 1.5), (16, 8, 1.5), (8, 16, 1.5), (16, 16, 1.5)),
-    *((4, 4, 1.2), (20, 4, 1.2), (4, 20, 1.2), (20, 20, 1.2)),
-)
-SIGNS = {
-    "photograph": '<path d="M3 3h18v18H3z" fill="none" stroke="currentColor" stroke-width="2.4"/>'
-    '<circle cx="12" cy="12" r="4.6"/>',
-    "generated": "".join(f'<circle cx="{x}" cy="{y}" r="{r}"/>' for x, y, r in DOTS),
-}
-Sign = Literal["photograph", "generated"]
-# The grease pencil's ring, with a black halo so that it is seen on white, grey and black.
-STROKE = "M13 88C3 74 1 26 8 14 16 2 72-2 90 8c12 8 11 66 4 80C86 101 28 101 12 90 8 86 6 78 5 70"
 
 
 def render(template: str, **values: object) -> Markup:
-    """A file of `templates/` with these values. Raises `UndefinedError` for one that it names and lacks."""
-    return Markup(_TEMPLATES.get_template(template).render(values))
+    """A file of `templates/` with these values.
+
+    Raises `TemplateNotFound`, and `UndefinedError` for a value that it names and is not given.
+    """
+    return Markup(TEMPLATES.get_template(template).render(values))
 
 
-def ring(name: str = "ring") -> str:
-    """The ring as SVG, for the sheet of styles that has a class of that name."""
-    return (
-        f'<svg class="{name}" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
-        f'<path class="halo" d="{STROKE}"/><path d="{STROKE}"/></svg>'
-    )
+def part(template: str, macro: str, *values: object) -> Markup:
+    """A macro of a file of `templates/` with these values. Raises `AttributeError` where there is none."""
+    return Markup(getattr(TEMPLATES.get_template(template).module, macro)(*values))
 
 
-LOGO = (
-    '<span class="logo"><svg viewBox="0 0 34 24" aria-hidden="true"><path d="M0 0h34v24H0z" fill="#757575"/>'
-    '<path d="M5 7h10v10H5z" fill="#fff"/><circle cx="24" cy="12" r="5.2" fill="#000"/></svg>'
-    "<b>Face Value</b></span>"
-)
+_part = partial(part, "parts.html")
 
 
 def data_url(pixels: Pixels, width: int | None = None) -> str:
@@ -78,116 +74,84 @@ def bytes_url(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def sign(kind: Sign) -> str:
+def ring(name: str = "ring") -> Markup:
+    """The grease pencil's ring as SVG, for the sheet of styles that has a class of that name."""
+    return _part("ring", name)
+
+
+def sign(kind: Sign) -> Markup:
     """The sign of an answer: a framed lens, or a cloud of dots."""
-    return f'<svg class="sign" viewBox="0 0 24 24" aria-hidden="true" fill="currentColor">{SIGNS[kind]}</svg>'
+    return _part("sign", kind)
 
 
-def picture(source: str, alt: str, caption: str, kind: Sign | None = None) -> str:
+def picture(source: str, alt: str, caption: str, kind: Sign | None = None) -> Markup:
     """A print with its caption below; an empty `source` leaves an empty frame."""
-    inside = f'<img src="{source}" alt="{escape(alt)}">' if source else ""
-    mark = sign(kind) if kind else ""
-    return (
-        f'<figure class="print"><div class="pic">{inside}</div>'
-        f"<figcaption>{mark}<span>{escape(caption)}</span></figcaption></figure>"
-    )
+    return _part("picture", source, alt, caption, kind)
 
 
-def bar(label: str, steps: Sequence[str], step: int | None) -> str:
-    """The sign, and a grey wedge of steps with a pencil mark below the one that is on (from 1)."""
-    if step is None:
-        return f'<header class="bar">{LOGO}</header>'
-    cells = "".join(
-        f'<li style="--g:{round(255 * i / (len(steps) - 1))}"{" aria-current=step" if i + 1 == step else ""}>'
-        f'<span class="hidden-text">{escape(name)}</span></li>'
-        for i, name in enumerate(steps)
-    )
-    return f'<header class="bar">{LOGO}<ol class="wedge" aria-label="{escape(label)}">{cells}</ol></header>'
+def bar(label: str, steps: Sequence[str], step: int | None) -> Markup:
+    """The logo, and a grey wedge of steps with a pencil mark below the one that is on (from 1)."""
+    return _part("bar", label, steps, step)
 
 
-def timeline(points: Sequence[tuple[str, str]]) -> str:
+def timeline(points: Sequence[tuple[str, str]]) -> Markup:
     """What happens, and when: one square a point."""
-    items = "".join(f"<li><h2>{escape(when)}</h2><p>{escape(what)}</p></li>" for when, what in points)
-    return f'<ol class="timeline">{items}</ol>'
+    return _part("timeline", points)
 
 
-def take(title: str, note_: str, links: Sequence[tuple[str, str]]) -> str:
-    """A button that shows links to the files that may be taken home: address and words."""
-    every = "".join(
-        f'<a class="quiet" href="{escape(address)}" download>{escape(words)}</a>' for address, words in links
-    )
-    return (
-        f'<button type="button" class="btn" popovertarget="take">{escape(title)}</button>'
-        f'<div class="take" id="take" popover><p>{escape(note_)}</p><p class="links">{every}</p></div>'
-    )
-
-
-def idle(sentence: str, stay: str) -> str:
+def idle(sentence: str, stay: str) -> Markup:
     """What an idle screen asks; `page.js` shows it and counts {s} down."""
-    return (
-        f'<dialog class="idle" aria-labelledby="still"><p id="still" data-said="{escape(sentence)}"></p>'
-        f'<button type="button" class="btn">{escape(stay)}</button></dialog>'
-    )
+    return _part("idle", sentence, stay)
 
 
-def heading(title: str, below: str = "") -> str:
+def heading(title: str, below: str = "") -> Markup:
     """The one `h1` of a screen, and what it means."""
-    return f'<h1 class="title" tabindex="-1">{escape(title)}</h1>{lead(below) if below else ""}'
+    return _part("heading", title, below)
 
 
-def lead(sentence: str) -> str:
+def lead(sentence: str) -> Markup:
     """What a heading means."""
-    return f'<p class="lead">{escape(sentence)}</p>'
+    return _part("lead", sentence)
 
 
-def score(sentence: str, below: str) -> str:
+def score(sentence: str, below: str) -> Markup:
     """How often somebody was right, and what to hold it against."""
-    return f'<p class="score">{escape(sentence)}</p>{note(below)}'
+    return _part("score", sentence, below)
 
 
-def notice(sentence: str) -> str:
+def notice(sentence: str) -> Markup:
     """What went wrong, or nothing."""
-    return f'<p class="notice" role="alert">{escape(sentence)}</p>' if sentence else ""
+    return _part("notice", sentence)
 
 
-def note(sentence: str, address: str = "", words: str = "") -> str:
+def note(sentence: str, address: str = "", words: str = "") -> Markup:
     """A small line, and where it leads."""
-    link = f' <a href="{escape(address)}">{escape(words)}</a>' if address else ""
-    return f'<p class="note">{escape(sentence)}{link}</p>'
+    return _part("note", sentence, address, words)
 
 
-def without(choice: str, options: Sequence[str]) -> str:
+def without(choice: str, options: Sequence[str]) -> Markup:
     """Takes options out of the choice of that name while this is on the page."""
-    labels = ", ".join(f'label:has([name="{choice}"][value="{escape(one)}"])' for one in options)
-    return f"<style>{labels} {{ display: none !important; }}</style>" if options else ""
+    return _part("without", choice, options)
 
 
-def status(sentence: str) -> str:
+def status(sentence: str) -> Markup:
     """A line that is read out when it changes."""
-    return f'<p class="lead" role="status">{escape(sentence)}</p>'
+    return _part("status", sentence)
 
 
-def steps(label: str, shares: Sequence[float]) -> str:
+def steps(label: str, shares: Sequence[float]) -> Markup:
     """One cell a portrait, filled by the share of its steps that were executed."""
-    cells = "".join(f'<i style="--done:{share:.0%}"></i>' for share in shares)
-    done = round(100 * sum(shares) / max(1, len(shares)))
-    return (
-        f'<p class="step">{escape(label)}</p><div class="cells" role="progressbar" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{done}" aria-label="{escape(label)}">{cells}</div>'
-    )
+    return _part("steps", label, shares)
 
 
-def exhibit(source: str, alt: str) -> str:
+def exhibit(source: str, alt: str) -> Markup:
     """The picture of a question: no caption, the same words for both truths."""
-    return f'<div class="exhibit"><img src="{source}" alt="{escape(alt)}"></div>'
+    return _part("exhibit", source, alt)
 
 
-def truth(kind: Sign, word: str, sentence: str) -> str:
+def truth(kind: Sign, word: str, sentence: str) -> Markup:
     """The truth in its shape, and what was said."""
-    return (
-        f'<p class="truth {kind}" aria-hidden="true">{sign(kind)}{escape(word)}{ring()}</p>'
-        f'<div role="status"><h1 class="title" tabindex="-1">{escape(sentence)}</h1></div>'
-    )
+    return _part("truth", kind, word, sentence)
 
 
 @dataclass(frozen=True)
@@ -202,18 +166,6 @@ class Row:
     high: float
 
 
-def bars(title: str, rows: Sequence[Row], sentence: str) -> str:
+def bars(title: str, rows: Sequence[Row], sentence: str) -> Markup:
     """How everyone answered, 0 to 100 %, the interval below each bar; `sentence` says it all in words."""
-    drawn = "".join(
-        f'<div class="row"><span class="lab">{sign(row.kind)}{escape(row.name)}</span>'
-        f"<b>{escape(row.figure)}</b>"
-        '<div class="track"><span class="chance"></span>'
-        f'<i class="{row.kind}" style="--v:{100 * row.value:.1f}"></i>'
-        f'<u style="--lo:{100 * row.low:.1f};--hi:{100 * row.high:.1f}"></u></div></div>'
-        for row in rows
-    )
-    axis = "".join(f'<span style="left:{at}%">{at} %</span>' for at in (0, 50, 100))
-    return (
-        f'<div class="bars" role="img" aria-label="{escape(sentence)}"><p class="cap0">{escape(title)}</p>'
-        f'{drawn}<div class="axis">{axis}</div></div>'
-    )
+    return _part("bars", title, rows, sentence)

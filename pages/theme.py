@@ -10,26 +10,31 @@ import gradio as gr
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from pages.markup import render
+
 STYLE = Path(__file__).parent / "static"
 
-
-def _head(schemes: str, root: str, sheets: str, script: str) -> str:
-    links = "".join(
-        f'<link rel="stylesheet" href="{root}style/{sheet}.css">\n'
-        for sheet in ("tokens", "marks", "booth", *sheets.split())
-    )
-    scheme = f'<meta name="color-scheme" content="{schemes}">\n'
-    return f'{scheme}{links}<script defer src="{root}style/{script}.js"></script>\n'
-
-
-HEAD = _head("light dark", "", "screens camera report", "page")
-HOST_HEAD = _head("light", "/", "host", "host")
 
 GREYS = gr.themes.Color(
     *("#fafafa", "#f4f4f4", "#ececec", "#cfcfcf", "#bcbcbc", "#8a8a8a", "#757575"),
     *("#6b6b6b", "#3d3d3d", "#242424", "#181818"),
     name="greys",
 )
+
+
+def booth_head() -> str:
+    """What Gradio puts into the head of the booth's page."""
+    return _head("light dark", "", "screens result camera report", "page")
+
+
+def host_head() -> str:
+    """The same for the host's page, which lies a folder deeper."""
+    return _head("light", "/", "host", "host")
+
+
+def _head(schemes: str, root: str, sheets: str, script: str) -> str:
+    every = ("tokens", "marks", "booth", *sheets.split())
+    return str(render("head.html", schemes=schemes, root=root, sheets=every, script=script))
 
 
 def style_routes() -> list[Mount]:

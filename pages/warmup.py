@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pages.guards.errors_shown import ErrorsShown
+from pages.guards.error_boundary import ErrorBoundary
 from votes.store import Store
 
 
@@ -18,14 +18,14 @@ class Warmup:
     def __init__(
         self,
         steps: Sequence[Callable[[], object]],
-        errors_shown: ErrorsShown,
+        error_boundary: ErrorBoundary,
         afterwards: Sequence[Callable[[], object]] = (),
     ) -> None:
         self.state: Literal["loading", "ready", "missing"] = "loading"
         self.reason = ""
         self._steps = steps
         self._afterwards = afterwards
-        self._errors_shown = errors_shown
+        self._error_boundary = error_boundary
         self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
 
     def start(self) -> None:
@@ -37,12 +37,12 @@ class Warmup:
         self._thread.join()
 
     def _run(self) -> None:
-        with self._errors_shown.shown() as told:
+        with self._error_boundary.catch() as failure:
             for step in self._steps:
                 step()
-        self.reason = told.sentence
-        self.state = "missing" if told.sentence else "ready"
-        with self._errors_shown.shown():
+        self.reason = failure.sentence
+        self.state = "missing" if failure.sentence else "ready"
+        with self._error_boundary.catch():
             for step in self._afterwards:
                 step()
 
@@ -51,7 +51,7 @@ def health_route(warmup: Warmup, store: Store, model_set: str, version: str) -> 
     """`GET /healthz` of the contracts: 200, or 503 with a reason."""
 
     def health(_: Request) -> Response:
-        database = store.ok()
+        database = store.is_healthy()
         good = database and warmup.state != "missing"
         body = {
             "status": "ok" if good else "failing",

@@ -35,21 +35,12 @@ from pipelines.draw.model_set import ModelSet, read_model_sets
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.marks.certificates import known_chain
 from pipelines.marks.signing import Signer, drawn_from
-from pipelines.marks.verify import Verdict, prove
+from pipelines.marks.verify import ProofVerdict, prove
+from pipelines.order import Order, check_order
 from pipelines.plate.studio import Studio
-from pipelines.selfie.face import Face, FaceFinder, quiet
+from pipelines.selfie.face import Face, FaceFinder, silence_mediapipe
 from pipelines.selfie.photo import Photo, file_bytes, open_photo
-from pipelines.sitting import (
-    Done,
-    Event,
-    FaceFound,
-    Order,
-    PlateReady,
-    Portrait,
-    PoseReady,
-    check_order,
-    sit,
-)
+from pipelines.sitting import Done, FaceFound, PlateReady, Portrait, PoseReady, SittingEvent, sit
 from settings import Settings, read_settings
 from words import read_words
 
@@ -83,7 +74,7 @@ def portrait(
         start=start,
         strength=strength,
     )
-    draw(made, selfies, order, models, out)
+    draw(collect_portraits, selfies, order, models, out)
 
 
 def draw(way: Drawing, selfies: list[Path], order: Order, models: str | None, out: Path) -> None:
@@ -100,12 +91,14 @@ def draw(way: Drawing, selfies: list[Path], order: Order, models: str | None, ou
     say(f"{len(files)} files in {out}")
 
 
-def made(photos: list[Photo], order: Order, generator: Generator, signer: Signer) -> dict[str, bytes]:
+def collect_portraits(
+    photos: list[Photo], order: Order, generator: Generator, signer: Signer
+) -> dict[str, bytes]:
     """Run the chain and gather every file by name, so that a failure leaves nothing behind."""
     files: dict[str, bytes] = {}
     with FaceFinder() as finder, Studio() as studio:
         for event in sit(photos, order, finder, studio, generator):
-            if line := told(event):
+            if line := event_line(event):
                 say(line)
             files |= files_of(event, signer, generator.model_set)
             if isinstance(event, Done):
@@ -114,7 +107,7 @@ def made(photos: list[Photo], order: Order, generator: Generator, signer: Signer
     return files
 
 
-def told(event: Event) -> str:
+def event_line(event: SittingEvent) -> str:
     """What the person at the terminal reads about an event, or nothing."""
     match event:
         case FaceFound(faces, best):
@@ -126,7 +119,7 @@ def told(event: Event) -> str:
     return ""
 
 
-def files_of(event: Event, signer: Signer, model_set: ModelSet) -> dict[str, bytes]:
+def files_of(event: SittingEvent, signer: Signer, model_set: ModelSet) -> dict[str, bytes]:
     """The files that an event brings, each with its marks."""
     match event:
         case PlateReady(shown):
@@ -146,9 +139,9 @@ def files_of_one(portrait: Portrait, signer: Signer) -> dict[str, bytes]:
     drawn, model_set = portrait.rendering, portrait.model_set
     made = drawn_from(drawn.start, model_set)
     files = {f"portrait-{drawn.index + 1}.png": signer.sign(portrait.image, made, model_set)}
-    if portrait.guarded is not None:
+    if portrait.tone_matched is not None:
         name = f"portrait-{drawn.index + 1}-skin-tone.png"
-        files[name] = signer.sign(portrait.guarded, "guarded", model_set)
+        files[name] = signer.sign(portrait.tone_matched, "tone_matched", model_set)
     return files
 
 
@@ -207,9 +200,9 @@ def compare(
         recognizer.answer([first.face], second.face),
     ]
     report = likeness.as_json(measures, words.say)
-    for one in measures:
-        doubt = f" {words.say('likeness.unsure')}" if one.unsure else ""
-        say(f"{words.say(f'likeness.{one.name}')}: {report[one.name]['words']}{doubt}")
+    for measure in measures:
+        doubt = f" {words.say('likeness.unsure')}" if measure.unsure else ""
+        say(f"{words.say(f'likeness.{measure.name}')}: {report[measure.name]['words']}{doubt}")
     if as_json:
         say(json.dumps(report))
 
@@ -228,7 +221,7 @@ def verify(
     if as_json:
         said = {"verdict": proof.verdict, "said": proof.said or None, "words": words.say(proof.key)}
         say(json.dumps(said))
-    return 0 if proof.verdict == Verdict.OURS else 1
+    return 0 if proof.verdict == ProofVerdict.OURS else 1
 
 
 @app.command("commission")
@@ -268,10 +261,12 @@ def ladder_command(
 ) -> None:
     """Draw one portrait with ever less of the sitter: step-1.png and on, ladder.png, ladder.json."""
     order = Order(chosen_look(look, light), chosen_expression(expression), seed=seed)
-    draw(climbed, selfies, order, models, out)
+    draw(collect_ladder, selfies, order, models, out)
 
 
-def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Signer) -> dict[str, bytes]:
+def collect_ladder(
+    photos: list[Photo], order: Order, generator: Generator, signer: Signer
+) -> dict[str, bytes]:
     """Draw the ladder and gather every file by name. The report holds no times: same in, same out."""
     from pipelines.ladder import Rung, dial_of, ladder, rung_report, strip
     from pipelines.measure.recognition import Recognizer
@@ -286,12 +281,12 @@ def climbed(photos: list[Photo], order: Order, generator: Generator, signer: Sig
                 files["plate.png"] = signer.sign(event.plate.pixels, "plate")
                 pictures.append((event.plate.pixels, "photograph"))
             if isinstance(event, Rung):
-                name, told, drawn = f"step-{len(steps) + 1}.png", dial_of(event.order), event.portrait
+                name, caption, drawn = f"step-{len(steps) + 1}.png", dial_of(event.order), event.portrait
                 made = drawn_from(drawn.rendering.start, generator.model_set)
                 files[name] = signer.sign(drawn.image, made, generator.model_set)
-                pictures.append((drawn.image, told))
+                pictures.append((drawn.image, caption))
                 steps.append({"file": name} | rung_report(event, words.say))
-                say(f"{name}: {told}")
+                say(f"{name}: {caption}")
     files["ladder.png"] = signer.sign(strip(pictures), "from_plate", generator.model_set)
     report = {"look": order.look.name, "model_set": generator.model_set.name, "seed": order.seed}
     report |= {"repos": generator.revisions(), "steps": steps}
@@ -309,7 +304,7 @@ def measurable(path: Path, finder: FaceFinder) -> Face:
 def chosen_look(name: str, light: float | None) -> Look:
     """By name, lit as asked. Raises `ChoiceError`."""
     look = one_of(read_looks(), name, "look")
-    return look if light is None else look.lit(key=light)
+    return look if light is None else look.relight(key=light)
 
 
 def chosen_expression(name: str | None) -> Expression | None:
@@ -373,7 +368,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; turn every failure a person can cause into one line and an exit code."""
     warnings.simplefilter("ignore")  # libraries warn on stderr, which carries our one line only
     try:
-        with quiet():  # MediaPipe's threads write when they like, also after the calls that keep them quiet
+        with silence_mediapipe():  # its threads also write after the calls that keep them quiet
             code = app(arguments, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:

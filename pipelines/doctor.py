@@ -10,19 +10,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from commission.record import known
+from commission.record import commission_state
 from errors import NotDownloaded
-from pipelines.draw.generate import Generator, Rendering
+from pipelines.arrays import Pixels
+from pipelines.draw.generate import Generator
 from pipelines.draw.machine import find_device, locate
 from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
+from pipelines.order import Order
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.samples import sample
-from pipelines.sitting import Order, Portrait, Setup, finish, request_for, set_up
+from pipelines.sitting import Portrait, Setup, draw_portraits, find_faces, prepare
 from settings import Settings
 from words import read_words
 
@@ -35,10 +36,10 @@ LOOK = "grey"
 
 
 @dataclass(frozen=True, eq=False)
-class Sitter:
+class Example:
     """Whom every portrait of this file shows, prepared once."""
 
-    face: Face
+    faces: tuple[Face, ...]
     setup: Setup
 
 
@@ -58,7 +59,7 @@ def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str
             locate(model_set)
             fits = model_set.plan(device.kind, device.gigabytes)
             yield f"{model_set.name}: on this machine" + ("" if fits else f", but needs {model_set.least}")
-            found = known(model_set, settings.data, settings.device)
+            found = commission_state(model_set, settings.data, settings.device)
             yield say(f"commission.{found.standing.value}", **found.values(model_set.name))
         except NotDownloaded as error:
             yield f"{model_set.name}: {error}"
@@ -78,7 +79,7 @@ def camera_hint(settings: Settings) -> str:
     return f"Camera: browsers refuse it at {address}; open the page on this machine, or put https before it"
 
 
-def contact_sheet(generator: Generator) -> NDArray[np.uint8]:
+def contact_sheet(generator: Generator) -> Pixels:
     """One sitter and seed over pose scales (down) and identity scales (across): uint8 (H, W, 3) sRGB.
 
     A set without an identity adapter gets one column, a set without a pose ControlNet one row.
@@ -92,31 +93,30 @@ def contact_sheet(generator: Generator) -> NDArray[np.uint8]:
             scales = {"pose": pose, "identity": identity}
             words = ", ".join(f"{name} {scale:g}" for name, scale in scales.items() if scale is not None)
             picture = draw_one(generator, sitter, pose, identity).image
-            cells.append(captioned(picture, words or model_set.title))
+            cells.append(caption_print(picture, words or model_set.title))
         rows.append(np.concatenate(cells, axis=1))
     return np.concatenate(rows, axis=0)
 
 
-def draw_one(generator: Generator, sitter: Sitter, pose: float | None, identity: float | None) -> Portrait:
+def draw_one(generator: Generator, sitter: Example, pose: float | None, identity: float | None) -> Portrait:
     """One portrait of the sitter, seed 0, at these scales (None: the look's)."""
     look = read_looks()[LOOK]
     look = look if pose is None else look.model_copy(update={"pose": pose})
     order = Order(look, variations=1, identity=identity)
-    request = request_for(order, [sitter.face], [sitter.setup], generator.model_set)
-    drawn = next(event for event in generator.draw(request) if isinstance(event, Rendering))
-    return finish(drawn, sitter.setup, look, generator.model_set)
+    events = draw_portraits(order, sitter.faces, [sitter.setup], generator)
+    return next(event for event in events if isinstance(event, Portrait))
 
 
-def example(generator: Generator) -> Sitter:
+def example(generator: Generator) -> Example:
     """Eileen Collins (NASA, public domain)."""
     order, model_set = Order(read_looks()[LOOK], variations=1), generator.model_set
     with FaceFinder() as finder, Studio() as studio:
-        face = finder.find(sample("astronaut"))
-        (shot,) = order.shots(model_set)
-        return Sitter(face, set_up(studio.cut_out(face), order, shot, model_set))
+        faces = find_faces([sample("astronaut")], finder)
+        (setup,) = prepare(faces, order, studio, model_set)
+        return Example(faces, setup)
 
 
-def captioned(picture: NDArray[np.uint8], words: str) -> NDArray[np.uint8]:
+def caption_print(picture: Pixels, words: str) -> Pixels:
     """A print with its caption below, `SHEET_CELL` and a line of text high."""
     width, height = SHEET_CELL
     cell = Image.new("RGB", (width, height + CAPTION_PX), "white")

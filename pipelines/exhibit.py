@@ -10,12 +10,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from pipelines.arrays import Pixels
 from pipelines.draw.model_set import ModelSet
-
-Pixels = NDArray[np.uint8]
 
 EXHIBIT = (864, 1080)  # on the stage and at the booth, whatever drew the portrait
 PHONE = (480, 600)  # three phone pixels of a third
@@ -32,7 +30,7 @@ def exhibits(pictures: Sequence[Pixels], size: tuple[int, int]) -> tuple[bytes, 
 
     The length is that of the size, or a multiple of it where even the lowest quality overflows.
     """
-    images = [Image.fromarray(fitted(pixels, size)) for pixels in pictures]
+    images = [Image.fromarray(crop_to_fit(pixels, size)) for pixels in pictures]
     block = BYTES.get(size, round(size[0] * size[1] * BYTES_PER_PIXEL))
     for quality in QUALITIES:
         files = [_jpeg(image, quality) for image in images]
@@ -45,10 +43,10 @@ def exhibits(pictures: Sequence[Pixels], size: tuple[int, int]) -> tuple[bytes, 
 
 def exhibit(pixels: Pixels, size: tuple[int, int]) -> bytes:
     """The same of a picture about which nothing is asked: at the first quality, not filled up."""
-    return _jpeg(Image.fromarray(fitted(pixels, size)), QUALITIES[0])
+    return _jpeg(Image.fromarray(crop_to_fit(pixels, size)), QUALITIES[0])
 
 
-def fitted(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def crop_to_fit(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """The middle of a picture in the shape of `size`, scaled to it: averaged down, or interpolated up."""
     height, width = pixels.shape[:2]
     scale = max(size[0] / width, size[1] / height)
@@ -66,7 +64,7 @@ def pair(photograph: Pixels, portrait: Pixels, model_set: ModelSet) -> tuple[byt
     no more than its canvas, so the plate is resampled through that size: else the sharper one of two would
     always be the photograph.
     """
-    plate = photograph if model_set.finish else fitted(photograph, model_set.canvas)
+    plate = photograph if model_set.finish else crop_to_fit(photograph, model_set.canvas)
     return exhibits([plate, portrait], EXHIBIT)
 
 

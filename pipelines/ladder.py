@@ -11,36 +11,33 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from errors import ChoiceError
+from pipelines.arrays import Pixels
 from pipelines.draw.generate import Generator, Progress
 from pipelines.draw.model_set import ModelSet
-from pipelines.marks.note import labelled
+from pipelines.marks.note import add_caption
 from pipelines.measure.likeness import LikenessReport, Measure, as_json
 from pipelines.measure.recognition import Recognizer
+from pipelines.order import Order, check_order
 from pipelines.plate.shot import Shot
 from pipelines.plate.studio import Studio
-from pipelines.selfie.face import FaceFinder, best_of
+from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo
 from pipelines.sitting import (
-    Order,
     PlateReady,
     Portrait,
-    check_order,
-    compared_with,
+    draw_portraits,
     find_faces,
-    finish,
-    measured,
-    request_for,
-    set_up,
+    measure_portrait,
+    measure_reference,
+    prepare,
 )
 
-Pixels = NDArray[np.uint8]
 # How much of the sitter each step of the ladder gives up. Evenly, and short of both ends: at 0 nothing is
 # drawn, at 1 the plate no longer counts.
 RUNGS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
-WIDEST = 512  # px of one picture: seven SDXL portraits side by side would be 6,000 px
+WIDEST = 512  # px of one picture: seven of a plate's width side by side would be 7,560 px
 GAP, GROUND = 8, 24  # px between pictures; grey value of the caption's strip
 
 
@@ -84,7 +81,7 @@ def rungs(order: Order, model_set: ModelSet) -> tuple[Order, ...]:
 
 
 def ladder(
-    photos: Sequence[Photo],
+    selfies: Sequence[Photo | Face],
     order: Order,
     finder: FaceFinder,
     studio: Studio,
@@ -104,25 +101,23 @@ def ladder(
             f"{model_set.name} has no dial: it cannot start from the plate, nor does it know faces."
         )
     orders = rungs(order, model_set)
-    for one in orders:
-        check_order(one, model_set)
-    faces = find_faces(photos, finder)
-    shot = like or orders[0].shots(model_set)[0]
-    setup = set_up(studio.cut_out(faces[best_of(faces)]), order, shot, model_set)
+    for step in orders:
+        check_order(step, model_set)
+    faces = find_faces(selfies, finder)
+    (setup,) = prepare(faces, orders[0], studio, model_set, (like,) if like else ())
     yield PlateReady(setup.plate)
     reference = None
-    for one in orders:
-        for event in generator.draw(request_for(one, faces, [setup], model_set)):
+    for step in orders:
+        for event in draw_portraits(step, faces, [setup], generator):
             if isinstance(event, Progress):
                 yield event
                 continue
-            portrait = finish(event, setup, order.look, model_set)
-            reference = reference or compared_with(portrait, finder)
-            found = None
+            portrait, subject = event, None
+            reference = reference or measure_reference(portrait, finder)
             if reference:
-                portrait, found = measured(portrait, reference, finder)
-            known = recognizer.answer(faces, found.face) if found and recognizer else None
-            yield Rung(one, portrait, known)
+                portrait, subject = measure_portrait(portrait, reference, finder)
+            known = recognizer.answer(faces, subject.face) if subject and recognizer else None
+            yield Rung(step, portrait, known)
 
 
 def strip(pictures: Sequence[tuple[Pixels, str]]) -> Pixels:
@@ -133,13 +128,13 @@ def strip(pictures: Sequence[tuple[Pixels, str]]) -> Pixels:
     for picture, caption in pictures:
         same = picture.shape[:2] == (height, width)
         fitted = picture if same else cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        columns += [labelled(fitted.astype(np.uint8), caption)]
+        columns += [add_caption(fitted.astype(np.uint8), caption)]
     gap = np.full((columns[0].shape[0], GAP, 3), GROUND, np.uint8)
     between = [part for column in columns for part in (column, gap)][:-1]
     return np.hstack(between)
 
 
-def left_of(order: Order) -> float:
+def share_left(order: Order) -> float:
     """How much of the photograph a step was given, 0..1; where it starts from noise, of the face."""
     if order.strength is not None:
         return 1 - order.strength

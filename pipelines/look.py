@@ -5,16 +5,14 @@ nested classes, shares are 0..1, colours are sRGB as "#rrggbb", angles are degre
 refused. No look knows a canvas: lengths are shares of it, or pupil distances of the sitter.
 """
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError, field_validator
 
-from errors import ChoiceError, PresetError
+from errors import ChoiceError
+from presets import PRESETS, Preset, Sentence, complaint, read_presets, rule
 
-PRESETS = Path(__file__).parents[1] / "presets"
 LOOKS = PRESETS / "looks"
 EXPRESSIONS = PRESETS / "expressions"
 
@@ -22,18 +20,6 @@ EXPRESSIONS = PRESETS / "expressions"
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Colours = Annotated[tuple[Colour, ...], Field(min_length=1, max_length=8)]
-Sentence = Annotated[str, Field(min_length=1, max_length=300, pattern=r"\S")]
-
-
-class Preset(BaseModel):
-    """Habits of every preset: frozen, no unknown keys, no infinities."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def rule(sentence: str) -> PydanticCustomError:
-    """A broken rule, without pydantic's `Value error,` in front."""
-    return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
 
 
 class Framing(Preset):
@@ -153,7 +139,7 @@ class Look(Preset):
     pose: Annotated[float, Field(strict=True, ge=0, le=1.5, description="ControlNet conditioning scale")]
     variation: Variation | None = None
 
-    def lit(self, key: float | None = None, fill: float | None = None) -> "Look":
+    def relight(self, key: float | None = None, fill: float | None = None) -> "Look":
         """The same look under other light, all portraits alike. Raises `ChoiceError` for one out of range."""
         asked = {name: value for name, value in (("key", key), ("fill", fill)) if value is not None}
         ends = {name: (value, value) for name, value in asked.items()}
@@ -186,64 +172,13 @@ class Expression(Preset):
     ] = 100
 
 
-P = TypeVar("P", bound=Preset)
-
-
-def read_look(path: Path) -> Look:
-    """One look. Raises `PresetError` naming file, key, value and rule."""
-    return read_preset(path, Look)
-
-
 def read_looks(folder: Path = LOOKS) -> dict[str, Look]:
     """All looks of a folder by name, in the order of their places. Raises `PresetError`."""
     looks = read_presets(folder, Look)
     return dict(sorted(looks.items(), key=lambda item: (item[1].place, item[0])))
 
 
-def read_expression(path: Path) -> Expression:
-    """One expression. Raises `PresetError` naming file, key, value and rule."""
-    return read_preset(path, Expression)
-
-
 def read_expressions(folder: Path = EXPRESSIONS) -> dict[str, Expression]:
     """All expressions of a folder by name, in the order of their places. Raises `PresetError`."""
     expressions = read_presets(folder, Expression)
     return dict(sorted(expressions.items(), key=lambda item: (item[1].place, item[0])))
-
-
-def read_presets(folder: Path, kind: type[P]) -> dict[str, P]:
-    """Every `*.toml` of a folder by file name. Raises `PresetError`, also when there is none."""
-    presets = {path.stem: read_preset(path, kind) for path in sorted(folder.glob("*.toml"))}
-    if not presets:
-        raise PresetError(f"{folder.name}: no preset here. Put at least one .toml file into it.")
-    return presets
-
-
-def read_preset(path: Path, kind: type[P]) -> P:
-    """One preset of any kind, named after its file. Raises `PresetError` naming file, key, value, rule."""
-    table = read_table(path)
-    if "name" in table:
-        raise PresetError(f"{path.name}: name = {table['name']!r}. The file's name is the preset's name.")
-    try:
-        return kind.model_validate({**table, "name": path.stem})
-    except ValidationError as error:
-        raise PresetError(f"{path.name}: {complaint(error)}") from error
-
-
-def read_table(path: Path) -> dict[str, Any]:
-    """A TOML file. Raises `PresetError` naming the file."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PresetError(f"{path.name} cannot be read. Check that it is there and may be read.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PresetError(f"{path.name}: {error}.") from error
-
-
-def complaint(error: ValidationError, *above: str) -> str:
-    """The first thing that is wrong: `light.fill = 1.4. Input should be less than or equal to 1.`."""
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in (*above, *first["loc"]))
-    if first["type"] == "missing":
-        return f"{key} is missing. {first['msg']}."
-    return f"{key} = {first['input']!r}. {first['msg'].rstrip('.')}."

@@ -9,70 +9,34 @@ from collections.abc import Generator as Yields
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from errors import ChoiceError, PhotoError
-from pipelines.draw.drawer import Request
-from pipelines.draw.finish import finished
+from errors import PhotoError
+from pipelines.arrays import Pixels
+from pipelines.draw.drawer import DrawRequest
+from pipelines.draw.finish import transfer_detail
 from pipelines.draw.generate import Generator, Progress, Rendering
 from pipelines.draw.model_set import ModelSet
-from pipelines.draw.pose_map import Pose, onto, pose_map, seen
-from pipelines.draw.reference import reference
-from pipelines.look import Expression, Look
-from pipelines.measure.likeness import LikenessReport, Subject, as_told, compare, subject_in
-from pipelines.measure.skin_tone import MOST, guarded, mendable
-from pipelines.plate.expression import lips_meet, warped
-from pipelines.plate.shot import Shot, shot
-from pipelines.plate.studio import Cutout, Plate, Studio, plate
+from pipelines.draw.pose_map import Pose, draw_mesh, pose_map
+from pipelines.draw.reference import reference_crop
+from pipelines.look import Look
+from pipelines.measure.likeness import LikenessReport, Subject, compare, measure_report, subject_in
+from pipelines.measure.skin_tone import MOST, can_restore_tone, restore_tone
+from pipelines.order import Order, can_be_given, check_order
+from pipelines.plate.expression import lips_meet, warp_mouth
+from pipelines.plate.framing import transform_points
+from pipelines.plate.matte import Cutout
+from pipelines.plate.shot import Shot
+from pipelines.plate.studio import Plate, Studio, plate
 from pipelines.selfie.face import Face, FaceFinder, best_first, best_of, require_good
 from pipelines.selfie.photo import Photo
 
 MOST_SELFIES = 4
-LAST_SEED = 2**63 - 25  # torch takes 64 bits with a sign; eight portraits, drawn up to three times, count up
 MOST_REDRAWN = 2  # times that a portrait is drawn again whose skin is too far off to be mended
 PLATE_SIZE = (1080, 1350)  # width, height in px of the plate people look at; 4:5 like every canvas
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """What the visitor chose. None leaves the choice to the look or the model set."""
-
-    look: Look
-    expression: Expression | None = None
-    variations: int = 4
-    seed: int = 0
-    identity: float | None = None  # identity adapter's scale, 0 to 1
-    start: Literal["noise", "plate"] | None = None
-    strength: float | None = None  # of a start from the plate, 0 to 1
-
-    def prompt(self, model_set: ModelSet) -> str:
-        """Whom the set is told to draw, then the look's words, then the expression's."""
-        words = (model_set.subject, self.look.prompt, self.expression.prompt if self.expression else "")
-        return ", ".join(filter(None, words))
-
-    @property
-    def negative_prompt(self) -> str:
-        """What neither wants."""
-        return ", ".join(part.negative_prompt for part in (self.look, self.expression) if part)
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """One seed a portrait, counted up from the first."""
-        return tuple(self.seed + i for i in range(self.variations))
-
-    def identity_scale(self, model_set: ModelSet) -> float:
-        """The adapter's scale: the visitor's, else what was commissioned for the set, else the look's."""
-        asked = (self.identity, model_set.identity, self.look.identity)
-        return next(scale for scale in asked if scale is not None)
-
-    def shots(self, model_set: ModelSet) -> tuple[Shot, ...]:
-        """Light and crop of each portrait; the first has the look's own."""
-        framing = model_set.framing or self.look.framing
-        return tuple(shot(self.look, framing, place, seed) for place, seed in enumerate(self.seeds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +45,7 @@ class Setup:
 
     shot: Shot
     plate: Plate  # the photograph that people see, `PLATE_SIZE`
-    asked: NDArray[np.uint8]  # the same with the expression asked for: drawn from, and compared with
+    asked: Pixels  # the same with the expression asked for: drawn from, and compared with
     pose: Pose
 
     @property
@@ -94,13 +58,13 @@ class Setup:
 class Portrait:
     """One generated picture, how it was asked for, and what it changed of the plate."""
 
-    image: NDArray[np.uint8]  # (H, W, 3) sRGB as people see it: finished at the plate's size, or as drawn
+    image: Pixels  # (H, W, 3) sRGB as people see it: finished at the plate's size, or as drawn
     rendering: Rendering  # as the networks drew it, on their canvas
     setup: Setup
     look: Look
     model_set: ModelSet
     likeness: LikenessReport | None = None  # not yet, or no face is found in it
-    guarded: NDArray[np.uint8] | None = None  # the same with the photograph's skin tone, where it was off
+    tone_matched: Pixels | None = None  # the same with the photograph's skin tone, where it was off
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +87,7 @@ class PoseReady:
     """The control image, and the mesh that shows what was seen."""
 
     pose: Pose
-    seen: NDArray[np.uint8]
+    seen: Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +105,7 @@ class Done:
     report: dict[str, Any]
 
 
-Event = FaceFound | PlateReady | PoseReady | Progress | PortraitReady | Done
+SittingEvent = FaceFound | PlateReady | PoseReady | Progress | PortraitReady | Done
 
 
 @dataclass
@@ -160,51 +124,29 @@ class Timings:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
 
-def check_order(order: Order, model_set: ModelSet) -> None:
-    """Refuse what the set cannot honour, before anything is made. Raises `ChoiceError`."""
-    if order.identity is not None and "identity" not in model_set.capabilities:
-        raise ChoiceError(
-            f"{model_set.name} has no identity adapter. Leave --identity out, or choose another set."
-        )
-    if order.identity is not None and not 0 <= order.identity <= 1:
-        raise ChoiceError(f"identity = {order.identity}. It should be between 0 and 1.")
-    if not 1 <= order.variations <= 8:
-        raise ChoiceError(f"variations = {order.variations}. It should be between 1 and 8.")
-    if not 0 <= order.seed <= LAST_SEED:
-        raise ChoiceError(f"seed = {order.seed}. It should be between 0 and {LAST_SEED}.")
-    if order.expression and order.expression.name not in model_set.expressions:
-        offered = ", ".join(sorted(model_set.expressions)) or "none"
-        raise ChoiceError(f"{model_set.name} cannot do {order.expression.name}. It can do: {offered}.")
-    model_set.course(order.start, order.strength)
-
-
 def sit(
-    photos: Sequence[Photo], order: Order, finder: FaceFinder, studio: Studio, generator: Generator
-) -> Yields[Event, None, None]:
+    selfies: Sequence[Photo | Face], order: Order, finder: FaceFinder, studio: Studio, generator: Generator
+) -> Yields[SittingEvent, None, None]:
     """Run the chain. Raises `PhotoError` for a selfie that will not do, `ChoiceError` for an order."""
     model_set = generator.model_set
     check_order(order, model_set)
     timings = Timings()
     with timings.stage("face"):
-        faces = find_faces(photos, finder)
+        faces = find_faces(selfies, finder)
         best = best_of(faces)
     yield FaceFound(faces, best)
 
     with timings.stage("plate"):
-        shots = order.shots(model_set)
-        cutout = studio.cut_out(faces[best])
-        first = set_up(cutout, order, shots[0], model_set)
+        waiting = prepare(faces, order, studio, model_set)
+        first = next(waiting)
     yield PlateReady(first.plate)
 
     with timings.stage("pose"):
-        mesh = seen(faces[best])
+        mesh = draw_mesh(faces[best])
     yield PoseReady(first.pose, mesh)
 
     with timings.stage("setups"):
-        known = {first.shot: first}  # a look may light all portraits alike
-        for other in shots[1:]:
-            known[other] = known.get(other) or set_up(cutout, order, other, model_set)
-        setups = [known[shot] for shot in shots]
+        setups = [first, *waiting]
         request = request_for(order, faces, setups, model_set)
     portraits: list[Portrait] = []
     began = time.perf_counter()
@@ -218,9 +160,41 @@ def sit(
     timings.seconds["portraits"] = time.perf_counter() - began - timings.seconds["finish"]
     began = time.perf_counter()
     for index, portrait in enumerate(portraits):
-        portraits[index] = yield from reviewed(portrait, request, finder, generator)
+        portraits[index] = yield from review(portrait, request, finder, generator)
     timings.seconds["likeness"] = time.perf_counter() - began
     yield Done(tuple(portraits), report(order, faces, portraits, generator, timings.seconds))
+
+
+def prepare(
+    faces: Sequence[Face], order: Order, studio: Studio, model_set: ModelSet, shots: Sequence[Shot] = ()
+) -> Iterator[Setup]:
+    """A setup for each portrait, at the order's shots or at those given: all that comes before drawing.
+
+    The best selfie is cut out for the first; each is made when it is asked for, so that a visitor sees the
+    first plate while the others wait. Raises `PhotoError` for an expression that the face cannot be given.
+    """
+    return set_ups(studio.cut_out(faces[best_of(faces)]), order, model_set, shots)
+
+
+def set_ups(cutout: Cutout, order: Order, model_set: ModelSet, shots: Sequence[Shot] = ()) -> Iterator[Setup]:
+    """The same of a sitter who was cut out before."""
+    known: dict[Shot, Setup] = {}  # a look may light all portraits alike
+    for each in shots or order.shots(model_set):
+        if each not in known:
+            known[each] = set_up(cutout, order, each, model_set)
+        yield known[each]
+
+
+def draw_portraits(
+    order: Order, faces: Sequence[Face], setups: Sequence[Setup], generator: Generator
+) -> Iterator[Progress | Portrait]:
+    """The finished portraits of an order, a setup each, not measured yet; in between how far they are."""
+    model_set = generator.model_set
+    for event in generator.draw(request_for(order, faces, setups, model_set)):
+        if isinstance(event, Progress):
+            yield event
+        else:
+            yield finish(event, setups[event.index], order.look, model_set)
 
 
 def set_up(cutout: Cutout, order: Order, shot: Shot, model_set: ModelSet) -> Setup:
@@ -231,55 +205,34 @@ def set_up(cutout: Cutout, order: Order, shot: Shot, model_set: ModelSet) -> Set
         raise PhotoError("expression.open")
     smile = order.expression.smile if order.expression else 0.0
     if smile > 0 or (smile < 0 and lips_meet(face.landmarks)):  # else words must do it
-        asked = warped(asked, onto(shown.matrix, face.landmarks[:, :2]), smile)
+        asked = warp_mouth(asked, transform_points(shown.matrix, face.landmarks[:, :2]), smile)
     return Setup(shot, shown, asked, pose_map(face, shot.framing, model_set.canvas))
-
-
-def can_be_given(expression: Expression, face: Face, model_set: ModelSet) -> bool:
-    """Whether this face can be given that expression: who only redraws a plate cannot close its open lips."""
-    return not wants_closed_lips(expression, model_set) or lips_meet(face.landmarks)
-
-
-def wants_closed_lips(expression: Expression, model_set: ModelSet) -> bool:
-    """Whether the set can give it to closed lips only: it moves the plate's, where others have words."""
-    return expression.smile < 0 and model_set.starts == ("plate",)
-
-
-def within(order: Order, faces: Sequence[Face], model_set: ModelSet) -> Order:
-    """The order without what this set cannot do, and without another set's start, strength and identity."""
-    expression = order.expression
-    if expression and (
-        expression.name not in model_set.expressions
-        or not can_be_given(expression, faces[best_of(faces)], model_set)
-    ):
-        expression = None
-    return replace(order, identity=None, start=None, strength=None, expression=expression)
 
 
 def finish(drawn: Rendering, setup: Setup, look: Look, model_set: ModelSet) -> Portrait:
     """The portrait as people see it: at the plate's size where the set has a finish, else as drawn."""
     image = drawn.image
     if drawn.base is not None:
-        image = finished(image, drawn.base, setup.asked, setup.plate.alpha)
+        image = transfer_detail(image, drawn.base, setup.asked, setup.plate.alpha)
     return Portrait(image, drawn, setup, look, model_set)
 
 
-def on_canvas(pixels: NDArray[np.uint8], model_set: ModelSet) -> NDArray[np.uint8]:
+def on_canvas(pixels: Pixels, model_set: ModelSet) -> Pixels:
     """A plate at the size that the networks draw at."""
     return np.asarray(cv2.resize(pixels, model_set.canvas, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def reviewed(
+def review(
     portrait: Portrait,
-    request: Request,
+    request: DrawRequest,
     finder: FaceFinder,
     generator: Generator,
 ) -> Yields[Progress, None, Portrait]:
     """Measure a portrait. Skin that is too far off is drawn again, the best is kept, and mended beside it."""
-    reference = compared_with(portrait, finder)
+    reference = measure_reference(portrait, finder)
     if reference is None:
         return portrait
-    best, found = measured(portrait, reference, finder)
+    best, found = measure_portrait(portrait, reference, finder)
     place = portrait.rendering.index
     for again in range(1, MOST_REDRAWN + 1):
         if _off(best) <= MOST:
@@ -290,15 +243,15 @@ def reviewed(
                 yield replace(event, first=place)
                 continue
             drawn = finish(replace(event, index=place), portrait.setup, portrait.look, portrait.model_set)
-            other, subject = measured(drawn, reference, finder)
+            other, subject = measure_portrait(drawn, reference, finder)
             if _off(other) < _off(best):
                 best, found = other, subject
-    if found and best.likeness and mendable(best.likeness.measures["skin"]):
-        return replace(best, guarded=guarded(reference, found))
+    if found and best.likeness and can_restore_tone(best.likeness.measures["skin"]):
+        return replace(best, tone_matched=restore_tone(reference, found))
     return best
 
 
-def compared_with(portrait: Portrait, finder: FaceFinder) -> Subject | None:
+def measure_reference(portrait: Portrait, finder: FaceFinder) -> Subject | None:
     """The plate in the portrait's own light, crop and expression: what was asked for is no drift.
 
     At the portrait's size; None where no face is found in it.
@@ -310,7 +263,9 @@ def compared_with(portrait: Portrait, finder: FaceFinder) -> Subject | None:
     return subject_in(asked, finder)
 
 
-def measured(portrait: Portrait, reference: Subject, finder: FaceFinder) -> tuple[Portrait, Subject | None]:
+def measure_portrait(
+    portrait: Portrait, reference: Subject, finder: FaceFinder
+) -> tuple[Portrait, Subject | None]:
     """The portrait with its report, and what was measured; without both where no face is found in it."""
     subject = subject_in(portrait.image, finder)
     return replace(portrait, likeness=compare(reference, subject) if subject else None), subject
@@ -322,21 +277,28 @@ def _off(portrait: Portrait) -> float:
     return abs(skin or 0.0)
 
 
-def find_faces(photos: Sequence[Photo], finder: FaceFinder) -> tuple[Face, ...]:
-    """The face of every selfie. Raises `PhotoError` for the first that will not do."""
-    if not 1 <= len(photos) <= MOST_SELFIES:
-        raise PhotoError("file.many", n=len(photos))
-    return tuple(require_good(finder.find(photo)) for photo in photos)
+def find_faces(selfies: Sequence[Photo | Face], finder: FaceFinder) -> tuple[Face, ...]:
+    """The face of every selfie; what was found before is not looked for again.
+
+    Raises `PhotoError` for the first that will not do.
+    """
+    if not 1 <= len(selfies) <= MOST_SELFIES:
+        raise PhotoError("file.many", n=len(selfies))
+    return tuple(
+        require_good(selfie if isinstance(selfie, Face) else finder.find(selfie)) for selfie in selfies
+    )
 
 
-def request_for(order: Order, faces: Sequence[Face], setups: Sequence[Setup], model_set: ModelSet) -> Request:
+def request_for(
+    order: Order, faces: Sequence[Face], setups: Sequence[Setup], model_set: ModelSet
+) -> DrawRequest:
     """What the generator needs, on its own canvas: a setup for each seed of the order."""
     plates = {id(setup): on_canvas(setup.asked, model_set) for setup in setups}
-    return Request(
+    return DrawRequest(
         prompt=order.prompt(model_set),
         negative_prompt=order.negative_prompt,
         controls=tuple(setup.pose.image for setup in setups),
-        references=tuple(reference(face) for face in best_first(faces)),
+        references=tuple(reference_crop(face) for face in best_first(faces)),
         plates=tuple(plates[id(setup)] for setup in setups),
         seeds=order.seeds,
         identity=order.identity_scale(model_set),
@@ -365,16 +327,17 @@ def report(
         "identity": order.identity_scale(model_set) if "identity" in model_set.capabilities else None,
         "steps": {"requested": first.requested_steps, "executed": first.executed_steps},
         "seeds": [portrait.rendering.seed for portrait in portraits],
-        "shots": [_shot_told(portrait.setup.shot) for portrait in portraits],
+        "shots": [_shot_entry(portrait.setup.shot) for portrait in portraits],
         "likeness": [
-            one.likeness and {name: as_told(found) for name, found in one.likeness.measures.items()}
-            for one in portraits
+            portrait.likeness
+            and {name: measure_report(found) for name, found in portrait.likeness.measures.items()}
+            for portrait in portraits
         ],
         "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
         "verdicts": [face.verdict.key for face in faces],
     }
 
 
-def _shot_told(shot: Shot) -> dict[str, float]:
+def _shot_entry(shot: Shot) -> dict[str, float]:
     """Light and crop as `report.json` holds them: degrees, share of the key light, share of the height."""
     return {"key": shot.light.key, "fill": shot.light.fill, "head_height": shot.framing.head_height}

@@ -1,7 +1,7 @@
 """Real people to test on: two public-domain portraits that our dependencies carry, and a folder of more."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,44 @@ from PIL import Image
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
+from tests.kinds import KINDS, Guard, kinds_by, order_of, says_its_kind
+from tests.remembering import RememberingFinder, RememberingStudio
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out what " + ", ".join(KINDS.values()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """One thread for toy networks: two wait for each other longer than they work. Read at torch's import."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     settings.register_profile("without a clock", deadline=None)  # a busy machine is no failure
     settings.load_profile("without a clock")
+    for kind, meaning in KINDS.items():
+        config.addinivalue_line("markers", f"{kind}: {meaning}")
+    if config.option.quick:
+        config.option.markexpr = " and ".join(f"not {kind}" for kind in KINDS)
+    config.pluginmanager.register(Guard(config.option.quick))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whole modules of a kind are not even imported for a quick run."""
+    return True if config.option.quick and says_its_kind(collection_path) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """One more than cores: who drives a browser or waits for another process works half of the time."""
+    workers = yield
+    return workers if config.option.quick else workers + 1
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for kind in kinds_by(getattr(item, "fixturenames", ())):
+            item.add_marker(kind)
+    items.sort(key=lambda item: order_of(item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +90,9 @@ def studio() -> Iterator[Studio]:
     """One for all tests, likewise."""
     with Studio() as studio:
         yield studio
+
+
+@pytest.fixture(scope="session")
+def remembering(finder: FaceFinder, studio: Studio) -> tuple[RememberingFinder, RememberingStudio]:
+    """The same two for pages, whose tests are not about faces."""
+    return RememberingFinder(finder), RememberingStudio(studio)

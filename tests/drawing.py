@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from pipelines.draw.drawer import Pixels, Request
+from pipelines.arrays import Pixels
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Generator, Rendering
 
 
-def portraits(generator: Generator, request: Request) -> list[Rendering]:
+def portraits(generator: Generator, request: DrawRequest) -> list[Rendering]:
     return [event for event in generator.draw(request) if isinstance(event, Rendering)]
 
 
-def portrait(generator: Generator, request: Request) -> Pixels:
+def portrait(generator: Generator, request: DrawRequest) -> Pixels:
     (rendering,) = portraits(generator, request)
     return rendering.image
 
@@ -20,7 +21,7 @@ def difference(a: Pixels, b: Pixels) -> int:
     return int(np.abs(a.astype(int) - b).max())
 
 
-def other_face(request: Request, index: int) -> tuple[Pixels, ...]:
+def other_face(request: DrawRequest, index: int) -> tuple[Pixels, ...]:
     faces = list(request.references)
     faces[index] = np.invert(faces[index])
     return tuple(faces)

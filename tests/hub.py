@@ -37,7 +37,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from pipelines.draw.drawer import quiet
+from pipelines.draw.drawer import silence_diffusers
 from pipelines.draw.model_set import ModelSet, Part
 
 
@@ -204,7 +204,7 @@ def build_hub(cache: Path, sets: Iterable[ModelSet], sizes: Sizes = TINY) -> Pat
     """Write the repositories of the sets into a cache folder."""
     torch.manual_seed(0)
     parts = [part for model_set in sets for part in model_set.parts.by_role().items() if part[1].repo]
-    with quiet():
+    with silence_diffusers():
         for role, part in parts:
             folder = cache / f"models--{part.repo.replace('/', '--')}" / "snapshots" / part.revision
             _write_part(role, part, folder, sizes)
@@ -216,7 +216,7 @@ def build_local(weights: Path, name: str = "mini") -> Path:
     torch.manual_seed(1)
     folder = weights / name
     unet = new_unet(TINY, channels=8)
-    with quiet():
+    with silence_diffusers():
         write_encoders(folder, None, TINY)
         for name in ("tokenizer", "tokenizer_2"):  # stored as today's transformers does
             CLIPTokenizer.from_pretrained(folder / name).save_pretrained(folder / name)

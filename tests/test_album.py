@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from booth.album import CODE_LENGTH, CODE_LETTERS, Album, SittingId
+from booth.album import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS, Album, SittingId
 
 JPEG = b"\xff\xd8 one \xff\xd9"
 
@@ -49,23 +49,23 @@ def files(folder: Path) -> list[Path]:
 def test_a_picture_comes_back_as_it_was_put(album: Album) -> None:
     sitting = album.begin()
     picture = album.put(sitting, JPEG, "portrait-1.jpg")
-    kept = album.get(picture)
-    assert kept is not None
-    assert (kept.sitting, kept.jpeg, kept.name) == (sitting, JPEG, "portrait-1.jpg")
+    stored = album.get(picture)
+    assert stored is not None
+    assert (stored.sitting, stored.jpeg, stored.name) == (sitting, JPEG, "portrait-1.jpg")
 
 
 def test_only_what_has_a_name_may_be_taken_home_in_the_order_it_was_put(album: Album) -> None:
     sitting = album.begin()
     for name in ("photograph.jpg", "", "ai-portrait-1.jpg"):
         album.put(sitting, JPEG, name)
-    assert [kept.name for kept in album.kept(sitting)] == ["photograph.jpg", "ai-portrait-1.jpg"]
+    assert [stored.name for stored in album.downloads(sitting)] == ["photograph.jpg", "ai-portrait-1.jpg"]
 
 
 def test_ids_tell_nothing_and_never_repeat(album: Album) -> None:
     sitting = album.begin()
     ids = {album.put(sitting, JPEG, "photograph.jpg") for _ in range(200)} | {sitting}
     assert len(ids) == 201
-    assert {len(one) for one in ids} == {22}
+    assert {len(picture) for picture in ids} == {22}
 
 
 def test_nobody_else_on_the_machine_may_read_the_files(album: Album, folder: Path) -> None:
@@ -110,14 +110,14 @@ def test_after_the_retention_every_picture_is_gone_from_the_disk(
     sitting = album.begin()
     picture = album.put(sitting, JPEG)
     clock.now += timedelta(minutes=29, seconds=59)
-    assert not album.is_over(sitting)
+    assert not album.is_retention_over(sitting)
     assert album.sweep() == ()
     assert album.get(picture) is not None
     clock.now += timedelta(seconds=1)
     assert album.get(picture) is None  # also before somebody sweeps
     assert album.sweep() == (sitting,)
     assert files(folder) == []
-    assert album.is_over(sitting)
+    assert album.is_retention_over(sitting)
     with pytest.raises(KeyError):
         album.put(sitting, JPEG)
 
@@ -290,7 +290,7 @@ def test_a_code_takes_a_sitting_back_however_it_is_typed(album: Album, folder: P
     sitting, other = album.begin(), album.begin()
     code = album.allow_show(sitting, [album.put(sitting, JPEG)]).code
     album.put(other, JPEG)
-    assert set(code) <= set(CODE_LETTERS)
+    assert set(code) <= set(WITHDRAWAL_LETTERS)
     assert not album.withdraw(code[:-1])
     assert not album.withdraw("")
     assert album.withdraw(f" {code[:4].lower()}-{code[4:]} ")
@@ -302,16 +302,16 @@ def test_a_code_takes_a_sitting_back_however_it_is_typed(album: Album, folder: P
 def test_a_code_may_be_typed_in_any_case_with_anything_between(standing: Album, data: st.DataObject) -> None:
     sitting = standing.begin()
     code = standing.allow_show(sitting, []).code
-    assert len(code) == CODE_LENGTH
+    assert len(code) == WITHDRAWAL_LENGTH
     typed = "".join(
         data.draw(st.sampled_from([letter, letter.lower()])) + data.draw(st.text(" -.\t\u00a0", max_size=3))
         for letter in code
     )
     assert standing.withdraw(typed)
-    assert standing.is_over(sitting)
+    assert standing.is_retention_over(sitting)
 
 
-@given(st.text(CODE_LETTERS, min_size=CODE_LENGTH, max_size=CODE_LENGTH))
+@given(st.text(WITHDRAWAL_LETTERS, min_size=WITHDRAWAL_LENGTH, max_size=WITHDRAWAL_LENGTH))
 def test_a_guessed_code_withdraws_nothing(standing: Album, guess: str) -> None:
     sitting = standing.begin()
     code = standing.allow_show(sitting, []).code
@@ -435,11 +435,11 @@ def test_many_at_once_lose_no_picture_and_get_only_their_own(album: Album, folde
         for _ in range(5):
             album.put(shared, JPEG, "shared.jpg")
             album.put(mine, b"%d" % number, "mine.jpg")
-        right = [kept.jpeg for kept in album.kept(mine)] == [b"%d" % number] * 5
+        right = [stored.jpeg for stored in album.downloads(mine)] == [b"%d" % number] * 5
         album.sweep()
         album.delete(mine)
         return right
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(visit, range(40)))
-    assert len(album.kept(shared)) == len(files(folder)) == 200
+    assert len(album.downloads(shared)) == len(files(folder)) == 200

@@ -18,35 +18,34 @@ import pytest
 from PIL import Image
 
 from booth.album import Album
-from booth.catalogue import Programme
+from booth.catalogue import Catalogue
 from booth.deck import read_deck
 from booth.line import Line
-from booth.visit import Stage, Visit, Visits
-from errors import NoCard, NoQuota, NotDownloaded, TooMuch
+from booth.visit import ScreenName, Visit, Visits
+from errors import NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent
 from evaluation.drift import lighter
 from pages.board import Board
-from pages.booth.actions import Actions, drift_of
-from pages.booth.layout import Layout
-from pages.booth.screens import Screens
+from pages.booth.page import BoothPage
+from pages.booth.screens.goodbye import drift_of
 from pages.components.consent import UNTICKED
-from pages.guards.errors_shown import ErrorsShown
+from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.gate import COOKIE
-from pages.guards.host_key import HostKey
+from pages.guards.host_auth import HostAuth
 from pages.look_pictures import LookPictures
 from pages.stage.scenes import Scenes
 from pages.warmup import Warmup
-from pipelines.draw.drawer import Request
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Progress, Rendering
 from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_expressions, read_looks
 from pipelines.marks.note import read_mark
 from pipelines.marks.signing import Signer
-from pipelines.marks.verify import Proof, Verdict, prove
+from pipelines.marks.verify import Proof, ProofVerdict, prove
 from pipelines.measure.likeness import subject_in
 from pipelines.measure.recognition import Recognizer
 from pipelines.measure.tone import lab_of
-from pipelines.plate.studio import Studio
-from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.check import SelfieVerdict
+from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo
 from services import Services
 from settings import Settings
@@ -69,7 +68,6 @@ class Painter:
     """Stands where the generator stands: paints each portrait in its own flat colour, and leaves it so."""
 
     model_set = read_model_sets()["mini"].model_copy(update={"finish": None})
-    loaded = True
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
@@ -82,7 +80,7 @@ class Painter:
     def revisions(self) -> dict[str, str]:
         return {}
 
-    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+    def draw(self, request: DrawRequest) -> Iterator[Progress | Rendering]:
         self.load()
         width, height = self.model_set.canvas
         images = [np.full((height, width, 3), 60 + 40 * i, np.uint8) for i in range(len(request.seeds))]
@@ -94,16 +92,17 @@ class Painter:
 
 
 @pytest.fixture
-def services(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Services]:
+def services(remembering: tuple[Any, Any], tmp_path: Path) -> Iterator[Services]:
     painter: Any = Painter()
-    looks, errors_shown = read_looks(), ErrorsShown(WORDS)
+    finder, studio = remembering
+    looks, error_boundary = read_looks(), ErrorBoundary(WORDS)
     album = Album(tmp_path / "sittings", 30, 12)
     with Store("sqlite://") as store:
         deck = read_deck(ROOT / "examples" / "deck")
-        programme = Programme(deck, album)
+        catalogue = Catalogue(deck, album)
         yield Services(
             words=WORDS,
-            hosted=False,
+            is_hosted=False,
             looks=looks,
             pictures=LookPictures(looks, finder, studio, painter),
             expressions=read_expressions(),
@@ -119,10 +118,10 @@ def services(finder: FaceFinder, studio: Studio, tmp_path: Path) -> Iterator[Ser
             visits=Visits(album, 30),
             line=Line(),
             recognizer=Recognizer(),
-            errors_shown=errors_shown,
-            warmup=Warmup([painter.load], errors_shown),
-            board=Board(Room(store, programme), programme, Settings()),
-            host_key=HostKey("the host's key"),
+            error_boundary=error_boundary,
+            warmup=Warmup([painter.load], error_boundary),
+            board=Board(Room(store, catalogue), catalogue, Settings()),
+            host_auth=HostAuth("the host's key"),
             retention_minutes=30,
             show_hours=12,
         )
@@ -133,43 +132,57 @@ def visitor(name: str = "one") -> Any:
     return SimpleNamespace(session_hash=f"page of {name}", cookies={COOKIE: name})
 
 
-def page_of(services: Services) -> tuple[Actions, Screens]:
-    async def laid_out() -> Screens:
-        with gr.Blocks(analytics_enabled=False):
-            return Layout(services).screens()
+def page_of(services: Services) -> tuple[BoothPage, BoothPage]:
+    async def lay_out() -> BoothPage:
+        with gr.Blocks(analytics_enabled=False) as page:
+            booth = BoothPage(services)
+            booth.wire(page)
+            return booth
 
-    screens = asyncio.run(laid_out())  # without a running loop Gradio makes three and closes none
-    return Actions(services, screens), screens
+    booth = asyncio.run(lay_out())  # without a running loop Gradio makes three and closes none
+    return booth, booth
 
 
 def visit_of(services: Services, name: str = "one") -> Visit:
     return services.visits.of(name, f"page of {name}")
 
 
-def agreed(services: Services, name: str = "one") -> tuple[Actions, Screens]:
+def agreed(services: Services, name: str = "one") -> tuple[BoothPage, BoothPage]:
     does, on = page_of(services)
-    does.consent(TICKED, visitor(name))
+    does.consent.agree(TICKED, visitor(name))
     return does, on
 
 
-def with_photo(services: Services, astronaut: Photo, name: str = "one") -> tuple[Actions, Screens]:
+def face_in(services: Services, photo: Photo) -> Face:
+    """The face, or a stand-in where a test needs a photo and no face."""
+    try:
+        return services.finder.find(photo)
+    except PhotoError:
+        nowhere, body = np.full((478, 3), np.nan, np.float32), np.full((33, 4), np.nan, np.float32)
+        mask = np.zeros(photo.pixels.shape[:2], np.float32)
+        return Face(photo, nowhere, body, mask, 0.0, 0.0, 0.0, SelfieVerdict("camera.good"))
+
+
+def with_photo(services: Services, astronaut: Photo, name: str = "one") -> tuple[BoothPage, BoothPage]:
     does, on = agreed(services, name)
     visit = visit_of(services, name)
-    visit.add(astronaut, visit.keep(b"thumbnail"))
-    does.photos_taken(visitor(name))
+    visit.add(face_in(services, astronaut), visit.keep(b"thumbnail"))
+    does.camera.take_photos(visitor(name))
     return does, on
 
 
-def sat_down(services: Services, astronaut: Photo, count: str = "2") -> tuple[Actions, Screens, Updates]:
+def sat_down(services: Services, astronaut: Photo, count: str = "2") -> tuple[BoothPage, BoothPage, Updates]:
     does, on = with_photo(services, astronaut)
-    does.begin(visitor())
-    return does, on, list(does.make("grey", "warm_smile", count, "0", visitor()))
+    does.making.begin(visitor())
+    return does, on, list(does.look.draw("grey", "warm_smile", count, "0", visitor()))
 
 
-def shown(on: Screens, update: dict[Any, Any]) -> list[str]:
+def shown(on: BoothPage, update: dict[Any, Any]) -> list[str]:
     """The names of the screens that an update shows."""
     return [
-        stage.value for stage in Stage if update.get(on.of(stage).column, gr.Column(visible=False)).visible
+        stage.value
+        for stage in ScreenName
+        if update.get(on.screens[stage].column, gr.Column(visible=False)).visible
     ]
 
 
@@ -189,16 +202,21 @@ def picture_of(services: Services, html: str) -> bytes:
 )
 def test_only_the_tick_itself_is_a_yes(services: Services, ticks: Any) -> None:
     does, on = page_of(services)
-    does.go(Stage.CONSENT)(visitor())
-    told = does.consent(ticks, visitor())
+    does.welcome.go(ScreenName.CONSENT)(visitor())
+    told = does.consent.agree(ticks, visitor())
     assert shown(on, told) == ["consent"]
     assert WORDS.say("consent.missing") in told[on.consent.notice]
-    assert not visit_of(services).consented
+    assert not visit_of(services).has_consented
+
+
+def test_the_look_screen_says_which_set_draws(services: Services, astronaut: Photo) -> None:
+    does, on = with_photo(services, astronaut)
+    assert services.generator.model_set.title in does.welcome.go(ScreenName.LOOK)(visitor())[on.look.runs]
 
 
 def test_the_tick_opens_the_camera_which_gets_the_visits_own_ticket(services: Services) -> None:
     does, on = page_of(services)
-    update = does.consent(TICKED, visitor())
+    update = does.consent.agree(TICKED, visitor())
     assert shown(on, update) == ["camera"]
     assert json.loads(update[on.camera.camera])["ticket"] == visit_of(services).ticket
     assert visit_of(services, "other").ticket not in update[on.camera.camera]
@@ -206,14 +224,19 @@ def test_the_tick_opens_the_camera_which_gets_the_visits_own_ticket(services: Se
 
 def test_a_page_cannot_jump_over_the_consent(services: Services) -> None:
     does, on = page_of(services)
-    for forged in (does.photos_taken, does.begin, does.go(Stage.LOOK), does.go(Stage.VOTE)):
+    for forged in (
+        does.camera.take_photos,
+        does.making.begin,
+        does.welcome.go(ScreenName.LOOK),
+        does.welcome.go(ScreenName.VOTE),
+    ):
         assert shown(on, forged(visitor())) == ["welcome"]
-    assert list(does.make("grey", "", "4", "0", visitor())) == [{on.look.notice: gr.skip()}]
+    assert list(does.look.draw("grey", "", "4", "0", visitor())) == [{on.making.notice: gr.skip()}]
 
 
 def test_without_a_photo_there_is_no_look(services: Services) -> None:
     does, on = agreed(services)
-    told = does.photos_taken(visitor())
+    told = does.camera.take_photos(visitor())
     assert shown(on, told) == ["camera"]
     assert WORDS.say("camera.missing") in told[on.camera.notice]
 
@@ -236,7 +259,7 @@ def test_the_plate_comes_first_then_what_it_saw_then_real_steps_then_the_result(
         next(i for i, update in enumerate(updates) if sign in str(update.get(part, "")))
         for part, sign in (
             (on.making.plate, "<img"),
-            (on.making.seen, "<img"),
+            (on.making.mesh, "<img"),
             (on.making.steps, "progressbar"),
             (on.making.preview, "<img"),
             (on.result.portraits, "pictures/"),
@@ -259,8 +282,8 @@ def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_
     marks = [repr(read_mark(file)) for file in files]
     assert "None" not in marks
     assert len(set(marks)) == 2  # one photograph, four from the plate
-    proofs = [prove(file, services.signer.known()) for file in files]
-    assert {proof.verdict for proof in proofs} == {Verdict.OURS}
+    proofs = [prove(file, services.signer.own_chain()) for file in files]
+    assert {proof.verdict for proof in proofs} == {ProofVerdict.OURS}
     assert [proof.said for proof in proofs] == ["photograph", *["ai"] * 4]
     assert result["photograph"]["caption"] == WORDS.say("result.photo")
 
@@ -272,7 +295,7 @@ class Lightener(Painter):
         super().__init__()
         self._by = by
 
-    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+    def draw(self, request: DrawRequest) -> Iterator[Progress | Rendering]:
         for i, (seed, plate) in enumerate(zip(request.seeds, request.plates, strict=True)):
             with FaceFinder() as finder:
                 found = subject_in(plate, finder)
@@ -287,14 +310,13 @@ def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
     painter: Any = Lightener(7, 4)
     _, on, updates = sat_down(replace(services, generator=painter), astronaut)
     visit = visit_of(services)
-    assert visit.made is not None
-    skins = [one.measures["skin"] for one in visit.made.likeness if one]
+    assert visit.making.portraits is not None
+    skins = [one.measures["skin"] for one in visit.making.portraits.likeness if one]
     assert [skin.key for skin in skins] == ["likeness.skin_a_little_more", "likeness.skin_clearly_more"]
     assert [skin.value for skin in skins] == [pytest.approx(4, abs=1.5), pytest.approx(7, abs=1.5)]
     result = json.loads(updates[-1][on.result.portraits])
     drawn, mended = (
-        [skin_of(picture_of(services, one[kind])) for one in result["portraits"]]
-        for kind in ("url", "guarded")
+        [skin_of(picture_of(services, one[kind])) for one in result["portraits"]] for kind in ("url", "tone")
     )
     assert drawn[1] - drawn[0] > 1.5
     assert mended[0] == pytest.approx(mended[1], abs=1)
@@ -303,19 +325,19 @@ def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
         portrait = small_of(services, one["url"])  # each stands beside the plate that it was drawn from
         own, others = (np.abs(portrait - small_of(services, print_["photograph"])) for print_ in (one, other))
         assert own.mean() < 0.5 * others.mean()
-    taken = picture_of(services, result["portraits"][0]["guarded"])
-    assert prove(taken, services.signer.known()) == Proof(Verdict.OURS, "ai")
+    taken = picture_of(services, result["portraits"][0]["tone"])
+    assert prove(taken, services.signer.own_chain()) == Proof(ProofVerdict.OURS, "ai")
     told = re.findall(r"<p>([^<]*)</p>", updates[-1][on.result.report])
     assert told[0] == WORDS.say("likeness.skin_a_little_more")
-    assert WORDS.say("take.skin", i=2) in updates[-1][on.result.take]
+    assert WORDS.say("take.skin", i=2) in updates[-1][on.result.links]
 
 
 def test_a_round_is_about_the_portrait_as_it_was_drawn(services: Services, astronaut: Photo) -> None:
     painter: Any = Lightener(7, 4)
     sat_down(replace(services, generator=painter), astronaut, "1")
     visit = visit_of(services)
-    assert visit.made is not None and visit.made.guarded[0]
-    exhibits = visit.made.shows[0].exhibits
+    assert visit.making.portraits is not None and visit.making.portraits.tone_matched[0]
+    exhibits = visit.making.portraits.pairs[0].exhibits
     assert skin_of(exhibits[Kind.GENERATED]) - skin_of(exhibits[Kind.PHOTOGRAPH]) > 5
 
 
@@ -337,12 +359,12 @@ def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(
 ) -> None:
     does, on = with_photo(services, astronaut)
     painter: Any = services.generator
-    does.begin(visitor())
-    making = does.make("grey", "", "2", "0", visitor())
+    does.making.begin(visitor())
+    making = does.look.draw("grey", "", "2", "0", visitor())
     while painter.steps_done < 1:
         next(making)
-    stopped = does.stop(visitor())
-    assert list(making) == [{on.look.notice: gr.skip()}]
+    stopped = does.making.stop(visitor())
+    assert list(making) == [{on.making.notice: gr.skip()}]
     assert painter.steps_done <= 2
     assert shown(on, stopped) == ["look"]
     assert WORDS.say("making.stopped") in stopped[on.look.notice]
@@ -351,19 +373,19 @@ def test_stop_ends_the_making_within_one_step_and_keeps_the_photos(
 
 def test_a_reload_stops_the_making_and_says_so(services: Services, astronaut: Photo) -> None:
     does, on = with_photo(services, astronaut)
-    does.begin(visitor())
-    making = does.make("grey", "", "1", "0", visitor())
+    does.making.begin(visitor())
+    making = does.look.draw("grey", "", "1", "0", visitor())
     next(making)
     reloaded = does.open(visitor())
     assert shown(on, reloaded) == ["look"]
     assert WORDS.say("making.stopped") in reloaded[on.look.notice]
-    assert list(making) == [{on.look.notice: gr.skip()}]
+    assert list(making) == [{on.making.notice: gr.skip()}]
 
 
 def test_a_visit_that_goes_while_its_portraits_are_made_says_so(services: Services, astronaut: Photo) -> None:
     does, on = with_photo(services, astronaut)
-    does.begin(visitor())
-    making = does.make("grey", "", "1", "0", visitor())
+    does.making.begin(visitor())
+    making = does.look.draw("grey", "", "1", "0", visitor())
     next(making)
     services.visits.end(visit_of(services))
     last = list(making)[-1]
@@ -375,10 +397,10 @@ def test_whoever_waits_is_told_how_many_are_before_them(services: Services, astr
     does, on = with_photo(services, astronaut, "one")
     with_photo(services, astronaut, "two")
     for name in ("one", "two"):
-        does.begin(visitor(name))
-    first = does.make("grey", "", "1", "0", visitor("one"))
+        does.making.begin(visitor(name))
+    first = does.look.draw("grey", "", "1", "0", visitor("one"))
     next(first)
-    second = does.make("grey", "", "1", "0", visitor("two"))
+    second = does.look.draw("grey", "", "1", "0", visitor("two"))
     seconds = next(second)[on.making.steps]
     assert WORDS.say("making.queue_one", s=10) in seconds
     list(first)
@@ -389,33 +411,25 @@ def test_whoever_stops_waiting_leaves_the_line(services: Services, astronaut: Ph
     does, on = with_photo(services, astronaut, "one")
     with_photo(services, astronaut, "two")
     for name in ("one", "two"):
-        does.begin(visitor(name))
-    first = does.make("grey", "", "1", "0", visitor("one"))
+        does.making.begin(visitor(name))
+    first = does.look.draw("grey", "", "1", "0", visitor("one"))
     next(first)
-    second = does.make("grey", "", "1", "0", visitor("two"))
+    second = does.look.draw("grey", "", "1", "0", visitor("two"))
     next(second)
-    does.stop(visitor("two"))
+    does.making.stop(visitor("two"))
     assert on.making.plate not in {part for update in second for part in update}
     assert shown(on, list(first)[-1]) == ["result"]
 
 
 def test_two_taps_make_once(services: Services, astronaut: Photo) -> None:
     does, on, _ = sat_down(services, astronaut)
-    assert list(does.make("grey", "", "1", "0", visitor())) == [{on.look.notice: gr.skip()}]
-
-
-def test_a_photo_without_a_face_is_told_beside_the_looks(services: Services) -> None:
-    does, on = with_photo(services, Photo(np.full((600, 480, 3), 128, np.uint8)))
-    does.begin(visitor())
-    last = list(does.make("grey", "", "1", "0", visitor()))[-1]
-    assert shown(on, last) == ["look"]
-    assert WORDS.say("face.none") in last[on.look.notice]
+    assert list(does.look.draw("grey", "", "1", "0", visitor())) == [{on.making.notice: gr.skip()}]
 
 
 @pytest.mark.parametrize(
     ("failure", "sentence"),
     [
-        (TooMuch(), WORDS.say("making.memory")),
+        (OutOfMemory(), WORDS.say("making.memory")),
         (NotDownloaded("a/b", "mini"), WORDS.say("making.missing")),
         (RuntimeError("/secret/path"), WORDS.say("error.any", id="").partition("(")[0]),
     ],
@@ -433,30 +447,30 @@ def test_what_the_machine_cannot_do_is_one_sentence(
     assert "/secret/path" not in caplog.text
 
 
-@pytest.mark.parametrize("lacking", [NoQuota(), NoCard()])
+@pytest.mark.parametrize("lacking", [QuotaSpent(), NoGpu()])
 def test_without_a_gpu_the_small_model_draws_and_the_page_says_why(
-    services: Services, astronaut: Photo, lacking: NoCard
+    services: Services, astronaut: Photo, lacking: NoGpu
 ) -> None:
     lent, small = Painter(lacking), services.generator
     borrowed: Any = lent
     _, on, updates = sat_down(replace(services, generator=borrowed, fallback=small), astronaut)
     assert shown(on, updates[-1]) == ["result"]
-    assert WORDS.say(lacking.key) in updates[-1][on.result.words].replace("&#x27;", "'")
+    assert WORDS.say(lacking.key) in html.unescape(updates[-1][on.result.report])
 
 
 def test_who_steps_in_leaves_out_what_it_cannot_do_and_the_page_says_so(
     services: Services, astronaut: Photo
 ) -> None:
-    lent, small = Painter(NoQuota()), services.generator
+    lent, small = Painter(QuotaSpent()), services.generator
     lent.model_set = read_model_sets()["realvis-lightning"]
     borrowed: Any = lent
     does, on = with_photo(replace(services, generator=borrowed, fallback=small), astronaut)
-    does.begin(visitor())
-    updates = list(does.make("grey", "serious", "1", "0", visitor()))  # her lips are open
+    does.making.begin(visitor())
+    updates = list(does.look.draw("grey", "serious", "1", "0", visitor()))  # her lips are open
     assert shown(on, updates[-1]) == ["result"]
     told = [str(update[on.making.notice]) for update in updates if on.making.notice in update]
     assert any(WORDS.say("making.plain") in sentence for sentence in told)
-    assert WORDS.say("result.asked", x="Serious") not in updates[-1][on.result.words]
+    assert WORDS.say("result.asked", x="Serious") not in updates[-1][on.result.report]
 
 
 @pytest.mark.parametrize(
@@ -478,8 +492,8 @@ def test_a_forged_wish_is_refused_by_one_sentence(
     services: Services, astronaut: Photo, wish: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     does, on = with_photo(services, astronaut)
-    does.begin(visitor())
-    last = list(does.make(*wish, visitor()))[-1]
+    does.making.begin(visitor())
+    last = list(does.look.draw(*wish, visitor()))[-1]
     assert WORDS.say("error.any", id="").partition("(")[0] in last[on.look.notice]
     assert "ChoiceError at" not in caplog.text  # it is a refusal, no failure of ours
 
@@ -487,30 +501,30 @@ def test_a_forged_wish_is_refused_by_one_sentence(
 @pytest.mark.parametrize("count", [[], {}, None, 2, "99"])
 def test_a_forged_number_is_one_sentence(services: Services, count: Any) -> None:
     does, on = page_of(services)
-    assert does.count_chosen(count)[on.look.notice]
+    assert does.look.choose_count(count)[on.look.notice]
 
 
 # ---- the questions
 
 
 def asked_about(services: Services, name: str = "one") -> Any:
-    quiz = visit_of(services, name).quiz
+    quiz = visit_of(services, name).making.quiz
     assert quiz is not None
-    return quiz.asked()
+    return quiz.current()
 
 
 def test_a_visitor_is_asked_about_one_of_each_pair_and_one_of_their_own(
     services: Services, astronaut: Photo
 ) -> None:
     does, on, _ = sat_down(services, astronaut)
-    update = does.go(Stage.VOTE)(visitor())
+    update = does.welcome.go(ScreenName.VOTE)(visitor())
     items, exposed = [], []
     while shown(on, update) == ["vote"]:
         question = asked_about(services).question
         items.append(question.item)
         exposed.append(question.exposed)
-        does.answer(Kind.GENERATED)(visitor())
-        update = does.next(visitor())
+        does.vote.answer(Kind.GENERATED)(visitor())
+        update = does.vote.next(visitor())
     assert shown(on, update) == ["goodbye"]
     assert len(items) == 7
     assert exposed.count(True) == 1
@@ -523,12 +537,12 @@ def test_who_sat_with_a_sample_face_has_seen_the_decks_sitters_in_that_look(
 ) -> None:
     does, _ = agreed(services)
     visit = visit_of(services)
-    visit.add(astronaut, visit.keep(b"thumbnail"), sample=True)
-    does.photos_taken(visitor())
-    does.begin(visitor())
-    list(does.make("black", "", "1", "0", visitor()))
-    assert visit.quiz is not None
-    seen = [one for one in visit.quiz._questions if one.exposed]
+    visit.add(face_in(services, astronaut), visit.keep(b"thumbnail"), is_sample=True)
+    does.camera.take_photos(visitor())
+    does.making.begin(visitor())
+    list(does.look.draw("black", "", "1", "0", visitor()))
+    assert visit.making.quiz is not None
+    seen = [one for one in visit.making.quiz._questions if one.exposed]
     assert {one.item.look for one in seen} == {"black"}
     assert len(seen) == 2  # the deck's, and one of their own
 
@@ -538,8 +552,8 @@ def test_the_truth_that_is_kept_is_that_of_the_picture_shown(services: Services,
     sat_down(services, astronaut)
     while truths != set(Kind):  # chance says whose turn it is
         visit = visit_of(services)
-        assert visit.quiz is not None
-        own = next(one for one in visit.quiz._questions if not one.credit)
+        assert visit.making.quiz is not None
+        own = next(one for one in visit.making.quiz._questions if not one.credit)
         painted = np.asarray(Image.open(io.BytesIO(own.jpeg()))).std() < 1  # the painter paints flat colours
         assert painted == (own.item.truth == Kind.GENERATED)
         truths.add(own.item.truth)
@@ -550,35 +564,35 @@ def test_serious_is_offered_where_the_lips_meet(services: Services, astronaut: P
     for photo, is_offered in ((hopper, True), (astronaut, False)):
         does, on = agreed(services)
         visit = visit_of(services)
-        visit.add(photo, visit.keep(b"thumbnail"))
-        update = does.photos_taken(visitor())
+        visit.add(face_in(services, photo), visit.keep(b"thumbnail"))
+        update = does.camera.take_photos(visitor())
         hidden = '[name="expression"][value="serious"]' in update[on.look.runs]
         assert hidden != is_offered and 'value="warm_smile"' not in update[on.look.runs]
-        does.leave(visitor())
+        does.welcome.leave(visitor())
 
 
 def test_an_expression_that_this_face_cannot_be_given_is_one_sentence(
     services: Services, astronaut: Photo
 ) -> None:
     does, on = with_photo(services, astronaut)
-    does.begin(visitor())
-    updates = list(does.make("grey", "serious", "1", "0", visitor()))
+    does.making.begin(visitor())
+    updates = list(does.look.draw("grey", "serious", "1", "0", visitor()))
     assert WORDS.say("expression.open") in updates[-1][on.look.notice]
     assert len(visit_of(services).selfies) == 1  # nothing is lost
 
 
-def again(services: Services) -> tuple[Actions, Screens, Updates]:
+def again(services: Services) -> tuple[BoothPage, BoothPage, Updates]:
     does, on = page_of(services)
-    does.go(Stage.LOOK)(visitor())
-    does.begin(visitor())
-    return does, on, list(does.make("grey", "", "1", "0", visitor()))
+    does.welcome.go(ScreenName.LOOK)(visitor())
+    does.making.begin(visitor())
+    return does, on, list(does.look.draw("grey", "", "1", "0", visitor()))
 
 
 def test_the_question_tells_nothing_of_the_truth(services: Services, astronaut: Photo) -> None:
     does, on, _ = sat_down(services, astronaut)
     pages: dict[Kind, set[str]] = {kind: set() for kind in Kind}
     sizes: dict[Kind, set[str]] = {kind: set() for kind in Kind}
-    update = does.go(Stage.VOTE)(visitor())
+    update = does.welcome.go(ScreenName.VOTE)(visitor())
     while shown(on, update) == ["vote"]:
         truth = asked_about(services).question.item.truth
         file = picture_of(services, update[on.vote.picture])
@@ -587,8 +601,8 @@ def test_the_question_tells_nothing_of_the_truth(services: Services, astronaut: 
         sizes[truth].add(f"{len(file)} {image.size} {image.quantization}")
         text = "".join(str(update[part]) for part in (on.vote.picture, on.vote.words, on.vote.notice))
         pages[truth].add(re.sub(r"pictures/[\w-]+|\d+", "", text))
-        does.answer(Kind.PHOTOGRAPH)(visitor())
-        update = does.next(visitor())
+        does.vote.answer(Kind.PHOTOGRAPH)(visitor())
+        update = does.vote.next(visitor())
     assert pages[Kind.PHOTOGRAPH] == pages[Kind.GENERATED]
     assert sizes[Kind.PHOTOGRAPH] == sizes[Kind.GENERATED]
     assert len(sizes[Kind.PHOTOGRAPH]) == 1
@@ -597,7 +611,7 @@ def test_the_question_tells_nothing_of_the_truth(services: Services, astronaut: 
 @pytest.mark.parametrize("said", list(Kind))
 def test_after_the_answer_the_truth_is_told(services: Services, astronaut: Photo, said: Kind) -> None:
     does, on, _ = sat_down(services, astronaut)
-    update = does.go(Stage.VOTE)(visitor())
+    update = does.welcome.go(ScreenName.VOTE)(visitor())
     told = {
         (Kind.PHOTOGRAPH, Kind.PHOTOGRAPH): "You said photograph. It was.",
         (Kind.GENERATED, Kind.GENERATED): "You said AI. It was.",
@@ -606,11 +620,11 @@ def test_after_the_answer_the_truth_is_told(services: Services, astronaut: Photo
     }
     while shown(on, update) == ["vote"]:
         truth = asked_about(services).question.item.truth
-        update = does.answer(said)(visitor())
+        update = does.vote.answer(said)(visitor())
         assert told[said, truth] in update[on.vote.words]
         assert not update[on.vote.answers].visible
-        assert update[on.vote.next].visible
-        update = does.next(visitor())
+        assert update[on.vote.next_button].visible
+        update = does.vote.next(visitor())
     assert [kept.answer for kept in services.store.guesses()] == [said] * 7
 
 
@@ -618,51 +632,53 @@ def test_goodbye_tells_how_often_they_were_right_of_what_they_did_not_see_being_
     services: Services, astronaut: Photo
 ) -> None:
     does, on, _ = sat_down(services, astronaut)
-    assert "score" not in does.go(Stage.GOODBYE)(visitor())[on.goodbye.words]  # nothing was guessed
-    update, right, counted = does.go(Stage.VOTE)(visitor()), 0, 0
+    assert (
+        "score" not in does.welcome.go(ScreenName.GOODBYE)(visitor())[on.goodbye.words]
+    )  # nothing was guessed
+    update, right, counted = does.welcome.go(ScreenName.VOTE)(visitor()), 0, 0
     while shown(on, update) == ["vote"]:
         question = asked_about(services).question
         counted += not question.exposed
         right += question.item.truth == Kind.GENERATED and not question.exposed
-        does.answer(Kind.GENERATED)(visitor())
-        update = does.next(visitor())
+        does.vote.answer(Kind.GENERATED)(visitor())
+        update = does.vote.next(visitor())
     assert WORDS.say("goodbye.score", k=right, n=counted) in update[on.goodbye.words]
     assert WORDS.say("goodbye.apart_one") in update[on.goodbye.words]
-    assert "score" not in does.delete(visitor())[on.goodbye.words]
+    assert "score" not in does.delete.delete(visitor())[on.goodbye.words]
 
 
 def test_reload_double_tap_and_replay_change_nothing(services: Services, astronaut: Photo) -> None:
     does, on, _ = sat_down(services, astronaut)
-    does.go(Stage.VOTE)(visitor())
-    first = does.answer(Kind.PHOTOGRAPH)(visitor())
-    second = does.answer(Kind.GENERATED)(visitor())
+    does.welcome.go(ScreenName.VOTE)(visitor())
+    first = does.vote.answer(Kind.PHOTOGRAPH)(visitor())
+    second = does.vote.answer(Kind.GENERATED)(visitor())
     assert second[on.vote.words] == first[on.vote.words]
     services.visits.close_page("page of one")
     reloaded = does.open(visitor())
     assert reloaded[on.vote.words] == first[on.vote.words]
-    does.answer(Kind.GENERATED)(visitor())
+    does.vote.answer(Kind.GENERATED)(visitor())
     assert len(services.store.guesses()) == 1
 
 
 def test_the_next_person_on_the_same_screen_is_asked_anew(services: Services, astronaut: Photo) -> None:
     does, on, _ = sat_down(services, astronaut)
-    does.go(Stage.VOTE)(visitor())
-    does.answer(Kind.PHOTOGRAPH)(visitor())
-    assert shown(on, does.leave(visitor())) == ["welcome"]
+    does.welcome.go(ScreenName.VOTE)(visitor())
+    does.vote.answer(Kind.PHOTOGRAPH)(visitor())
+    assert shown(on, does.welcome.leave(visitor())) == ["welcome"]
     sat_down(services, astronaut)
-    does.go(Stage.VOTE)(visitor())
-    does.answer(Kind.PHOTOGRAPH)(visitor())
+    does.welcome.go(ScreenName.VOTE)(visitor())
+    does.vote.answer(Kind.PHOTOGRAPH)(visitor())
     assert len({guess.voter for guess in services.store.guesses()}) == 2
 
 
 def test_everyone_else_is_counted_from_ten_answers_on(services: Services, astronaut: Photo) -> None:
     does, on, _ = sat_down(services, astronaut)
-    does.go(Stage.VOTE)(visitor())
+    does.welcome.go(ScreenName.VOTE)(visitor())
     while asked_about(services).question.exposed:
-        does.answer(Kind.GENERATED)(visitor())
-        does.next(visitor())
+        does.vote.answer(Kind.GENERATED)(visitor())
+        does.vote.next(visitor())
     asked = asked_about(services)
-    guess = does.answer(Kind.GENERATED)(visitor())
+    guess = does.vote.answer(Kind.GENERATED)(visitor())
     assert WORDS.say("vote.one") in guess[on.vote.words]
     (mine,) = [one for one in services.store.guesses() if one.round == asked.round.id]
     for i in range(9):
@@ -674,7 +690,7 @@ def test_everyone_else_is_counted_from_ten_answers_on(services: Services, astron
 
 def test_an_answer_without_a_question_is_refused(services: Services) -> None:
     does, on = agreed(services)
-    told = does.answer(Kind.GENERATED)(visitor())
+    told = does.vote.answer(Kind.GENERATED)(visitor())
     assert WORDS.say("vote.gone") in told[on.camera.notice]
     assert services.store.guesses() == ()
 
@@ -687,28 +703,28 @@ def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(
 ) -> None:
     does, on, updates = sat_down(services, astronaut)
     chosen = json.dumps(json.loads(updates[-1][on.result.portraits]) | {"chosen": 1})
-    told = does.allow_show(TICKED, chosen, visitor())
-    code = visit_of(services).code
-    assert code and code in told[on.result.code]
-    assert does.allow_show("{}", chosen, visitor())[on.result.code] == ""
+    told = does.result.allow_stage(TICKED, chosen, visitor())
+    code = visit_of(services).sharing.stage_code
+    assert code and code in told[on.result.show_note]
+    assert does.result.allow_stage("{}", chosen, visitor())[on.result.show_note] == ""
     assert not services.album.withdraw(code)
-    does.allow_show(TICKED, chosen, visitor())
-    code = visit_of(services).code
-    does.leave(visitor())
-    gone = does.withdraw(code.lower(), visitor("other"))
+    does.result.allow_stage(TICKED, chosen, visitor())
+    code = visit_of(services).sharing.stage_code
+    does.welcome.leave(visitor())
+    gone = does.withdraw.withdraw(code.lower(), visitor("other"))
     assert WORDS.say("withdraw.done") in gone[on.welcome.notice]
 
 
 def test_leave_to_show_one_portrait_is_no_leave_to_show_another(services: Services, astronaut: Photo) -> None:
     does, on, updates = sat_down(services, astronaut)
     second = json.dumps(json.loads(updates[-1][on.result.portraits]) | {"chosen": 1})
-    assert does.choose_another(second, visitor())[on.result.notice] == ""  # nothing was allowed yet
-    does.allow_show(TICKED, updates[-1][on.result.portraits], visitor())
-    code = visit_of(services).code
-    told = does.choose_another(second, visitor())
-    assert (told[on.result.show], told[on.result.code]) == (UNTICKED, "")
+    assert does.result.choose(second, visitor())[on.result.notice] == ""  # nothing was allowed yet
+    does.result.allow_stage(TICKED, updates[-1][on.result.portraits], visitor())
+    code = visit_of(services).sharing.stage_code
+    told = does.result.choose(second, visitor())
+    assert (told[on.result.show], told[on.result.show_note]) == (UNTICKED, "")
     assert WORDS.say("show.again") in told[on.result.notice]
-    assert (visit_of(services).code, services.album.withdraw(code)) == ("", False)
+    assert (visit_of(services).sharing.stage_code, services.album.withdraw(code)) == ("", False)
 
 
 @pytest.mark.parametrize("chosen", ["", "{}", '{"chosen": 9}', '{"chosen": -1}', '{"chosen": "0"}', None])
@@ -716,28 +732,41 @@ def test_a_portrait_that_is_not_there_cannot_be_shown(
     services: Services, astronaut: Photo, chosen: Any
 ) -> None:
     does, on, _ = sat_down(services, astronaut)
-    assert does.allow_show(TICKED, chosen, visitor())[on.result.notice]
-    assert visit_of(services).code == ""
+    assert does.result.allow_stage(TICKED, chosen, visitor())[on.result.show_note]
+    assert visit_of(services).sharing.stage_code == ""
 
 
 @pytest.mark.parametrize("code", ["", "../../x", "x" * 10_000, None, {}])
 def test_a_wrong_code_takes_nothing_back(services: Services, code: Any) -> None:
     does, on = page_of(services)
-    does.go(Stage.WITHDRAW)(visitor())
-    told = does.withdraw(code, visitor())
+    does.welcome.go(ScreenName.WITHDRAW)(visitor())
+    told = does.withdraw.withdraw(code, visitor())
     assert WORDS.say("withdraw.unknown") in told[on.withdraw.notice]
 
 
 def test_delete_asks_once_then_every_picture_is_gone(services: Services, astronaut: Photo) -> None:
     does, on, updates = sat_down(services, astronaut)
     urls = re.findall(r"pictures/([\w-]+)", updates[-1][on.result.portraits])
-    assert shown(on, does.go(Stage.DELETE)(visitor())) == ["delete"]
-    assert shown(on, does.keep(visitor())) == ["result"]
-    does.go(Stage.DELETE)(visitor())
-    gone = does.delete(visitor())
+    assert shown(on, does.welcome.go(ScreenName.DELETE)(visitor())) == ["delete"]
+    assert shown(on, does.delete.keep(visitor())) == ["result"]
+    does.welcome.go(ScreenName.DELETE)(visitor())
+    gone = does.delete.delete(visitor())
     assert shown(on, gone) == ["goodbye"]
     assert WORDS.say("delete.done") in gone[on.goodbye.words]
     assert [services.album.get(url) for url in urls] == [None] * len(urls)
+
+
+def test_keep_leads_back_however_often_and_wherever_delete_was_tapped(
+    services: Services, astronaut: Photo
+) -> None:
+    does, on, _ = sat_down(services, astronaut)
+    for _ in range(2):  # a second tap before the page has changed
+        does.welcome.go(ScreenName.DELETE)(visitor())
+    assert shown(on, does.delete.keep(visitor())) == ["result"]
+    assert shown(on, does.delete.keep(visitor())) == ["result"]  # on a page that still asked
+    does.making.begin(visitor())
+    does.welcome.go(ScreenName.DELETE)(visitor())  # on another page of the visit; it stops the making
+    assert shown(on, does.delete.keep(visitor())) == ["look"]
 
 
 def test_a_misfire_hangs_on_the_wall_with_its_sitters_leave_and_the_hosts(
@@ -745,29 +774,29 @@ def test_a_misfire_hangs_on_the_wall_with_its_sitters_leave_and_the_hosts(
 ) -> None:
     painter: Any = Lightener(13)
     services = replace(services, generator=painter)
-    programme, album = services.board.programme, services.album
+    catalogue, album = services.board.catalogue, services.album
     does, on, updates = sat_down(services, astronaut, "1")
     result = json.loads(updates[-1][on.result.portraits])
     assert result["portraits"][0]["misfire"] is True
     assert album.offers() == ()  # never without the tick
     shown = json.dumps({"chosen": 0})
-    code = does.allow_misfire(TICKED, shown, visitor())[on.result.code]
+    code = does.result.allow_misfire(TICKED, shown, visitor())[on.result.misfire_note]
     visit = visit_of(services)
-    kept = visit.misfire_code
+    kept = visit.sharing.misfire_code
     assert kept and kept in code
-    (waiting,) = programme.waiting()
-    assert waiting[1].is_misfire and programme.wall() == ()
-    assert programme.approve(waiting[0]) == ()  # it is nothing to vote on
+    (waiting,) = catalogue.waiting()
+    assert waiting[1].is_misfire and catalogue.wall() == ()
+    assert catalogue.approve(waiting[0]) == ()  # it is nothing to vote on
     decks = {card.item.id for group in services.deck.groups for card in group}
-    assert set(programme.draw()) <= decks
-    (hung,) = programme.wall()
+    assert set(catalogue.draw_programme()) <= decks
+    (hung,) = catalogue.wall()
     assert hung.changed["skin"] == "clearly"
-    assert all(programme.wall_photo(picture) for picture in hung.pictures.values())
-    assert programme.wall_photo(visit.made.portraits[0] if visit.made else "") is None
-    does.leave(visitor())
-    assert len(programme.wall()) == 1  # it outlives the visit, until its time is up
-    assert album.withdraw(kept) and programme.wall() == ()
-    assert programme.wall_photo(hung.pictures[Kind.GENERATED]) is None
+    assert all(catalogue.wall_photo(picture) for picture in hung.pictures.values())
+    assert catalogue.wall_photo(visit.making.portraits.portraits[0] if visit.making.portraits else "") is None
+    does.welcome.leave(visitor())
+    assert len(catalogue.wall()) == 1  # it outlives the visit, until its time is up
+    assert album.withdraw(kept) and catalogue.wall() == ()
+    assert catalogue.wall_photo(hung.pictures[Kind.GENERATED]) is None
 
 
 def test_one_code_takes_back_portrait_and_misfire_and_delete_takes_both(
@@ -777,14 +806,14 @@ def test_one_code_takes_back_portrait_and_misfire_and_delete_takes_both(
     services = replace(services, generator=painter)
     does, _, _ = sat_down(services, astronaut, "1")
     shown = json.dumps({"chosen": 0})
-    does.allow_misfire(TICKED, shown, visitor())
-    does.allow_show(TICKED, shown, visitor())
-    assert visit_of(services).code == visit_of(services).misfire_code
+    does.result.allow_misfire(TICKED, shown, visitor())
+    does.result.allow_stage(TICKED, shown, visitor())
+    assert visit_of(services).sharing.stage_code == visit_of(services).sharing.misfire_code
     assert len(services.album.offers()) == 2
-    does.allow_misfire(UNTICKED, shown, visitor())
+    does.result.allow_misfire(UNTICKED, shown, visitor())
     assert len(services.album.offers()) == 1
-    does.allow_misfire(TICKED, shown, visitor())
-    does.delete(visitor())
+    does.result.allow_misfire(TICKED, shown, visitor())
+    does.delete.delete(visitor())
     assert services.album.offers() == ()
 
 
@@ -794,8 +823,8 @@ def test_a_portrait_that_hardly_changed_is_none_for_the_wall(services: Services,
     does, on, updates = sat_down(services, astronaut)  # by 4 and by 7 L*: the first changed least
     result = json.loads(updates[-1][on.result.portraits])
     assert [one["misfire"] for one in result["portraits"]] == [False, True]
-    update = does.allow_misfire(TICKED, json.dumps({"chosen": 0}), visitor())
-    assert "alert" in update[on.result.notice]
+    update = does.result.allow_misfire(TICKED, json.dumps({"chosen": 0}), visitor())
+    assert "alert" in update[on.result.misfire_note]
     assert services.album.offers() == ()
 
 
@@ -821,19 +850,20 @@ def test_a_program_is_asked_on_the_visitors_tap_and_leaves_a_word_but_no_number(
     caplog.set_level("DEBUG")
     does, on, updates = sat_down(services, astronaut)
     assert made == []  # nobody is recognised unasked
-    update = does.ask_machine(json.dumps({"chosen": 0}), visitor())
-    assert WORDS.say("likeness.recognition_unchanged") in update[on.result.machine]
-    does.allow_show(TICKED, json.dumps({"chosen": 0}), visitor())
+    update = does.result.ask_program(json.dumps({"chosen": 0}), visitor())
+    assert WORDS.say("likeness.recognition_unchanged") in update[on.result.answer]
+    does.result.allow_stage(TICKED, json.dumps({"chosen": 0}), visitor())
     (offer,) = services.album.offers()
     assert json.loads(offer.facts)["facts"]["recognition"] == "unchanged"
-    services.store.keep_drift(drift_of(visit_of(services).made, visit_of(services).sitter, 5, ""))  # type: ignore[arg-type]
+    prints = visit_of(services).finished_making().result()
+    services.store.keep_drift(drift_of(prints, visit_of(services).sitter, 5, ""))
     kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
     told = (
         repr(updates)
         + repr(update)
         + caplog.text
         + repr(services.store.drifts())
-        + repr(vars(visit_of(services)))
+        + repr(vars(visit_of(services)) | vars(visit_of(services).finished_making()))
     )
     assert len(kept) > 3 and len(made) >= 2
     for descriptor in made:
@@ -854,16 +884,16 @@ def test_the_stage_tells_the_rooms_answer_and_the_programs_beside_it(
         pytest.skip("dlib or its network is not installed here")
     painter: Any = Lightener(3)
     does, _, _ = sat_down(replace(services, generator=painter), astronaut, "1")
-    does.ask_machine(json.dumps({"chosen": 0}), visitor())
-    does.allow_show(TICKED, json.dumps({"chosen": 0}), visitor())
-    room, programme = services.board.room, services.board.programme
+    does.result.ask_program(json.dumps({"chosen": 0}), visitor())
+    does.result.allow_stage(TICKED, json.dumps({"chosen": 0}), visitor())
+    room, programme = services.board.room, services.board.catalogue
     (item,) = programme.approve(programme.waiting()[0][0])
     room.add((item,))
     room.go_to(item)
     room.change(informed=True)
-    while room.now().setting.scene != Scene.OPEN:
+    while room.snapshot().room.scene != Scene.OPEN:
         room.next()
-    asked = room.now().asked
+    asked = room.snapshot().round
     assert asked is not None
     for i in range(FEWEST_ANSWERS):
         at, voter = datetime.now(UTC), VoterId(f"phone {i}")
@@ -871,11 +901,11 @@ def test_the_stage_tells_the_rooms_answer_and_the_programs_beside_it(
             Guess(asked.id, voter, Kind.GENERATED, False, 2.0, at, them=i < 7, source=Source.PHONE)
         )
     told = ""
-    while room.now().setting.scene != Scene.MADE:
-        told += Scenes(services, read_studies(), {}).html(room.now())
+    while room.snapshot().room.scene != Scene.MADE:
+        told += Scenes(services, read_studies(), {}).html(room.snapshot())
         room.next()
     assert WORDS.say("stage.them") not in told  # not before the truth is out
-    told = html.unescape(Scenes(services, read_studies(), {}).html(room.now()))
+    told = html.unescape(Scenes(services, read_studies(), {}).html(room.snapshot()))
     assert WORDS.say("stage.them_room", p=70, n=FEWEST_ANSWERS) in told
     assert WORDS.say("stage.recognition_unchanged") in told and WORDS.say("stage.recognition_errors") in told
 
@@ -886,22 +916,22 @@ def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(
     painter: Any = Lightener(7, 4)
     services = replace(services, generator=painter)
     does, on, _ = sat_down(services, astronaut)
-    does.go(Stage.GOODBYE)(visitor())
+    does.welcome.go(ScreenName.GOODBYE)(visitor())
     assert services.store.drifts() == []  # nothing is inferred
     for forged in ("0", "11", "mid", None, ["7"], "7 or 8"):
-        assert "error" not in str(does.tell_band(forged, visitor()))  # type: ignore[arg-type]
+        assert "error" not in str(does.goodbye.tell_skin_tone(forged, visitor()))  # type: ignore[arg-type]
     assert services.store.drifts() == []
-    update = does.tell_band("7", visitor())
+    update = does.goodbye.tell_skin_tone("7", visitor())
     assert WORDS.say("fair.kept") in update[on.goodbye.fair]
     (kept,) = services.store.drifts()
     assert (kept.band, kept.look, kept.model_set, kept.rehearsal) == (7, "grey", "mini", True)
     assert kept.sitter != visit_of(services).voter  # nobody's answers can be found by it
     assert kept.measures["skin"] == pytest.approx(5.5, abs=1.5)  # of portraits by 4 and 7 L*
-    does.delete(visitor())
+    does.delete.delete(visitor())
     assert services.store.drifts() == []
 
 
 def test_on_a_hosted_instance_the_words_say_server(services: Services) -> None:
-    there = replace(services, hosted=True)
+    there = replace(services, is_hosted=True)
     assert "this server" in there.say("consent.tick", m=30)
     assert "this machine" in services.say("consent.tick", m=30)

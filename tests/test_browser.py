@@ -217,19 +217,24 @@ def look_through(page: Page, tap: Callable[[Locator], None]) -> None:
     line = page.get_by_role("slider", name=WORDS.say("result.wipe"))
     line.press("ArrowRight")
     expect(line).to_have_attribute("aria-valuetext", WORDS.say("result.wiped", p=51))
-    reports = page.locator(".likeness")
-    expect(reports).to_have_count(4)
     photograph = page.locator(".screen.result .wipe img").first
     first = photograph.get_attribute("src") or ""
     page.locator(".strip input").nth(0).press("ArrowDown")
     expect(photograph).not_to_have_attribute("src", first)  # each in its own light and crop
+    tap(button(page, "likeness.title"))
+    reports = page.locator(".likeness")
+    expect(reports).to_have_count(4)
     expect(reports.nth(1)).to_be_visible()
     expect(reports.nth(0)).to_be_hidden()
     expect(reports.nth(1).locator(".report > li")).to_have_count(3)
     tap(reports.nth(1).locator("summary"))
     expect(reports.nth(1).locator("tbody tr")).to_have_count(7)
+    page.keyboard.press("Escape")
+    expect(reports.nth(1)).to_be_hidden()
+    tap(button(page, "result.program"))
     tap(button(page, "result.ask"))
-    expect(page.locator(".machine [role=status]")).to_contain_text(WORDS.say("result.machine_shown"))
+    expect(page.locator(".pane.program [role=status]")).to_contain_text(WORDS.say("result.machine_shown"))
+    tap(page.locator(".pane.program .close"))
 
 
 def watch_it_forget(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
@@ -241,12 +246,13 @@ def watch_it_forget(page: Page, size: str, tap: Callable[[Locator], None]) -> No
     assert signed[0] == ""  # before the first step the photograph stands alone
     assert not any(one == "the photograph" for one in signed) and len(set(signed)) > 1
     expect(page.locator(".strip input")).to_have_count(6)
-    told = page.locator(".likeness")
-    expect(told.nth(5)).to_be_visible()
     page.locator(".strip input").nth(5).press("ArrowUp")
-    expect(told.nth(4)).to_be_visible()
-    expect(told.nth(5)).to_be_hidden()
     look_at(page, size, "ladder", scrolls=size == "phone")
+    tap(button(page, "likeness.title"))
+    steps = page.locator(".likeness")
+    expect(steps.nth(4)).to_be_visible()
+    expect(steps.nth(5)).to_be_hidden()
+    tap(page.locator(".pane.changed .close"))
     tap(button(page, "ladder.back"))
     expect(page.locator(".strip input")).to_have_count(4)
 
@@ -624,6 +630,7 @@ def test_a_screen_that_nobody_touches_asks_and_then_clears_itself(browser: Brows
         page.clock.install()
         page.reload()
         with_sample(page)
+        page.wait_for_function("document.querySelector('.own-frames style')")  # nothing is on its way
         page.clock.fast_forward(91_000)
         page.clock.run_for(1_000)
         expect(page.locator("dialog.idle")).to_be_visible()

@@ -16,22 +16,22 @@ import pytest
 from PIL import Image
 
 from booth.catalogue import STEPS
-from booth.visit import Stage
-from errors import NoCard, NoQuota, TooMuch
-from pages.booth.climbing import Climbing
-from pages.booth.screens import Screens
+from booth.visit import ScreenName
+from errors import NoGpu, OutOfMemory, QuotaSpent
+from pages.booth.page import BoothPage
+from pages.booth.screens.ladder import LadderScreen
 from pages.host.layout import Host, lay_out
 from pages.host.page import Handlers
 from pages.stage.scenes import Scenes
-from pipelines.draw.drawer import Request
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Progress, Rendering
 from pipelines.draw.model_set import read_model_sets
-from pipelines.ladder import RUNGS, left_of, rungs
+from pipelines.ladder import RUNGS, rungs, share_left
 from pipelines.look import read_looks
-from pipelines.marks.verify import Proof, Verdict, prove
+from pipelines.marks.verify import Proof, ProofVerdict, prove
 from pipelines.measure.likeness import Level, Measure
+from pipelines.order import Order
 from pipelines.selfie.photo import Photo
-from pipelines.sitting import Order
 from services import Services
 from tests.test_booth import (
     TICKED,
@@ -61,7 +61,7 @@ class Fader(Painter):
         self.asked: list[tuple[float | None, tuple[int, ...]]] = []
         self.plates: list[tuple[Any, ...]] = []
 
-    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+    def draw(self, request: DrawRequest) -> Iterator[Progress | Rendering]:
         self.asked.append((request.strength, request.seeds))
         self.plates.append(request.plates)
         if self.fails_at and request.strength and request.strength > 0.5:
@@ -75,15 +75,15 @@ class Fader(Painter):
 
 def sat(
     services: Services, astronaut: Photo, fader: Fader | None = None
-) -> tuple[Services, Any, Screens, Climbing]:
+) -> tuple[Services, Any, BoothPage, LadderScreen]:
     """A visitor before their two portraits."""
     painter: Any = fader or Fader()
     services = replace(services, generator=painter)
     does, on, _ = sat_down(services, astronaut)
-    return services, does, on, Climbing(services, on)
+    return services, does, on, on.ladder
 
 
-def climbed(climbs: Climbing, portrait: int = 1) -> Updates:
+def climbed(climbs: LadderScreen, portrait: int = 1) -> Updates:
     began = climbs.begin(json.dumps({"chosen": portrait}), visitor())
     return [began, *climbs.draw(visitor())]
 
@@ -103,9 +103,10 @@ def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(services: Services
     files = [picture_of(services, one["url"]) for one in values[-1]["portraits"]]
     spread = [np.asarray(Image.open(io.BytesIO(file))).std() for file in files]
     assert spread == sorted(spread, reverse=True)  # in the order of the captions
-    assert {prove(file, services.signer.known()).said for file in files} == {"ai"}
+    assert {prove(file, services.signer.own_chain()).said for file in files} == {"ai"}
     visit = visit_of(services)
-    assert visit.made and visit.made.shows[1].facts["seed"] == fader.asked[before][1][0]
+    making = visit.finished_making()
+    assert making.result().pairs[1].facts["seed"] == fader.asked[before][1][0]
     assert [strength for strength, _ in fader.asked[before:]] == list(RUNGS)
     assert len({seeds for _, seeds in fader.asked[before:]}) == 1
     (plate,) = [
@@ -126,10 +127,11 @@ def test_each_step_says_what_it_changed_and_all_six_can_be_taken_home(
     assert [number for number, hidden in told if not hidden] == ["5"]  # that of the picture that is large
     assert WORDS.say("likeness.level_unchanged") in last[on.ladder.report].partition('data-portrait="1"')[0]
     visit = visit_of(services)
-    assert visit.sitting and visit.climb and visit.climb.strip
-    assert f"pictures/{visit.climb.strip}?take=1" in last[on.ladder.steps]
-    (taken,) = [one for one in services.album.kept(visit.sitting) if one.name == "ai-ladder.jpg"]
-    assert prove(taken.jpeg, services.signer.known()) == Proof(Verdict.OURS, "ai")
+    drawn = visit.finished_making().ladder
+    assert visit.sitting and drawn and drawn.strip
+    assert f"pictures/{drawn.strip}?take=1" in last[on.ladder.take]
+    (taken,) = [one for one in services.album.downloads(visit.sitting) if one.name == "ai-ladder.jpg"]
+    assert prove(taken.jpeg, services.signer.own_chain()) == Proof(ProofVerdict.OURS, "ai")
     width, height = Image.open(io.BytesIO(taken.jpeg)).size
     assert width > 6 * height / 2
 
@@ -159,31 +161,31 @@ def test_who_asked_the_program_hears_at_each_step_what_it_says_and_where_it_lose
 ) -> None:
     program: Any = Answers(Level.UNCHANGED, *ASKED)
     services, does, on, climbs = sat(replace(services, recognizer=program), astronaut)
-    does.ask_machine(json.dumps({"chosen": 1}), visitor())
+    does.result.ask_program(json.dumps({"chosen": 1}), visitor())
     last = climbed(climbs)[-1]
     told = [html.unescape(one) for one in last[on.ladder.report].split("data-portrait=")[1:]]
     for i, level in enumerate(ASKED):
         assert WORDS.say(f"likeness.recognition_{level.replace(' ', '_')}") in told[i]
     lost = WORDS.say("ladder.lost", left="25\N{NO-BREAK SPACE}%")
     assert [lost in one for one in told] == [False] * 4 + [True] * 2
-    visit = visit_of(services)
-    assert visit.climb and visit.climb.recognised == [str(level) for level in ASKED]  # words, no number
-    assert "314.159" not in repr(vars(visit.climb))
+    drawn = visit_of(services).finished_making().ladder
+    assert drawn and drawn.recognised == [str(level) for level in ASKED]  # words, no number
+    assert "314.159" not in repr(vars(drawn))
     climbs.allow(TICKED, last[on.ladder.portraits], visitor())
     item, _ = on_stage(services)
-    found = services.board.programme.exhibit(item)
+    found = services.board.catalogue.exhibit(item)
     assert found and found.facts["recognised"] == ",".join(ASKED)
 
 
 def test_who_did_not_ask_the_program_is_recognised_at_no_step(services: Services, astronaut: Photo) -> None:
     program: Any = Answers(Level.UNCHANGED)
     services, does, on, climbs = sat(replace(services, recognizer=program), astronaut)
-    does.ask_machine(json.dumps({"chosen": 0}), visitor())  # about another portrait
+    does.result.ask_program(json.dumps({"chosen": 0}), visitor())  # about another portrait
     last = climbed(climbs, portrait=1)[-1]
     assert program.asked == 1
     assert WORDS.say("likeness.recognition") not in last[on.ladder.report]
     climbs.allow(TICKED, last[on.ladder.portraits], visitor())
-    found = services.board.programme.exhibit(on_stage(services)[0])
+    found = services.board.catalogue.exhibit(on_stage(services)[0])
     assert found and "recognised" not in found.facts
 
 
@@ -192,7 +194,7 @@ def test_a_program_that_knows_all_six_is_said_to_at_the_last_step(
 ) -> None:
     program: Any = Answers(*[Level.A_LITTLE] * 7)
     _, does, on, climbs = sat(replace(services, recognizer=program), astronaut)
-    does.ask_machine(json.dumps({"chosen": 1}), visitor())
+    does.result.ask_program(json.dumps({"chosen": 1}), visitor())
     report = climbed(climbs)[-1][on.ladder.report]
     assert [WORDS.say("ladder.kept") in one for one in report.split("data-portrait=")[1:]] == [False] * 5 + [
         True
@@ -204,7 +206,7 @@ def test_asked_again_a_whole_ladder_is_shown_and_not_drawn(services: Services, a
     _, does, on, climbs = sat(services, astronaut, fader)
     first = climbed(climbs)[-1]
     drawn = len(fader.asked)
-    does.go(Stage.RESULT)(visitor())
+    does.welcome.go(ScreenName.RESULT)(visitor())
     began, *then = climbed(climbs)
     assert began[on.ladder.portraits] == first[on.ladder.portraits]
     assert then == [{on.ladder.notice: gr.skip()}] and len(fader.asked) == drawn
@@ -220,7 +222,7 @@ def test_leaving_the_screen_ends_the_ladder_within_one_step(services: Services, 
     steps = climbs.draw(visitor())
     assert WORDS.say("ladder.step", i=1, n=len(RUNGS)) in next(steps)[on.ladder.steps]
     next(steps)
-    assert shown(on, does.go(Stage.RESULT)(visitor())) == ["result"]
+    assert shown(on, does.welcome.go(ScreenName.RESULT)(visitor())) == ["result"]
     assert list(steps) == [{on.ladder.notice: gr.skip()}]
     assert len(fader.asked) - before <= 2
     assert shown(on, does.open(visitor())) == ["result"]
@@ -239,7 +241,7 @@ def test_a_reload_comes_back_to_a_whole_ladder_and_to_the_result_from_half_of_on
 
 @pytest.mark.parametrize(
     ("failure", "key"),
-    [(TooMuch(), "making.memory"), (NoQuota(), "ladder.quota"), (NoCard(), "ladder.card")],
+    [(OutOfMemory(), "making.memory"), (QuotaSpent(), "ladder.quota"), (NoGpu(), "ladder.card")],
 )
 def test_what_the_machine_cannot_do_is_told_beside_the_portraits(
     services: Services, astronaut: Photo, failure: Exception, key: str
@@ -247,7 +249,7 @@ def test_what_the_machine_cannot_do_is_told_beside_the_portraits(
     _, _, on, climbs = sat(services, astronaut, Fader(failure))
     last = climbed(climbs)[-1]
     assert shown(on, last) == ["result"]
-    assert html.escape(WORDS.say(key)) in last[on.result.notice]
+    assert WORDS.say(key) in html.unescape(last[on.result.notice])
 
 
 @pytest.mark.parametrize("chosen", ["", "{}", '{"chosen": 9}', '{"chosen": "0"}', None])
@@ -267,10 +269,10 @@ def test_the_stage_shows_a_ladder_with_the_sitters_leave_for_it_only(
 ) -> None:
     services, does, on, climbs = sat(services, astronaut)
     drawn = climbed(climbs)
-    does.go(Stage.RESULT)(visitor())
-    does.allow_show(TICKED, json.dumps({"chosen": 1}), visitor())
+    does.welcome.go(ScreenName.RESULT)(visitor())
+    does.result.allow_stage(TICKED, json.dumps({"chosen": 1}), visitor())
     assert not on_stage(services)[1]  # that was for the portrait
-    code = visit_of(services).code
+    code = visit_of(services).sharing.stage_code
     page = drawn[-1][on.ladder.portraits]
     told = climbs.allow(TICKED, page, visitor())
     assert code in told[on.ladder.code]  # the code that was noted down is still the one
@@ -280,16 +282,16 @@ def test_the_stage_shows_a_ladder_with_the_sitters_leave_for_it_only(
     room.add((item,))
     room.go_to(item)
     scenes, seen = Scenes(services, read_studies(), {}), {}
-    while room.now().setting.scene != Scene.ROOM:
+    while room.snapshot().room.scene != Scene.ROOM:
         now = room.next()
-        seen[now.setting.scene] = scenes.html(now)
+        seen[now.room.scene] = scenes.html(now)
     assert [scene for scene, told in seen.items() if "step-1.jpg" in told] == [Scene.LADDER]
     assert seen[Scene.LADDER].count("<img") == 1 + len(RUNGS) and "85 %" in seen[Scene.LADDER]
-    frames = [services.board.programme.frame(item, name) for name in STEPS]
+    frames = [services.board.catalogue.frame(item, name) for name in STEPS]
     spread = [frame.pixels.std() for frame in frames if frame]
     assert len(spread) == len(RUNGS) and spread == sorted(spread, reverse=True)
     climbs.allow("{}", page, visitor())
-    assert services.board.programme.item(item) is None  # taken back, the portrait too
+    assert services.board.catalogue.item(item) is None  # taken back, the portrait too
 
 
 def test_back_from_a_ladder_the_portrait_it_was_about_is_large_and_its_leave_holds(
@@ -298,11 +300,13 @@ def test_back_from_a_ladder_the_portrait_it_was_about_is_large_and_its_leave_hol
     services, does, on, climbs = sat(services, astronaut)
     page = climbed(climbs, portrait=1)[-1][on.ladder.portraits]
     climbs.allow(TICKED, page, visitor())
-    back = does.go(Stage.RESULT)(visitor())
+    back = does.welcome.go(ScreenName.RESULT)(visitor())
     assert json.loads(back[on.result.portraits])["chosen"] == 1
-    assert back[on.result.show] == TICKED and visit_of(services).code in back[on.result.code]
+    assert (
+        back[on.result.show] == TICKED and visit_of(services).sharing.stage_code in back[on.result.show_note]
+    )
     climbed(climbs, portrait=0)  # leave for one ladder is none for the next
-    assert not visit_of(services).code and services.board.programme.waiting() == ()
+    assert not visit_of(services).sharing.stage_code and services.board.catalogue.waiting() == ()
 
 
 def test_a_page_that_shows_another_ladder_gives_no_leave(services: Services, astronaut: Photo) -> None:
@@ -311,8 +315,8 @@ def test_a_page_that_shows_another_ladder_gives_no_leave(services: Services, ast
     climbed(climbs, portrait=0)
     for page in (old, "", "{}", '{"portraits": 3}', None):
         told = climbs.allow(TICKED, page, visitor())  # type: ignore[arg-type]
-        assert html.escape(WORDS.say("ladder.gone")) in told[on.ladder.notice]
-    assert services.board.programme.waiting() == ()
+        assert WORDS.say("ladder.gone") in html.unescape(told[on.ladder.code])
+    assert services.board.catalogue.waiting() == ()
 
 
 def test_taken_back_the_rooms_copies_go(services: Services, astronaut: Photo, tmp_path: Path) -> None:
@@ -331,32 +335,32 @@ def test_whoever_waits_for_a_ladder_is_told_how_many_are_before_them(
 ) -> None:
     services, _, on, climbs = sat(services, astronaut)
     with services.line.place() as first:
-        assert services.line.before(first) == 0
+        assert services.line.count_ahead(first) == 0
         climbs.begin(json.dumps({"chosen": 0}), visitor())
         steps = climbs.draw(visitor())
         told = next(steps)[on.ladder.steps]
-        assert WORDS.say("making.queue_one", s=services.line.usual_s) in told
+        assert WORDS.say("making.queue_one", s=services.line.turn_s) in told
     assert shown(on, list(steps)[-1]) == ["ladder"]
 
 
 def test_a_set_without_a_dial_offers_no_ladder(services: Services) -> None:
-    assert page_of(services)[1].result.quiet["ladder"].visible
+    assert page_of(services)[1].result.ladder.visible
     painter: Any = Painter()
     painter.model_set = painter.model_set.model_copy(update={"starts": ("noise",), "start": "noise"})
-    assert not page_of(replace(services, generator=painter))[1].result.quiet["ladder"].visible
+    assert not page_of(replace(services, generator=painter))[1].result.ladder.visible
 
 
 def test_a_step_is_called_by_what_it_was_given() -> None:
     order = Order(read_looks()["grey"])
     for name, left in (("mini", [85, 70, 55, 40, 25, 10]), ("sdxl-lightning", [88, 75, 50, 38, 25, 12])):
-        assert [round(100 * left_of(one)) for one in rungs(order, read_model_sets()[name])] == left
+        assert [round(100 * share_left(one)) for one in rungs(order, read_model_sets()[name])] == left
 
 
 def on_stage(services: Services) -> tuple[str, bool]:
     """The item that the host approves, and whether it has a ladder."""
-    programme = services.board.programme
-    (item,) = programme.approve(programme.waiting()[0][0])
-    return item, programme.has_ladder(item)
+    catalogue = services.board.catalogue
+    (item,) = catalogue.approve(catalogue.waiting()[0][0])
+    return item, catalogue.has_ladder(item)
 
 
 def test_the_host_page_names_a_ladder_only_after_the_truth(services: Services) -> None:
@@ -368,16 +372,16 @@ def test_the_host_page_names_a_ladder_only_after_the_truth(services: Services) -
     does, room = Handlers(services, on), services.board.room
     named: dict[bool, list[Scene]] = {True: [], False: []}
     for look, has_ladder in (("grey", True), ("white", False)):
-        room.go_to(next(one for one in room.now().setting.programme if look_of(services, one) == look))
-        while (scene := room.now().setting.scene) != Scene.ROOM:
-            if WORDS.say("host.ladder_state") in does.looked()[on.states]:
+        room.go_to(next(one for one in room.snapshot().room.programme if look_of(services, one) == look))
+        while (scene := room.snapshot().room.scene) != Scene.ROOM:
+            if WORDS.say("host.scene_ladder") in does.refresh()[on.states]:
                 named[has_ladder].append(scene)
             room.next()
     assert named == {True: [Scene.TRUTH, Scene.MADE, Scene.LADDER], False: []}
 
 
 def look_of(services: Services, item: str) -> str:
-    found = services.board.programme.item(item)
+    found = services.board.catalogue.item(item)
     return found.look if found else ""
 
 
@@ -385,13 +389,13 @@ def test_delete_and_another_making_take_the_ladder_along(services: Services, ast
     services, does, _, climbs = sat(services, astronaut)
     climbed(climbs)
     visit = visit_of(services)
-    assert visit.climb and visit.climb.strip
-    its = [*visit.climb.pictures, visit.climb.strip]
+    assert visit.making.ladder and visit.making.ladder.strip
+    its = [*visit.making.ladder.pictures, visit.making.ladder.strip]
     assert all(services.album.has(picture) for picture in its)
-    does.begin(visitor())  # make again
-    assert not any(services.album.has(picture) for picture in its) and visit.climb is None
-    list(does.make("grey", "", "1", "0", visitor()))
+    does.making.begin(visitor())  # make again
+    assert not any(services.album.has(picture) for picture in its) and visit.making.ladder is None
+    list(does.look.draw("grey", "", "1", "0", visitor()))
     climbed(climbs, portrait=0)
-    again = list(visit.climb.pictures)  # type: ignore[attr-defined]
-    does.delete(visitor())
-    assert not any(services.album.has(picture) for picture in again) and visit.climb is None
+    again = list(visit.making.ladder.pictures)  # type: ignore[attr-defined]
+    does.delete.delete(visitor())
+    assert not any(services.album.has(picture) for picture in again) and visit.making is None

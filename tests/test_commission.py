@@ -11,8 +11,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from html import escape
+from html import escape, unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -23,38 +24,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-import app
 from commission import report as reporting
 from commission import run as running
 from commission.grid import Cell, Grid, grid_of
-from commission.measure import Row
+from commission.measure import PortraitRow
 from commission.notes import NAME
 from commission.page import page
 from commission.record import (
     Commission,
     Standing,
     as_commissioned,
-    commissioned,
+    commission_state,
     digest,
-    known,
+    encode_record,
+    find_ready,
     read_commission,
     record_path,
-    written,
 )
 from commission.report import commission
 from commission.run import Photos, Tools
-from commission.verdict import Check, Machine, Timing, Verdict, best, cell_checks, judge, middle
-from errors import ChoiceError, PresetError, TooMuch
+from commission.verdict import Check, CommissionVerdict, Machine, Timing, best, cell_checks, judge, middle
+from errors import ChoiceError, OutOfMemory, PresetError
 from evaluation.drift import lighter
 from pages.host.page import host_page
 from pipelines import __main__ as command_line
 from pipelines.__main__ import main
 from pipelines.doctor import findings as doctor_findings
 from pipelines.draw.bounds import Bound, Bounds
-from pipelines.draw.drawer import Request
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Generator
 from pipelines.draw.machine import Device, choose, revisions
-from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
+from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_sets
 from pipelines.draw.plan import Plan
 from pipelines.draw.preview import to_pixels
 from pipelines.look import read_looks
@@ -62,11 +62,14 @@ from pipelines.measure.recognition import Recognizer
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
-from services import Services
+from presets import read_preset
+from services import Services, build_generators
 from settings import Settings
 from tests.hub import build_hub
 from tests.test_booth import services as services  # the fixture
 from words import read_words
+
+pytestmark = pytest.mark.draws
 
 ROOT = Path(__file__).parents[1]
 MINI = read_model_sets()["mini"]
@@ -86,7 +89,7 @@ class Painter:
         self.draws = 0
         self.request: Any = None
 
-    def encode(self, request: Request, course: object) -> Request:
+    def encode(self, request: DrawRequest, course: object) -> DrawRequest:
         self.request = request
         return request
 
@@ -150,7 +153,7 @@ class Commissioning:
         grid: Grid = ONE,
         photos: Photos | None = None,
         recognition: str = "on",
-    ) -> Verdict:
+    ) -> CommissionVerdict:
         settings = Settings(data=folder / "data", device="cpu")
         tools = Tools(generator, self.finder, self.studio, self.recognizers[recognition])
         out = folder / "out"
@@ -180,26 +183,28 @@ def record(**changes: Any) -> Commission:
 def put(data: Path, one: Commission) -> Path:
     path = record_path(one.name, data)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(written(one))
+    path.write_bytes(encode_record(one))
     return path
 
 
-def row(cell: Cell = OWN, **changes: Any) -> Row:
+def row(cell: Cell = OWN, **changes: Any) -> PortraitRow:
     """A portrait that holds every bound of the small set."""
     good: dict[str, Any] = {"sitter": "A", "cell": cell.name, "seed": 0, "frame": 50.0, "grey": 120.0}
     good |= {"found": True, "lightness": 65.0, "skin": 0.5, "pose": 0.01, "recognition": 0.3}
-    return Row(**good | {"sharpness": 1.0, "change": 8.0, "likeness": 0.3} | changes)
+    return PortraitRow(**good | {"sharpness": 1.0, "change": 8.0, "likeness": 0.3} | changes)
 
 
 FAST = Timing(1, 1, {"encode": 0.1, "denoise": 0.3, "decode": 0.1}, {})
 BOUNDS: Bounds = MINI.bounds  # type: ignore[assignment]
 
 
-def judged(rows: list[Row], grid: Grid = ONE, bounds: Bounds = BOUNDS, **machine: Any) -> Verdict:
+def judged(
+    rows: list[PortraitRow], grid: Grid = ONE, bounds: Bounds = BOUNDS, **machine: Any
+) -> CommissionVerdict:
     return judge(rows, [FAST], grid, bounds, Machine(gigabytes=8.0, **machine))
 
 
-def failed(verdict: Verdict) -> list[str]:
+def failed(verdict: CommissionVerdict) -> list[str]:
     return [check.name for check in verdict.checks if not check.holds]
 
 
@@ -239,7 +244,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         patch.setenv("FACE_VALUE_DEVICE", "cpu")
         patch.setattr(reporting, "grid_of", lambda *_: SMALL)
         patch.setattr(command_line, "say", said.append)
-        patch.setattr(running, "timed", without_a_clock(running.timed))
+        patch.setattr(running, "time_batch", without_a_clock(running.time_batch))
         yield Run(folder, main(["commission", "mini", "--out", str(folder / "out")]), said)
 
 
@@ -285,12 +290,12 @@ def test_a_copy_of_the_plate_is_not_offered_though_it_is_nearest(run: Run) -> No
 
 def test_the_app_takes_the_setting_and_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     data = run.folder / "data"
-    assert known(MINI, data, "cpu").standing == Standing.READY
+    assert commission_state(MINI, data, "cpu").standing == Standing.READY
     path = record_path("mini", data)
     found = read_commission(path)
     assert (found.strength, found.pose, found.revisions) == (0.25, 0.9, revisions(MINI))
     settings = Settings(data=data, device="cpu", models="mini")
-    generator, _, why = app.generators(settings, None, lambda: 0)
+    generator, _, why = build_generators(settings, None, lambda: 0)
     assert (generator.model_set.strength, generator.model_set.pose) == (0.25, 0.9)
     assert why.endswith("is ready, with strength 0.25, pose 0.9.")
     command_line_set, said = command_line.chosen_here(settings, "mini")
@@ -388,7 +393,7 @@ def test_a_slow_card_and_a_full_one_are_not_ready() -> None:
 
 def test_out_of_memory_is_a_finding(commissioning: Commissioning, tmp_path: Path) -> None:
     def burst(plate: Pixels) -> Pixels:
-        raise TooMuch
+        raise OutOfMemory
 
     verdict = commissioning(painted(burst)[0], tmp_path)
     assert "out of memory even with one portrait at a time (at most 0.92 of the card)" in verdict.reasons
@@ -406,7 +411,7 @@ def test_bounds_are_the_files_a_tighter_one_turns_ready_into_not_ready(tmp_path:
     text = (MODEL_SETS / "mini.toml").read_text(encoding="utf-8")
     tight = tmp_path / "mini.toml"
     tight.write_text(text.replace("most = 0.42", "most = 0.2"), encoding="utf-8")
-    bounds = read_model_set(tight).bounds
+    bounds = read_preset(tight, ModelSet).bounds
     assert bounds is not None and judged([row()]).ready
     assert judged([row()], bounds=bounds).reasons == ("recognition distance 0.3 (at most 0.2)",)
 
@@ -442,7 +447,7 @@ def test_a_wrong_bound_is_refused_by_file_and_key(
     wrong = tmp_path / "mini.toml"
     wrong.write_text(text.replace(*change), encoding="utf-8")
     with pytest.raises(PresetError, match=rf"^mini\.toml: {complaint}"):
-        read_model_set(wrong)
+        read_preset(wrong, ModelSet)
 
 
 # ---- the grid, and the best of its cells
@@ -736,7 +741,7 @@ def test_a_spoilt_record_names_file_and_key_and_the_app_does_not_start_with_it(
     assert change[0] in text
     path.write_text(text.replace(*change), encoding="utf-8")
     with pytest.raises(PresetError, match=rf"mini\.toml: {complaint}"):
-        app.generators(Settings(data=tmp_path, device="cpu", models="mini"), None, lambda: 0)
+        build_generators(Settings(data=tmp_path, device="cpu", models="mini"), None, lambda: 0)
 
 
 @pytest.mark.parametrize(
@@ -752,7 +757,7 @@ def test_only_a_record_of_these_weights_and_this_file_is_taken(
     changes: dict[str, Any], standing: Standing, tmp_path: Path
 ) -> None:
     put(tmp_path, record(**changes))
-    assert known(MINI, tmp_path, "cpu").standing == standing
+    assert commission_state(MINI, tmp_path, "cpu").standing == standing
     say = read_words().say
     model_set, why = as_commissioned((MINI, "Because."), tmp_path, "cpu", say)
     assert model_set.strength == (0.4 if standing == Standing.READY else 0.25)
@@ -770,9 +775,9 @@ def test_a_record_of_another_card_is_not_taken_where_the_set_needs_one(tmp_path:
     plan = Plan(device="cpu", gigabytes=1, batch=1, dtype="float32")
     needy = MINI.model_copy(update={"memory": (plan,)})
     put(tmp_path, record(preset=digest(needy), device="NVIDIA H100"))
-    assert known(needy, tmp_path, "cpu").standing == Standing.STALE
+    assert commission_state(needy, tmp_path, "cpu").standing == Standing.STALE
     put(tmp_path, record(preset=digest(needy)))
-    assert known(needy, tmp_path, "cpu").standing == Standing.READY
+    assert commission_state(needy, tmp_path, "cpu").standing == Standing.READY
 
 
 def test_the_digest_of_a_set_changes_with_its_file_alone() -> None:
@@ -787,7 +792,7 @@ def test_auto_passes_a_set_that_waits_until_it_was_found_ready(tmp_path: Path) -
     processor = Device("cpu", 8.0, "the processor")
 
     def taken() -> tuple[str, str]:
-        ready = commissioned(sets.values(), tmp_path, "cpu")
+        ready = find_ready(sets.values(), tmp_path, "cpu")
         chosen, why = choose(sets, "auto", processor, commissioned=ready)
         return chosen.name, why
 
@@ -814,6 +819,22 @@ def test_the_host_page_says_what_draws_and_that_it_was_never_commissioned(
 
     shown = asyncio.run(laid_out())
     assert any(told in str(getattr(block, "value", "")) for block in shown.blocks.values())
+
+
+def test_the_host_page_says_what_the_licences_ask_of_the_event(services: Services) -> None:
+    restricted = 0
+    for model_set in read_model_sets().values():
+        painter: Any = SimpleNamespace(model_set=model_set)
+
+        async def laid_out(painter: Any = painter) -> gr.Blocks:
+            return host_page(dataclasses.replace(services, generator=painter))
+
+        blocks = asyncio.run(laid_out()).blocks.values()
+        shown = unescape(str([block.value for block in blocks if isinstance(block, gr.HTML)]))
+        assert services.why in shown and model_set.licence in shown
+        assert (read_words().say("host.restricted") in shown) == model_set.restricted
+        restricted += model_set.restricted
+    assert restricted  # else this test saw nothing
 
 
 def test_doctor_says_of_each_set_whether_it_was_commissioned(tmp_path: Path) -> None:
@@ -843,12 +864,3 @@ def test_the_page_escapes_whatever_it_is_given(
     spoilt = report | {"caveats": [nasty], "device": nasty, "revisions": {nasty: nasty}, "version": nasty}
     html = page(dataclasses.replace(findings, verdict=verdict), spoilt, nasty)
     assert "<script" not in html and html.count("&lt;script&gt;") >= 9
-
-
-def test_the_readme_names_the_command_and_its_options() -> None:
-    import inspect
-
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "python -m pipelines commission" in readme
-    for name in inspect.signature(command_line.commission_command).parameters:
-        assert name == "name" or f"`--{name.replace('_', '-')}`" in readme, name

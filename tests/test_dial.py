@@ -12,21 +12,20 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from booth.visit import Stage
+from booth.visit import ScreenName
 from commission.grid import grid_of
-from errors import NoQuota, TooMuch
+from errors import OutOfMemory, QuotaSpent
 from pages.board import Board
-from pages.booth.actions import Actions
-from pages.booth.dial import dialled
-from pages.booth.screens import Screens
+from pages.booth.dial import order_at
+from pages.booth.page import BoothPage
 from pages.host.layout import Host, lay_out
 from pages.host.page import Handlers
-from pipelines.draw.drawer import Request
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Progress, Rendering
 from pipelines.draw.model_set import Dial, DialEnd, ModelSet, Start, read_model_sets
 from pipelines.look import read_looks
+from pipelines.order import Order
 from pipelines.selfie.photo import Photo
-from pipelines.sitting import Order
 from services import Services
 from settings import Settings
 from tests.test_booth import Painter, shown, visit_of, visitor, with_photo
@@ -55,9 +54,9 @@ class Asked(Painter):
     def __init__(self, model_set: ModelSet, failure: Exception | None = None) -> None:
         super().__init__(failure)
         self.model_set = model_set
-        self.requests: list[Request] = []
+        self.requests: list[DrawRequest] = []
 
-    def draw(self, request: Request) -> Iterator[Progress | Rendering]:
+    def draw(self, request: DrawRequest) -> Iterator[Progress | Rendering]:
         self.requests.append(request)
         for event in super().draw(request):
             drawn_from = request.start or self.model_set.start
@@ -70,9 +69,9 @@ def drawing(services: Services, painter: Painter, fallback: Painter | None = Non
     return replace(services, **generators)
 
 
-def asked_of(services: Services, does: Actions, place: str) -> list[dict[Any, Any]]:
-    does.begin(visitor())
-    return list(does.make("grey", "", "1", place, visitor()))
+def asked_of(services: Services, does: BoothPage, place: str) -> list[dict[Any, Any]]:
+    does.making.begin(visitor())
+    return list(does.look.draw("grey", "", "1", place, visitor()))
 
 
 def host_of(services: Services) -> tuple[Handlers, Host]:
@@ -84,11 +83,11 @@ def host_of(services: Services) -> tuple[Handlers, Host]:
     return Handlers(services, on), on
 
 
-def told(does: Actions, on: Screens, place: str) -> str:
-    return html.unescape(does.dial_turned(place, visitor())[on.look.told])
+def told(does: BoothPage, on: BoothPage, place: str) -> str:
+    return html.unescape(does.look.turn_dial(place, visitor())[on.look.place])
 
 
-def stops(on: Screens) -> list[str]:
+def stops(on: BoothPage) -> list[str]:
     """The places that the page shows."""
     return re.findall(r'name="dial" value="(-?\d)"', on.look.dial.html_template)
 
@@ -107,7 +106,7 @@ def as_offered() -> list[ModelSet]:
 
 def drawn_at(model_set: ModelSet, place: str, look: str, start: Start) -> tuple[int, float]:
     """Steps, and hold on the face, of what is drawn there in that look; no hold where the set has none."""
-    order = dialled(Order(LOOKS[look], None, 1, 1), int(place), model_set, start)
+    order = order_at(Order(LOOKS[look], None, 1, 1), int(place), model_set, start)
     steps = model_set.course(order.start, order.strength).executed_steps
     usual = LOOKS[look].identity if model_set.identity is None else model_set.identity
     scale = usual if order.identity is None else order.identity
@@ -137,7 +136,7 @@ def test_each_place_asks_for_less_of_the_photograph_and_of_the_face(
 ) -> None:
     model_set = SETS[name]
     assert model_set.dial and model_set.strength and model_set.dial.close.strength
-    painter = Asked(model_set, TooMuch())
+    painter = Asked(model_set, OutOfMemory())
     services = drawing(services, painter)
     does, _ = with_photo(services, astronaut)
     for place in PLACES:
@@ -162,7 +161,7 @@ def test_who_steps_in_draws_at_that_place_of_its_own_dial(services: Services, as
     """Strength and identity of one set mean nothing to another."""
     for mini, strength in ((SETS["mini"], 0.6), (SETS["mini"].model_copy(update={"dial": None}), None)):
         small = Asked(mini.model_copy(update={"finish": None}))
-        lent = Asked(SETS["realvis-lightning"], NoQuota())
+        lent = Asked(SETS["realvis-lightning"], QuotaSpent())
         booth = drawing(services, lent, small)
         booth.board.room.change(start="noise")
         does, on = with_photo(booth, astronaut)
@@ -176,20 +175,22 @@ def test_who_steps_in_draws_at_that_place_of_its_own_dial(services: Services, as
         assert WORDS.say("making.title_plate") in titles[1]
 
 
+@pytest.mark.draws
 @pytest.mark.parametrize("place", ["3", "", "free", "0.5", "٢", None, 1, True, ["1"], {}])
 def test_a_place_that_the_dial_does_not_have_is_one_sentence(
     services: Services, place: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     does, on = with_photo(services, FACELESS)
-    update = does.dial_turned(place, visitor())
+    update = does.look.turn_dial(place, visitor())
     assert WORDS.say("error.any", id="").partition("(")[0] in update[on.look.notice]
-    assert visit_of(services).turns == 0
+    assert visit_of(services).dial.turns == 0
     assert "ChoiceError at" not in caplog.text  # a refusal, no failure of ours
 
 
 # ---- what is told
 
 
+@pytest.mark.draws
 @pytest.mark.parametrize("name", DIALLED)
 def test_each_place_says_what_this_set_does_there(services: Services, name: str) -> None:
     model_set = SETS[name]
@@ -197,13 +198,14 @@ def test_each_place_says_what_this_set_does_there(services: Services, name: str)
     assert model_set.dial
     sentences = {place: told(does, on, place) for place in PLACES}
     for place, sentence in sentences.items():
-        asked = model_set.dialled(int(place), LOOK)
+        asked = model_set.dial_at(int(place), LOOK)
         steps = model_set.course("plate", asked.strength).executed_steps
         assert f"in {steps} of {model_set.steps} steps" in sentence
         assert ("hold on your face" in sentence) == (model_set.dial.close.identity is not None)
     assert len(set(sentences.values())) == 5
 
 
+@pytest.mark.draws
 @pytest.mark.parametrize(
     ("model_set", "start"),
     [
@@ -276,8 +278,8 @@ def test_where_a_dial_would_move_nothing_there_is_none(
     services.board.room.change(start=start)
     does, on = with_photo(services, astronaut)
     assert on.look.dial.visible == (len(stops(on)) > 1) == (start == "noise")  # the host may go back
-    look = does.go(Stage.LOOK)(visitor())
-    assert not look[on.look.dial].visible and look[on.look.told] == ""
+    look = does.welcome.go(ScreenName.LOOK)(visitor())
+    assert not look[on.look.dial].visible and look[on.look.place] == ""
     assert shown(on, asked_of(services, does, "0")[-1]) == ["result"]
     if not dial:
         refused = asked_of(services, does, "1")[-1]
@@ -286,15 +288,15 @@ def test_where_a_dial_would_move_nothing_there_is_none(
 
 def test_the_place_stays_with_its_visitor_and_goes_with_them(services: Services, astronaut: Photo) -> None:
     does, on = with_photo(services, astronaut)
-    assert does.go(Stage.LOOK)(visitor())[on.look.dial].value == "0"
+    assert does.welcome.go(ScreenName.LOOK)(visitor())[on.look.dial].value == "0"
     sentence = told(does, on, "2")
     asked_of(services, does, "2")
-    again = does.go(Stage.LOOK)(visitor())
+    again = does.welcome.go(ScreenName.LOOK)(visitor())
     assert again[on.look.dial].visible and again[on.look.dial].value == "2"
-    assert sentence in html.unescape(again[on.look.told])
-    does.leave(visitor())
+    assert sentence in html.unescape(again[on.look.place])
+    does.welcome.leave(visitor())
     does, on = with_photo(services, astronaut)
-    assert does.go(Stage.LOOK)(visitor())[on.look.dial].value == "0"
+    assert does.welcome.go(ScreenName.LOOK)(visitor())[on.look.dial].value == "0"
 
 
 # ---- what portraits start from
@@ -306,20 +308,20 @@ def test_a_host_has_portraits_start_from_noise_and_every_page_says_so(
     painter = Asked(SETS["realvis-lightning"])
     services = drawing(services, painter)
     host, host_on = host_of(services)
-    assert host_on.start.visible and host.opened()[host_on.start] == "plate"
+    assert host_on.start.visible and host.on_load()[host_on.start] == "plate"
     does, on = with_photo(services, astronaut)
     for start, way in (("noise", ""), ("plate", "_plate"), ("noise", "")):
-        host.started(start)
-        assert host.opened()[host_on.start] == start
-        does.go(Stage.LOOK)(visitor())
-        making = does.begin(visitor())[on.making.words]
-        updates = list(does.make("grey", "", "1", "0", visitor()))
+        host.set_start(start)
+        assert host.on_load()[host_on.start] == start
+        does.welcome.go(ScreenName.LOOK)(visitor())
+        making = does.making.begin(visitor())[on.making.words]
+        updates = list(does.look.draw("grey", "", "1", "0", visitor()))
         assert WORDS.say(f"making.title{way}") in making and WORDS.say(f"making.lead{way}") in making
         assert updates[0][on.making.words] == making  # or its title would lose the focus
         asked = painter.requests[-1]
         assert (asked.start or "plate", asked.strength) == (start, None)
-        made = visit_of(services).made
-        assert made and made.shows[0].items[Kind.GENERATED].start == start
+        made = visit_of(services).finished_making().result()
+        assert made and made.pairs[0].items[Kind.GENERATED].start == start
 
 
 @pytest.mark.parametrize(("before", "after"), [("plate", "noise"), ("noise", "plate")])
@@ -327,19 +329,19 @@ def test_a_host_has_portraits_start_from_noise_and_every_page_says_so(
 def test_who_reads_a_sentence_is_drawn_as_it_says_whatever_the_host_changes(
     services: Services, astronaut: Photo, before: Start, after: Start, steps_in: bool
 ) -> None:
-    painter = Asked(SETS["realvis-lightning"], NoQuota() if steps_in else None)
+    painter = Asked(SETS["realvis-lightning"], QuotaSpent() if steps_in else None)
     other = Asked(SETS["sdxl-lightning"])
     services = drawing(services, painter, other if steps_in else None)
     services.board.room.change(start=before)
     does, on = with_photo(services, astronaut)
     for told_of, changed in ((before, after), (after, before)):
-        sentence = html.unescape(does.go(Stage.LOOK)(visitor())[on.look.told])
+        sentence = html.unescape(does.welcome.go(ScreenName.LOOK)(visitor())[on.look.place])
         assert ("from noise instead" in sentence) == (told_of == "noise")
         services.board.room.change(start=changed)
-        assert told(does, on, str(visit_of(services).turns)) == sentence
+        assert told(does, on, str(visit_of(services).dial.turns)) == sentence
         assert ("from noise instead" in told(does, on, "2")) == (told_of == "noise")
-        making = does.begin(visitor())[on.making.words]
-        updates = list(does.make("grey", "", "1", "2", visitor()))
+        making = does.making.begin(visitor())[on.making.words]
+        updates = list(does.look.draw("grey", "", "1", "2", visitor()))
         assert shown(on, updates[-1]) == ["result"]
         assert WORDS.say("making.title" if told_of == "noise" else "making.title_plate") in making
         for one in (painter, other) if steps_in else (painter,):
@@ -351,7 +353,7 @@ def test_who_steps_in_starts_as_it_would_itself_where_the_host_says_nothing(
     services: Services, astronaut: Photo
 ) -> None:
     other = Asked(SETS["realvis-lightning"])
-    services = drawing(services, Asked(SETS["klein"], NoQuota()), other)
+    services = drawing(services, Asked(SETS["klein"], QuotaSpent()), other)
     does, on = with_photo(services, astronaut)
     services.board.room.change(start="noise")
     assert shown(on, asked_of(services, does, "0")[-1]) == ["result"]
@@ -360,13 +362,13 @@ def test_who_steps_in_starts_as_it_would_itself_where_the_host_says_nothing(
 
 def test_a_restart_keeps_what_portraits_start_from(services: Services, tmp_path: Path) -> None:
     services = drawing(services, Asked(SETS["realvis-lightning"]))
-    programme, url = services.board.programme, f"sqlite:///{tmp_path}/votes.sqlite3"
+    catalogue, url = services.board.catalogue, f"sqlite:///{tmp_path}/votes.sqlite3"
     for start in ("plate", "noise"):  # as it is found, before it is changed
         with Store(url) as store:
-            booth = replace(services, board=Board(Room(store, programme), programme, Settings()))
+            booth = replace(services, board=Board(Room(store, catalogue), catalogue, Settings()))
             host, on = host_of(booth)
-            assert (host.opened()[on.start], booth.start_of(booth.generator.model_set)) == (start, start)
-            host.started("noise")
+            assert (host.on_load()[on.start], booth.start_of(booth.generator.model_set)) == (start, start)
+            host.set_start("noise")
             assert booth.start_of(SETS["mini"]) == "plate"  # whatever the host says: it cannot do else
 
 
@@ -374,6 +376,6 @@ def test_where_a_set_can_start_from_one_thing_only_the_host_is_not_asked(service
     host, on = host_of(services)
     assert not on.start.visible and not on.start_note.visible
     for forged in ("noise", "", "x", None, ["noise"]):
-        update = host.started(forged)  # type: ignore[arg-type]
+        update = host.set_start(forged)  # type: ignore[arg-type]
         assert WORDS.say("error.any", id="").partition("(")[0] in update[on.notice]
-    assert services.board.room.now().setting.start == ""
+    assert services.board.room.snapshot().room.start == ""

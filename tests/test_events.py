@@ -21,10 +21,10 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import app
-from booth.visit import Stage
+from booth.visit import ScreenName
 from pages.booth.page import booth_page
-from pages.guards.errors_shown import ErrorsShown
-from pages.guards.events import AT_ONCE, PATHS, QUEUED, Events
+from pages.guards.error_boundary import ErrorBoundary
+from pages.guards.events import PATHS, QUEUED, UNQUEUED, EventFilter
 from pages.guards.gate import COOKIE
 from services import Services
 from settings import Settings
@@ -52,7 +52,7 @@ class Served:
     def index(self, handler: str) -> int:
         return next(index for index, known in self.page.fns.items() if known.name == handler)
 
-    def send(self, body: object, path: str = AT_ONCE) -> Any:
+    def send(self, body: object, path: str = UNQUEUED) -> Any:
         content = body if isinstance(body, bytes) else json.dumps(body)
         return self.client.post(path, content=content, headers={"Content-Type": "application/json"})
 
@@ -80,10 +80,10 @@ def event(index: int, *data: object, **other: Any) -> dict[str, Any]:
 
 def test_what_the_page_sends_reaches_its_handlers(served: Served, services: Services) -> None:
     assert served.send(event(served.index("open"))).status_code == 200
-    agreed = served.send(event(served.index("consent"), TICKED, event_data={}))
+    agreed = served.send(event(served.index("agree"), TICKED, event_data={}))
     assert agreed.status_code == 200
-    assert services.visits.of("mine", None).stage == Stage.CAMERA
-    joined = served.send(event(served.index("make"), "grey", "", "4", "0"), QUEUED)
+    assert services.visits.of("mine", None).screen == ScreenName.CAMERA
+    joined = served.send(event(served.index("draw"), "grey", "", "4", "0"), QUEUED)
     assert (joined.status_code, set(joined.json())) == (200, {"event_id"})
 
 
@@ -92,25 +92,25 @@ FORGED: list[tuple[str, Any]] = [
     ("withdraw", {"data": [[FILE]]}),
     ("withdraw", {"data": ["x"], "event_data": FILE}),
     ("withdraw", {"data": ["x"], "event_data": {"target": FILE}}),
-    ("consent", {"data": [{"agreed": True}]}),
-    ("consent", {"data": []}),
-    ("consent", {"data": [SECRET, SECRET]}),
-    ("consent", {"data": [None]}),
-    ("consent", {"data": [True]}),
-    ("consent", {"data": SECRET}),
-    ("consent", {"data": {"0": SECRET}}),
-    ("consent", {"data": [TICKED], "fn_index": 10**6}),
-    ("consent", {"data": [TICKED], "fn_index": -1}),
-    ("consent", {"data": [TICKED], "fn_index": True}),
-    ("consent", {"data": [TICKED], "fn_index": "8"}),
-    ("consent", {"data": [TICKED], "fn_index": None}),
-    ("consent", {"data": [TICKED], "session_hash": None}),
-    ("consent", {"data": [TICKED], "session_hash": "../../x"}),
-    ("consent", {"data": [TICKED], "session_hash": "x" * 5000}),
-    ("consent", {"data": [TICKED], "trigger_id": FILE}),
-    ("consent", {"data": [TICKED], "batched": True}),
-    ("consent", {"data": [TICKED], "event_id": SECRET}),
-    ("consent", {"data": [TICKED], "request": {}}),
+    ("agree", {"data": [{"agreed": True}]}),
+    ("agree", {"data": []}),
+    ("agree", {"data": [SECRET, SECRET]}),
+    ("agree", {"data": [None]}),
+    ("agree", {"data": [True]}),
+    ("agree", {"data": SECRET}),
+    ("agree", {"data": {"0": SECRET}}),
+    ("agree", {"data": [TICKED], "fn_index": 10**6}),
+    ("agree", {"data": [TICKED], "fn_index": -1}),
+    ("agree", {"data": [TICKED], "fn_index": True}),
+    ("agree", {"data": [TICKED], "fn_index": "8"}),
+    ("agree", {"data": [TICKED], "fn_index": None}),
+    ("agree", {"data": [TICKED], "session_hash": None}),
+    ("agree", {"data": [TICKED], "session_hash": "../../x"}),
+    ("agree", {"data": [TICKED], "session_hash": "x" * 5000}),
+    ("agree", {"data": [TICKED], "trigger_id": FILE}),
+    ("agree", {"data": [TICKED], "batched": True}),
+    ("agree", {"data": [TICKED], "event_id": SECRET}),
+    ("agree", {"data": [TICKED], "request": {}}),
 ]
 
 
@@ -131,20 +131,20 @@ def test_what_it_would_not_send_is_one_sentence_and_an_id(
     seen = caplog.text + "".join(capfd.readouterr())
     assert SECRET not in seen
     assert "Traceback" not in seen
-    assert not services.visits.of("mine", None).consented
+    assert not services.visits.of("mine", None).has_consented
 
 
 def test_each_event_has_its_own_address(served: Served) -> None:
-    queued = event(served.index("make"), "grey", "", "4", "0")
-    assert [served.send(queued, path).status_code for path in (AT_ONCE, QUEUED)] == [422, 200]
-    at_once = event(served.index("consent"), TICKED)
-    assert [served.send(at_once, path).status_code for path in (AT_ONCE, QUEUED)] == [200, 422]
-    assert served.send(at_once, AT_ONCE + "/").status_code == 404
+    queued = event(served.index("draw"), "grey", "", "4", "0")
+    assert [served.send(queued, path).status_code for path in (UNQUEUED, QUEUED)] == [422, 200]
+    at_once = event(served.index("agree"), TICKED)
+    assert [served.send(at_once, path).status_code for path in (UNQUEUED, QUEUED)] == [200, 422]
+    assert served.send(at_once, UNQUEUED + "/").status_code == 404
 
 
 def test_an_input_brings_text_and_nothing_else(served: Served) -> None:
     for place in (0, -0.1, True, None, float("nan"), float("inf"), 10**400):
-        answer = served.send(event(served.index("make"), "grey", "", "4", place), QUEUED)
+        answer = served.send(event(served.index("draw"), "grey", "", "4", place), QUEUED)
         assert answer.status_code == 422, place
 
 
@@ -163,7 +163,7 @@ def test_no_odd_body_is_one_either(served: Served) -> None:
 
 
 def test_of_one_name_said_twice_gradio_sees_what_was_checked(served: Served, services: Services) -> None:
-    index = served.index("consent")
+    index = served.index("agree")
     twice = f'{{"data": [{json.dumps(FILE)}], "data": [""], "fn_index": {index}, "session_hash": "a"}}'
     assert served.send(twice.encode()).status_code == 200
     other = f'{{"data": [""], "data": [{json.dumps(FILE)}], "fn_index": {index}, "session_hash": "a"}}'
@@ -176,7 +176,7 @@ def test_a_failure_behind_it_is_one_sentence_whose_id_the_log_has_too(
     def broken(_: Request) -> Response:
         raise RuntimeError
 
-    middleware = [Middleware(Events, {"": served.page}, ErrorsShown(WORDS), "Refused.")]
+    middleware = [Middleware(EventFilter, {"": served.page}, ErrorBoundary(WORDS), "Refused.")]
     behind = Starlette(routes=[Route("/x", broken)], middleware=middleware)
     answer = TestClient(behind, raise_server_exceptions=False).get("/x")
     assert answer.status_code == 500

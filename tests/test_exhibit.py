@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipelines.draw.model_set import read_model_sets
-from pipelines.exhibit import EXHIBIT, PHONE, exhibit, exhibits, fitted, pair
+from pipelines.exhibit import EXHIBIT, PHONE, crop_to_fit, exhibit, exhibits, pair
 from pipelines.marks.note import mark
 from tests.hostile import card
 
@@ -44,11 +44,11 @@ def test_marks_and_metadata_do_not_pass() -> None:
 def test_the_middle_is_kept_upright_and_not_mirrored() -> None:
     wide = np.zeros((300, 900, 3), np.uint8)
     wide[:, 330:450] = (255, 0, 0)  # left of the middle
-    shown = fitted(wide, SIZE)
+    shown = crop_to_fit(wide, SIZE)
     assert shown.shape == (320, 256, 3)
     assert shown[160, 40, 0] > 200
     assert shown[160, 200].sum() == 0
-    assert np.array_equal(fitted(card(256, 320), SIZE), card(256, 320))
+    assert np.array_equal(crop_to_fit(card(256, 320), SIZE), card(256, 320))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (319, 257)])
@@ -85,7 +85,7 @@ def test_the_photograph_of_another_set_holds_no_more_than_its_canvas() -> None:
     plate = textured()
     for name in ("sdxl-laptop", "realvis-lightning"):
         model_set = SETS[name]
-        photograph, portrait = pair(plate, fitted(plate, model_set.canvas), model_set)
+        photograph, portrait = pair(plate, crop_to_fit(plate, model_set.canvas), model_set)
         assert np.array_equal(shown_in(photograph), shown_in(portrait))  # the size alone gives nothing away
     laptop, full = (shown_in(pair(plate, plate, SETS[name])[0]) for name in ("sdxl-laptop", "mini"))
     assert fine(laptop) < 0.5 * fine(full)

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from votes.__main__ import main
-from votes.export import COLUMNS, FORMULA, as_csv, as_json, method, rows
-from votes.findings import Answered
-from votes.schema import Guess, Item, Kind, Round, RoundId, VoterId
+from votes.export import COLUMNS, FORMULA_STARTS, as_csv, as_json, method, rows
+from votes.schema import Guess, Item, Kind, Round, RoundId, Trial, VoterId
 from votes.store import Store
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -23,26 +22,24 @@ ITEM = Item("picture-1", Kind.PHOTOGRAPH, "grey", "mini", "plate", None, rehears
 DRAWN = replace(ITEM, id="picture-2", truth=Kind.GENERATED, look="black", expression="relaxed")
 
 
-def answered(voter: str, item: Item, said: Kind, exposed: bool = False, minute: int = 0) -> Answered:
-    asked = Round(RoundId(f"about {item.id}"), item, NOON)
-    guess = Guess(asked.id, VoterId(voter), said, exposed, 2.54321, NOON + timedelta(minutes=minute))
-    return asked, guess
+def trial(voter: str, item: Item, said: Kind, exposed: bool = False, minute: int = 0) -> Trial:
+    round_ = Round(RoundId(f"about {item.id}"), item, NOON)
+    guess = Guess(round_.id, VoterId(voter), said, exposed, 2.54321, NOON + timedelta(minutes=minute))
+    return Trial(round_, guess)
 
 
-def a_room() -> list[Answered]:
+def a_room() -> list[Trial]:
     """Twelve voters: all see the portrait, nine of them the photograph as such; two saw it being made."""
-    drawn = [answered(f"secret-{i}", DRAWN, Kind.GENERATED, minute=i) for i in range(12)]
+    drawn = [trial(f"secret-{i}", DRAWN, Kind.GENERATED, minute=i) for i in range(12)]
     plates = [
-        answered(f"secret-{i}", ITEM, Kind.PHOTOGRAPH if i < 9 else Kind.GENERATED, minute=30 + i)
+        trial(f"secret-{i}", ITEM, Kind.PHOTOGRAPH if i < 9 else Kind.GENERATED, minute=30 + i)
         for i in range(12)
     ]
-    return [*drawn, *plates, *(answered(f"made-{i}", ITEM, Kind.GENERATED, exposed=True) for i in range(2))]
+    return [*drawn, *plates, *(trial(f"made-{i}", ITEM, Kind.GENERATED, exposed=True) for i in range(2))]
 
 
 def test_a_row_says_what_was_asked_what_is_true_and_what_was_answered() -> None:
-    first, second = rows(
-        [answered("ada", ITEM, Kind.GENERATED), answered("bob", DRAWN, Kind.GENERATED)], "Rome"
-    )
+    first, second = rows([trial("ada", ITEM, Kind.GENERATED), trial("bob", DRAWN, Kind.GENERATED)], "Rome")
     assert tuple(first) == COLUMNS
     assert first["event"] == "Rome"
     assert (first["truth"], first["answer"], first["right"]) == ("photograph", "generated", False)
@@ -73,16 +70,16 @@ def test_pandas_and_json_read_the_same_table() -> None:
 
 @given(st.text())
 def test_no_cell_starts_a_formula_and_each_comes_back(event: str) -> None:
-    text = as_csv(rows([answered("ada", ITEM, Kind.GENERATED)], event))
+    text = as_csv(rows([trial("ada", ITEM, Kind.GENERATED)], event))
     ((header, row)) = list(csv.reader(io.StringIO(text, newline="")))
     cell = dict(zip(header, row, strict=True))["event"]
-    assert not cell.startswith(FORMULA)
-    assert cell == (f"'{event}" if event.startswith(FORMULA) else event)
+    assert not cell.startswith(FORMULA_STARTS)
+    assert cell == (f"'{event}" if event.startswith(FORMULA_STARTS) else event)
 
 
 def test_the_method_says_who_is_left_out_and_gives_each_set_its_own_table() -> None:
     other = replace(DRAWN, id="picture-3", model_set="sdxl-quality", start="noise", rehearsal=False)
-    text = method([*a_room(), answered("ada", other, Kind.PHOTOGRAPH)], "1.0", "Rome")
+    text = method([*a_room(), trial("ada", other, Kind.PHOTOGRAPH)], "1.0", "Rome")
     assert "Answers: 27, of 15 voters." in text
     assert "Left out below: 2 answers" in text
     assert "| all | 24 | 12 | 88% of 24 |" in text  # 21 right of 24; the exposed would make it 81 %

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import PresetError
-from pipelines.draw.pose_map import onto
-from pipelines.look import EXPRESSIONS, Framing, read_expression, read_expressions, read_looks
-from pipelines.plate.expression import lips_meet, mouth_change, warped
+from pipelines.look import EXPRESSIONS, Expression, Framing, read_expressions, read_looks
+from pipelines.plate.expression import lips_meet, mouth_change, warp_mouth
+from pipelines.plate.framing import transform_points
 from pipelines.plate.studio import Studio, plate
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
+from presets import read_preset
+
+pytestmark = pytest.mark.draws
 
 SMILE, SERIOUS = (read_expressions()[name].smile for name in ("warm_smile", "serious"))
 CANVAS = (1080, 1350)
@@ -41,7 +44,7 @@ def show(finder: FaceFinder, studio: Studio) -> Show:
         if id(photo) not in made:
             face = finder.find(photo)
             shown = plate(studio.cut_out(face), read_looks()["grey"], CANVAS, CLOSE)
-            made[id(photo)] = shown.pixels, onto(shown.matrix, face.landmarks[:, :2])
+            made[id(photo)] = shown.pixels, transform_points(shown.matrix, face.landmarks[:, :2])
         return made[id(photo)]
 
     return once
@@ -62,7 +65,7 @@ def dot(landmarks: Points, index: int, amount: float) -> NDArray[np.float64]:
     x, y = landmarks[index, :2]
     spot = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 3.0**2))
     picture = np.repeat(spot.round().astype(np.uint8)[..., None], 3, axis=2)
-    moved, before = (one[..., 0].astype(float) for one in (warped(picture, landmarks, amount), picture))
+    moved, before = (one[..., 0].astype(float) for one in (warp_mouth(picture, landmarks, amount), picture))
     centres = [np.array([(one * columns).sum(), (one * rows).sum()]) / one.sum() for one in (moved, before)]
     return (centres[0] - centres[1]) / width(landmarks)
 
@@ -73,14 +76,14 @@ def found(pixels: Pixels, finder: FaceFinder) -> Points:
 
 def asked(shown: Shown, amount: float, finder: FaceFinder) -> float:
     """The change of the mouth that the finder sees."""
-    return mouth_change(found(shown[0], finder), found(warped(*shown, amount), finder))
+    return mouth_change(found(shown[0], finder), found(warp_mouth(*shown, amount), finder))
 
 
 def turned(pixels: Pixels, landmarks: Points, degrees: float) -> Shown:
     """A picture tilted about its middle, with its landmarks."""
     matrix = cv2.getRotationMatrix2D((CANVAS[0] / 2, CANVAS[1] / 2), degrees, 0.8)
     tilted = cv2.warpAffine(pixels, matrix, CANVAS, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-    return tilted, onto(matrix, landmarks[:, :2])
+    return tilted, transform_points(matrix, landmarks[:, :2])
 
 
 # Which way
@@ -125,7 +128,7 @@ def test_a_tilted_head_smiles_along_its_own_axes(hopper: Photo, show: Show, degr
 
 
 def test_at_nothing_asked_the_picture_is_itself(sample: Shown) -> None:
-    assert np.array_equal(warped(*sample, 0.0), sample[0])
+    assert np.array_equal(warp_mouth(*sample, 0.0), sample[0])
 
 
 @pytest.mark.parametrize("amount", [SMILE, SERIOUS])
@@ -133,7 +136,7 @@ def test_no_pixel_outside_the_face_is_touched(sample: Shown, amount: float) -> N
     noise = np.random.default_rng(0).integers(0, 256, sample[0].shape, np.uint8)  # shows any move
     inside = np.zeros(noise.shape[:2], np.uint8)
     cv2.fillPoly(inside, [sample[1][list(OVAL)].round().astype(np.int32)], [1.0])
-    moved = (warped(noise, sample[1], amount) != noise).any(axis=2)
+    moved = (warp_mouth(noise, sample[1], amount) != noise).any(axis=2)
     assert not moved[inside == 0].any()
     assert moved[inside == 1].mean() > 0.5
 
@@ -146,20 +149,20 @@ def test_eyes_brows_nose_and_outline_stay(hopper: Photo, show: Show, index: int)
 
 def test_the_picture_that_was_given_is_left_alone(sample: Shown) -> None:
     before = sample[0].copy()
-    result = warped(*sample, SMILE)
+    result = warp_mouth(*sample, SMILE)
     assert result.dtype == np.uint8 and result.shape == before.shape
     assert np.array_equal(sample[0], before)
 
 
 def test_the_same_arguments_give_the_same_pixels(sample: Shown) -> None:
-    assert np.array_equal(warped(*sample, SMILE), warped(*sample, SMILE))
+    assert np.array_equal(warp_mouth(*sample, SMILE), warp_mouth(*sample, SMILE))
 
 
 def test_a_small_picture_is_moved_as_the_large_one(sample: Shown) -> None:
     share = 256 / CANVAS[0]
     small = cv2.resize(sample[0], (256, 320), interpolation=cv2.INTER_AREA)
-    large = cv2.resize(warped(*sample, SMILE), (256, 320), interpolation=cv2.INTER_AREA).astype(int)
-    own = warped(small, ((sample[1] + 0.5) * share - 0.5).astype(np.float32), SMILE)
+    large = cv2.resize(warp_mouth(*sample, SMILE), (256, 320), interpolation=cv2.INTER_AREA).astype(int)
+    own = warp_mouth(small, ((sample[1] + 0.5) * share - 0.5).astype(np.float32), SMILE)
     face = slice(130, 250), slice(60, 196)
     assert np.abs(own[face] - large[face]).mean() < 0.35 * np.abs(small[face] - large[face]).mean()
 
@@ -168,8 +171,8 @@ def test_a_face_that_the_picture_cuts_is_warped_as_far_as_it_is_there(hopper: Ph
     pixels, landmarks = show(hopper)
     left, top = landmarks[[61, 4], [0, 1]].astype(int)
     part = np.ascontiguousarray(pixels[top:, left:])
-    assert warped(part, landmarks - (left, top), SMILE).shape == part.shape
-    assert np.array_equal(warped(part, landmarks + 5000, SMILE), part)
+    assert warp_mouth(part, landmarks - (left, top), SMILE).shape == part.shape
+    assert np.array_equal(warp_mouth(part, landmarks + 5000, SMILE), part)
 
 
 # The measures
@@ -201,7 +204,7 @@ def test_a_smile_beyond_the_range_is_refused_by_file_key_and_value(tmp_path: Pat
     grin = tmp_path / "grin.toml"
     grin.write_text(text.replace("smile = 1.0", "smile = 1.4"), encoding="utf-8")
     with pytest.raises(PresetError, match=r"^grin\.toml: smile = 1\.4\. Input should be less than or equal"):
-        read_expression(grin)
+        read_preset(grin, Expression)
 
 
 # Many people

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import PhotoError
-from pipelines.selfie.check import OVAL, Angles, judge
-from pipelines.selfie.face import Face, FaceFinder, best_of, quiet, require_good
+from pipelines.mesh import OVAL, Angles
+from pipelines.selfie.check import judge
+from pipelines.selfie.face import Face, FaceFinder, best_of, require_good, silence_mediapipe
 from pipelines.selfie.photo import Photo
 from words import read_words
+
+pytestmark = pytest.mark.draws
 
 Pixels = NDArray[np.uint8]
 
@@ -442,7 +445,7 @@ with FaceFinder() as finder:
 
 
 def test_what_others_write_while_mediapipe_is_silenced_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
-    with quiet(), quiet():
+    with silence_mediapipe(), silence_mediapipe():
         os.write(2, b"W0000 00:00:1.5 123 graph.cc:1] Feedback manager\nuvicorn: something broke\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "uvicorn: something broke\nafter\n"

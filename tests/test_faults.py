@@ -18,6 +18,8 @@ from tests.serving import Booth, serving, weights
 from votes.store import Store
 from words import read_words
 
+pytestmark = pytest.mark.app
+
 WORDS = read_words()
 KEY = "a key for the test"
 HOST = {"Authorization": f"Bearer {KEY}"}
@@ -44,7 +46,7 @@ def opened(booth: Booth) -> str:
 def phone(booth: Booth) -> Iterator[httpx.Client]:
     """A browser that was let in."""
     with booth.store as store:
-        code = store.setting().code
+        code = store.room_state().code
     with httpx.Client(base_url=booth.url, timeout=60) as one:
         assert one.get(code).status_code == 200
         yield one
@@ -151,7 +153,7 @@ def test_two_apps_on_one_postgresql_are_one_room(tmp_path: Path) -> None:
         asked = left.post("api/host/open", headers=HOST).json()["round"]
         settled(right, "round", asked)
         with Store(settings["DATABASE"]) as store:
-            code = store.setting().code
+            code = store.room_state().code
         assert right.get(code).status_code == 200
         assert vote(right, asked).status_code == 200
         settled(left, "answers", 1)

@@ -9,26 +9,26 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
-from votes.findings import Answered, detect, finding, grouped, is_right, share_right
-from votes.schema import Guess, Item, Kind, Round, RoundId, VoterId
+from votes.findings import detect, finding, group_by, is_right, share_right
+from votes.schema import Guess, Item, Kind, Round, RoundId, Trial, VoterId
 from votes.tally import wilson
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 COUNTS = st.integers(0, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
-def answered(voter: str, truth: Kind, right: bool, look: str = "grey") -> Answered:
+def trial(voter: str, truth: Kind, right: bool, look: str = "grey") -> Trial:
     item = Item(f"{truth}-{look}", truth, look, "mini", "plate")
     wrong = Kind.GENERATED if truth == Kind.PHOTOGRAPH else Kind.PHOTOGRAPH
     said = truth if right else wrong
-    asked = Round(RoundId(item.id), item, NOON)
-    return asked, Guess(asked.id, VoterId(voter), said, False, 2.0, NOON)
+    round_ = Round(RoundId(item.id), item, NOON)
+    return Trial(round_, Guess(round_.id, VoterId(voter), said, False, 2.0, NOON))
 
 
-def room(*voters: tuple[int, int]) -> list[Answered]:
+def room(*voters: tuple[int, int]) -> list[Trial]:
     """Voters by how many of how many they got right; photographs and portraits take turns."""
     return [
-        answered(f"voter {i}", list(Kind)[n % 2], n < right)
+        trial(f"voter {i}", list(Kind)[n % 2], n < right)
         for i, (right, of) in enumerate(voters)
         for n in range(of)
     ]
@@ -95,7 +95,7 @@ def test_two_rooms_together_are_the_sum_of_both_in_either_order(
     one: list[tuple[Kind, bool]], other: list[tuple[Kind, bool]]
 ) -> None:
     rooms = [
-        [answered(f"{name} {i}", truth, right) for i, (truth, right) in enumerate(said)]
+        [trial(f"{name} {i}", truth, right) for i, (truth, right) in enumerate(said)]
         for name, said in (("here", one), ("there", other))
     ]
     here, there = map(finding, rooms)
@@ -137,8 +137,8 @@ def test_the_interval_of_rooms_covers_the_truth_as_often_as_it_says() -> None:
 
 
 def test_a_finding_counts_answers_voters_hits_and_false_alarms() -> None:
-    said_ai = [answered(f"v{i}", Kind.GENERATED, right=i < 8) for i in range(10)]
-    said_photo = [answered(f"v{i}", Kind.PHOTOGRAPH, right=i < 7) for i in range(10)]
+    said_ai = [trial(f"v{i}", Kind.GENERATED, right=i < 8) for i in range(10)]
+    said_photo = [trial(f"v{i}", Kind.PHOTOGRAPH, right=i < 7) for i in range(10)]
     found = finding([*said_ai, *said_photo])
     assert (found.answers, found.voters) == (20, 10)
     assert found.right is not None
@@ -149,7 +149,7 @@ def test_a_finding_counts_answers_voters_hits_and_false_alarms() -> None:
 def test_few_answers_get_no_percentage_and_one_kind_alone_no_detection() -> None:
     few = finding(room((5, 9)))
     assert (few.answers, few.right, few.detection) == (9, None, None)
-    one_kind = finding([answered(f"v{i}", Kind.GENERATED, right=True) for i in range(10)])
+    one_kind = finding([trial(f"v{i}", Kind.GENERATED, right=True) for i in range(10)])
     assert one_kind.right is not None
     assert one_kind.detection is None
     with pytest.raises(ValueError, match="No answers"):
@@ -158,8 +158,8 @@ def test_few_answers_get_no_percentage_and_one_kind_alone_no_detection() -> None
 
 @given(st.lists(st.tuples(st.sampled_from(["grey", "black", "white"]), st.booleans()), max_size=30))
 def test_groups_hold_every_answer_once(given_: list[tuple[str, bool]]) -> None:
-    every = [answered(f"v{i}", Kind.GENERATED, right, look) for i, (look, right) in enumerate(given_)]
-    groups = grouped(every, lambda one: one[0].item.look)
+    every = [trial(f"v{i}", Kind.GENERATED, right, look) for i, (look, right) in enumerate(given_)]
+    groups = group_by(every, lambda trial: trial.round.item.look)
     assert list(groups) == sorted({look for look, _ in given_})
     assert sum(map(len, groups.values())) == len(every)
     rights = [sum(map(is_right, group)) for group in groups.values()]

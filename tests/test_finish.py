@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.draw.finish import MOST_FLOW, agreement, displacement, finished, tone_change
+from pipelines.draw.finish import MOST_FLOW, agreement, displacement, tone_change, transfer_detail
 from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
 from pipelines.plate.studio import Plate, Studio, plate
@@ -59,14 +59,14 @@ def moved(pixels: Any, by: tuple[float, float]) -> Any:
 def test_an_untouched_plate_comes_back_untouched(shown: Plate) -> None:
     pixels = textured(shown)
     base = softened(pixels)
-    assert np.abs(finished(base, base, pixels, shown.alpha).astype(int) - pixels).max() <= 1
+    assert np.abs(transfer_detail(base, base, pixels, shown.alpha).astype(int) - pixels).max() <= 1
 
 
 def test_it_has_the_detail_that_enlarging_cannot_have(shown: Plate) -> None:
     pixels = textured(shown)
     base = softened(pixels)
     portrait = (base * 0.97 + 4).astype(np.uint8)  # a network that changed the tone only
-    made = finished(portrait, base, pixels, shown.alpha)
+    made = transfer_detail(portrait, base, pixels, shown.alpha)
     enlarged = cv2.resize(portrait, LARGE, interpolation=cv2.INTER_CUBIC)
     assert made.shape == pixels.shape and made.dtype == np.uint8
     assert 0.8 < detail(made) / detail(pixels) < 1.2
@@ -77,7 +77,7 @@ def test_detail_goes_where_the_network_put_things(shown: Plate) -> None:
     pixels = textured(shown)
     base = softened(pixels)
     portrait = moved(base, (3, 2))  # right and down
-    made = finished(portrait, base, pixels, shown.alpha)
+    made = transfer_detail(portrait, base, pixels, shown.alpha)
     scale = LARGE[0] / CANVAS[0]
 
     def away(by: tuple[float, float]) -> float:
@@ -99,7 +99,7 @@ def test_the_tone_that_the_network_chose_is_kept(shown: Plate) -> None:
     lab = cv2.cvtColor(base.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     lab[..., 0] += 5
     portrait = (cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).clip(0, 1) * 255).round().astype(np.uint8)
-    made = finished(portrait, base, shown.pixels, shown.alpha)
+    made = transfer_detail(portrait, base, shown.pixels, shown.alpha)
     before, after = (
         cv2.cvtColor(one.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for one in (shown.pixels, made)
     )
@@ -125,7 +125,7 @@ def test_the_backdrop_is_the_studios_whatever_the_network_drew_there(shown: Plat
     base = softened(shown.pixels)
     portrait = base.copy()
     portrait[cover(shown) < 0.02] = (200, 30, 30)
-    made = finished(portrait, base, shown.pixels, shown.alpha)
+    made = transfer_detail(portrait, base, shown.pixels, shown.alpha)
     far = cv2.dilate(shown.alpha, np.ones((161, 161))) < 0.01
     assert far.any() and np.abs(made.astype(int) - shown.pixels)[far].max() <= 1
 
@@ -147,7 +147,7 @@ def test_any_drawing_is_finished_alike_twice_and_moves_no_pixel_further_than_tol
     base, portrait = (dice.integers(0, 256, (80, 64, 3), np.uint8) for _ in range(2))
     pixels = dice.integers(0, 256, (200, 160, 3), np.uint8)
     alpha = dice.random((200, 160), np.float32)
-    made = finished(portrait, base, pixels, alpha)
-    assert np.array_equal(made, finished(portrait, base, pixels, alpha))
+    made = transfer_detail(portrait, base, pixels, alpha)
+    assert np.array_equal(made, transfer_detail(portrait, base, pixels, alpha))
     flow = displacement(portrait, base, cv2.resize(alpha, (64, 80)), 64 / 256)
     assert np.hypot(flow[..., 0], flow[..., 1]).max() <= MOST_FLOW * 64 / 256 + 1e-4

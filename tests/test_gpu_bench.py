@@ -13,6 +13,8 @@ from pipelines.draw.generate import Cost, load_drawer
 from pipelines.draw.model_set import read_model_sets
 from tests.hub import build_hub
 
+pytestmark = pytest.mark.draws
+
 SMALL = read_model_sets()["realvis-lightning"].model_copy(update={"canvas": (128, 160)})
 
 

@@ -29,25 +29,25 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def asked(file: Path) -> Round:
+def round_(file: Path) -> Round:
     with Store(f"sqlite:///{file}") as store:
         return store.round_of(Item("picture", Kind.GENERATED, "grey", "mini", "plate"))
 
 
 @pytest.fixture
-def engine(file: Path, asked: Round) -> Iterator[sql.Engine]:
+def engine(file: Path, round_: Round) -> Iterator[sql.Engine]:
     engine = sql.create_engine(f"sqlite:///{file}", connect_args={"timeout": 60})
     sql.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
     yield engine
     engine.dispose()
 
 
-def guess(asked: RoundId, voter: str, said: Kind = Kind.GENERATED) -> Guess:
-    return Guess(asked, VoterId(voter), said, False, 1.0, NOON)
+def guess(round_: RoundId, voter: str, answer: Kind = Kind.GENERATED) -> Guess:
+    return Guess(round_, VoterId(voter), answer, False, 1.0, NOON)
 
 
 @contextlib.contextmanager
-def held(file: Path) -> Iterator[None]:
+def write_lock(file: Path) -> Iterator[None]:
     """Nobody else writes meanwhile."""
     with contextlib.closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -55,93 +55,95 @@ def held(file: Path) -> Iterator[None]:
         other.rollback()
 
 
-def kept(engine: sql.Engine) -> set[str]:
+def written_voters(engine: sql.Engine) -> set[str]:
     with engine.connect() as connection:
         return set(connection.scalars(sql.text("SELECT voter FROM guesses")))
 
 
-def all_at_once(file: Path, engine: sql.Engine, guesses: list[Guess]) -> list[Any]:
+def insert_together(file: Path, engine: sql.Engine, guesses: list[Guess]) -> list[Any]:
     """Hand all in while nothing can be written, then let it be written: what became of each."""
     commit, gathered = GroupCommit(engine), threading.Barrier(len(guesses) + 1)
 
-    def hand_in(one: Guess) -> Any:
+    def hand_in(guess: Guess) -> Any:
         gathered.wait(60)
         try:
-            return commit.insert(one).result(60)
+            return commit.insert(guess).result(60)
         except IntegrityError as failure:
             return failure
 
     with ThreadPoolExecutor(len(guesses)) as threads:
-        with held(file):
-            waiting = [threads.submit(hand_in, one) for one in guesses]
+        with write_lock(file):
+            waiting = [threads.submit(hand_in, guess) for guess in guesses]
             gathered.wait(60)
             threading.Event().wait(0.3)  # the first is at the database, the others wait for it
-            assert not any(one.done() for one in waiting)
-        return [one.result(60) for one in waiting]
+            assert not any(future.done() for future in waiting)
+        return [future.result(60) for future in waiting]
 
 
-def test_who_waits_together_is_committed_together(file: Path, engine: sql.Engine, asked: Round) -> None:
+def test_who_waits_together_is_committed_together(file: Path, engine: sql.Engine, round_: Round) -> None:
     commits: list[object] = []
     sql.event.listen(engine, "commit", commits.append)
-    told = all_at_once(file, engine, [guess(asked.id, f"voter {i}") for i in range(MANY)])
-    assert told == [True] * MANY
-    assert kept(engine) == {f"voter {i}" for i in range(MANY)}
+    results = insert_together(file, engine, [guess(round_.id, f"voter {i}") for i in range(MANY)])
+    assert results == [True] * MANY
+    assert written_voters(engine) == {f"voter {i}" for i in range(MANY)}
     assert len(commits) < MANY / 2
 
 
 def test_of_one_voter_the_first_stands_among_all_who_wait(
-    file: Path, engine: sql.Engine, asked: Round
+    file: Path, engine: sql.Engine, round_: Round
 ) -> None:
-    told = all_at_once(file, engine, [guess(asked.id, "ada") for _ in range(MANY)])
-    assert sorted(told) == [False] * (MANY - 1) + [True]
+    results = insert_together(file, engine, [guess(round_.id, "ada") for _ in range(MANY)])
+    assert sorted(results) == [False] * (MANY - 1) + [True]
 
 
 def test_of_one_phone_the_last_in_time_stands_among_all_that_wait(
-    file: Path, engine: sql.Engine, asked: Round
+    file: Path, engine: sql.Engine, round_: Round
 ) -> None:
     with engine.begin() as connection:
         connection.execute(ROUNDS.update().values(closes_at=NOON + timedelta(seconds=2)))
-    commit, said = GroupCommit(engine), [Kind.GENERATED, Kind.PHOTOGRAPH, Kind.GENERATED]
-    with held(file):
-        commit.insert(guess(asked.id, "eve"))  # the writer is at the database with this one
+    commit, answers = GroupCommit(engine), [Kind.GENERATED, Kind.PHOTOGRAPH, Kind.GENERATED]
+    with write_lock(file):
+        commit.insert(guess(round_.id, "eve"))  # the writer is at the database with this one
         threading.Event().wait(0.3)
         waiting = [
             commit.insert(
-                replace(guess(asked.id, "ada", one), at=NOON + timedelta(seconds=i), source=Source.PHONE)
+                replace(guess(round_.id, "ada", answer), at=NOON + timedelta(seconds=i), source=Source.PHONE)
             )
-            for i, one in enumerate(said)
+            for i, answer in enumerate(answers)
         ]
-    assert [one.result(60) for one in waiting] == [True, True, False]
+    assert [future.result(60) for future in waiting] == [True, True, False]
     with engine.connect() as connection:
         query = sql.select(GUESSES.c.answer).where(GUESSES.c.voter == "ada")
         assert connection.scalars(query).all() == [Kind.PHOTOGRAPH]
 
 
-def test_one_that_cannot_be_kept_takes_no_other_with_it(file: Path, engine: sql.Engine, asked: Round) -> None:
-    wrong = guess(asked.id, "eve", None)  # type: ignore[arg-type]
-    told = all_at_once(file, engine, [wrong, *(guess(asked.id, f"voter {i}") for i in range(MANY))])
-    assert isinstance(told[0], IntegrityError)
-    assert told[1:] == [True] * MANY
-    assert "eve" not in kept(engine)
+def test_one_that_cannot_be_kept_takes_no_other_with_it(
+    file: Path, engine: sql.Engine, round_: Round
+) -> None:
+    wrong = guess(round_.id, "eve", None)  # type: ignore[arg-type]
+    results = insert_together(file, engine, [wrong, *(guess(round_.id, f"voter {i}") for i in range(MANY))])
+    assert isinstance(results[0], IntegrityError)
+    assert results[1:] == [True] * MANY
+    assert "eve" not in written_voters(engine)
 
 
-def test_an_answer_to_no_round_is_not_kept(engine: sql.Engine, asked: Round) -> None:
+def test_an_answer_to_no_round_is_not_kept(engine: sql.Engine, round_: Round) -> None:
     assert not GroupCommit(engine).insert(guess(RoundId("no such round"), "eve")).result(60)
-    assert kept(engine) == set()
+    assert written_voters(engine) == set()
 
 
-def test_nobody_is_answered_where_the_commit_fails(engine: sql.Engine, asked: Round) -> None:
+def test_nobody_is_answered_where_the_commit_fails(engine: sql.Engine, round_: Round) -> None:
     def fail(connection: object) -> None:
         raise OSError
 
     sql.event.listen(engine, "commit", fail)
     with pytest.raises(OSError):
-        GroupCommit(engine).insert(guess(asked.id, "ada")).result(60)
-    assert kept(engine) == set()
+        GroupCommit(engine).insert(guess(round_.id, "ada")).result(60)
+    assert written_voters(engine) == set()
 
 
-def test_what_was_answered_is_there_for_everyone(engine: sql.Engine, file: Path, asked: Round) -> None:
-    assert GroupCommit(engine).insert(guess(asked.id, "ada")).result(60)
+def test_what_was_answered_is_there_for_everyone(engine: sql.Engine, file: Path, round_: Round) -> None:
+    assert GroupCommit(engine).insert(guess(round_.id, "ada")).result(60)
     with contextlib.closing(sqlite3.connect(file)) as other:
         assert other.execute("SELECT count(*) FROM guesses").fetchone() == (1,)
 

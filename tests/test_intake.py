@@ -16,12 +16,14 @@ from starlette.testclient import TestClient
 from booth.album import Album
 from booth.visit import Visit, Visits
 from pages.booth.uploads import Intake
-from pages.guards.errors_shown import ErrorsShown
+from pages.guards.error_boundary import ErrorBoundary
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import MAX_BYTES
 from pipelines.selfie.samples import SAMPLES, sample
 from tests.hostile import REFUSED, card, encoded
 from words import read_words
+
+pytestmark = pytest.mark.draws
 
 WORDS = read_words()
 
@@ -38,7 +40,7 @@ def visits(album: Album) -> Visits:
 
 @pytest.fixture
 def client(visits: Visits, finder: FaceFinder) -> TestClient:
-    return TestClient(Starlette(routes=Intake(visits, finder, ErrorsShown(WORDS), WORDS).routes()))
+    return TestClient(Starlette(routes=Intake(visits, finder, ErrorBoundary(WORDS), WORDS).routes()))
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_good_selfie_is_taken_into_memory_and_its_thumbnail_into_the_album(
     told = answer.json()
     assert told["verdict"] == WORDS.say("camera.good")
     assert told["url"] == f"pictures/{told['id']}"
-    assert np.array_equal(visit.selfies[0].photo.pixels, sample("astronaut").pixels)
+    assert np.array_equal(visit.selfies[0].face.photo.pixels, sample("astronaut").pixels)
     kept = album.get(told["id"])
     assert kept is not None
     thumbnail = Image.open(io.BytesIO(kept.jpeg))
@@ -79,7 +81,7 @@ def test_a_selfie_arrives_as_it_was_sent_left_stays_left_and_red_red(
     pixels = sample("astronaut").pixels.copy()
     pixels[:, :40], pixels[:, -40:] = (255, 0, 0), (0, 0, 255)
     assert send(client, visit, encoded(pixels, "png")).status_code == 200
-    kept = visit.selfies[0].photo.pixels
+    kept = visit.selfies[0].face.photo.pixels
     assert (tuple(kept[250, 5]), tuple(kept[250, -5])) == ((255, 0, 0), (0, 0, 255))
 
 
@@ -92,7 +94,7 @@ def test_without_a_ticket_nothing_is_taken(client: TestClient, visit: Visit, tic
     ):
         assert answer.status_code == 404
         assert answer.json()["error"] == WORDS.say("visit.over")
-    assert visit.selfies == []
+    assert visit.selfies == ()
 
 
 def test_without_consent_nothing_is_taken(client: TestClient, visits: Visits, tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_without_consent_nothing_is_taken(client: TestClient, visits: Visits, tm
     ):
         assert answer.status_code == 403
         assert answer.json()["error"] == WORDS.say("consent.missing")
-    assert visit.selfies == []
+    assert visit.selfies == ()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
@@ -115,7 +117,7 @@ def test_a_hostile_file_is_refused_by_the_sentence_that_fits(
     answer = send(client, visit, make())
     assert answer.status_code == 422
     assert answer.json()["error"].startswith(WORDS.template(key).partition("{")[0])
-    assert visit.selfies == []
+    assert visit.selfies == ()
     assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []
 
 
@@ -124,7 +126,7 @@ def test_a_picture_without_a_face_is_answered_at_once_and_not_kept(
 ) -> None:
     answer = send(client, visit, encoded(card(640, 800), "png"))
     assert (answer.status_code, answer.json()["error"]) == (422, WORDS.say("face.none"))
-    assert visit.selfies == []
+    assert visit.selfies == ()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
@@ -143,14 +145,14 @@ def test_a_sample_face_is_as_good_as_a_selfie_and_known_as_one(
 ) -> None:
     answer = client.post(f"/selfies/sample/{name}", headers={"X-Ticket": visit.ticket})
     assert answer.status_code == 200
-    assert visit.selfies[0].sample
+    assert visit.selfies[0].is_sample
 
 
 @pytest.mark.parametrize("name", ["nobody", "..%2f..%2fetc%2fpasswd", "astronaut.png"])
 def test_no_other_file_can_be_had_as_a_sample(client: TestClient, visit: Visit, name: str) -> None:
     answer = client.post(f"/selfies/sample/{name}", headers={"X-Ticket": visit.ticket})
     assert answer.status_code == 404
-    assert visit.selfies == []
+    assert visit.selfies == ()
 
 
 def test_a_selfie_can_be_taken_back_but_not_somebody_elses(
@@ -167,7 +169,7 @@ def test_a_selfie_can_be_taken_back_but_not_somebody_elses(
 
 
 def test_reading_stops_where_a_file_becomes_too_big(visits: Visits, visit: Visit, finder: FaceFinder) -> None:
-    routes = Starlette(routes=Intake(visits, finder, ErrorsShown(WORDS), WORDS).routes())
+    routes = Starlette(routes=Intake(visits, finder, ErrorBoundary(WORDS), WORDS).routes())
     headers = [(b"x-ticket", visit.ticket.encode())]
     scope = {"type": "http", "method": "POST", "path": "/selfies", "query_string": b"", "headers": headers}
     sent, answers = [0], list[Any]()

@@ -17,28 +17,34 @@ import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
 from PIL import Image
 
-from errors import ChoiceError, NotDownloaded, PresetError, TooMuch
+from booth.prints import Printer
+from errors import ChoiceError, NotDownloaded, OutOfMemory, PresetError
 from pages.booth.story import Story
 from pipelines.__main__ import files_of
+from pipelines.arrays import Pixels
 from pipelines.doctor import CAPTION_PX, SHEET_CELL, contact_sheet
-from pipelines.draw.drawer import Drawer, Pixels, Request
+from pipelines.draw.drawer import Drawer, DrawRequest
 from pipelines.draw.generate import Generator, Progress, Rendering, load_drawer
 from pipelines.draw.klein import Klein
 from pipelines.draw.machine import locate
-from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
+from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_sets
 from pipelines.draw.plan import Plan
 from pipelines.draw.preview import heading, to_pixels, to_tensor
 from pipelines.draw.sdxl import Sdxl
 from pipelines.ladder import has_dial, ladder
 from pipelines.look import read_looks
 from pipelines.marks.signing import Signer, drawn_from
+from pipelines.order import Order
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
-from pipelines.sitting import Done, Event, Order, PoseReady, sit
+from pipelines.sitting import Done, PoseReady, SittingEvent, sit
+from presets import read_preset
 from tests.drawing import difference, other_face, portrait, portraits
 from tests.hub import build_hub, build_local
 from words import read_words
+
+pytestmark = pytest.mark.draws
 
 CANVAS = (128, 160)
 ORDER = Order(read_looks()["grey"], variations=2, seed=7)
@@ -64,7 +70,7 @@ REAL_SCHEDULE = {
 }
 
 Opened = Callable[..., tuple[Generator, Klein]]
-RequestOf = Callable[..., Request]
+RequestOf = Callable[..., DrawRequest]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +130,7 @@ def klein(open_fresh: Opened) -> Generator:
 def request_of(astronaut: Photo, hopper: Photo) -> RequestOf:
     """A request with two people's pictures."""
     first, second = (cv2.resize(photo.pixels[:448, :448], (96, 96)) for photo in (astronaut, hopper))
-    plain = Request(
+    plain = DrawRequest(
         prompt="studio headshot",
         negative_prompt="blurry",
         controls=(np.zeros((CANVAS[1], CANVAS[0], 3), np.uint8),),
@@ -135,7 +141,7 @@ def request_of(astronaut: Photo, hopper: Photo) -> RequestOf:
         pose=0.9,
     )
 
-    def change(**changes: Any) -> Request:
+    def change(**changes: Any) -> DrawRequest:
         """All portraits have the one plate, unless `plates` says otherwise."""
         count = len(changes.get("seeds", plain.seeds))
         same = {"controls": plain.controls * count, "plates": plain.plates * count}
@@ -175,7 +181,7 @@ def test_it_draws_every_portrait_from_noise_in_all_its_steps(klein: Generator, r
     ],
 )
 def test_everything_it_is_shown_or_told_changes_the_picture(
-    change: Callable[[Request], dict[str, Any]], klein: Generator, request_of: RequestOf
+    change: Callable[[DrawRequest], dict[str, Any]], klein: Generator, request_of: RequestOf
 ) -> None:
     before = portrait(klein, request_of())
     assert difference(before, portrait(klein, request_of(**change(request_of())))) > 0
@@ -212,7 +218,7 @@ def test_the_shipped_set_sees_no_more_pictures_than_its_makers_name(
 def test_the_look_is_told_as_an_instruction() -> None:
     edit = SETS["klein"].edit
     assert edit
-    alone, beside = (edit.told("grey backdrop, soft light", has_faces=faces) for faces in (False, True))
+    alone, beside = (edit.instruct("grey backdrop, soft light", has_faces=faces) for faces in (False, True))
     assert alone.startswith("Redraw image 1 ") and ": grey backdrop, soft light." in alone
     assert beside.startswith(alone) and "The other images" in beside.removeprefix(alone)
     assert "other images" not in alone
@@ -234,7 +240,7 @@ def test_a_wrong_set_is_refused(old: str, new: str, sentence: str, tmp_path: Pat
     assert old in text
     (tmp_path / "klein.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(PresetError, match=rf"^klein\.toml: {sentence}"):
-        read_model_set(tmp_path / "klein.toml")
+        read_preset(tmp_path / "klein.toml", ModelSet)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +293,7 @@ def test_it_draws_what_a_user_of_diffusers_would_draw(
     assert model_set.edit
     (theirs,) = pipe(
         image=[Image.fromarray(picture) for picture in (plate, *asked.references)],
-        prompt=model_set.edit.told(asked.prompt, bool(faces)),
+        prompt=model_set.edit.instruct(asked.prompt, bool(faces)),
         width=CANVAS[0],
         height=CANVAS[1],
         num_inference_steps=4,
@@ -399,7 +405,7 @@ def test_too_little_memory_is_said_and_survived(open_fresh: Opened, request_of: 
     generator, drawer = open_fresh()
     before = portrait(generator, request_of())
     hook = drawer.pipe.transformer.norm_out.register_forward_pre_hook(out_of_memory)
-    with pytest.raises(TooMuch):
+    with pytest.raises(OutOfMemory):
         portraits(generator, request_of(seeds=(1, 2)))
     hook.remove()
     assert difference(before, portrait(generator, request_of())) == 0
@@ -435,7 +441,7 @@ def test_a_decode_without_memory_goes_by_tiles_and_the_next_one_does_not(
     hook.remove()
     assert difference(whole, portrait(generator, asked)) == 0  # nor is it shown pictures in tiles
     drawer.pipe.vae.decoder.register_forward_pre_hook(out_of_memory)
-    with pytest.raises(TooMuch):
+    with pytest.raises(OutOfMemory):
         portraits(generator, asked)
 
 
@@ -505,18 +511,18 @@ class Faithful(Klein):
     def decode(self, latents: torch.Tensor, tiled: bool = False) -> list[Pixels]:
         return [self.plate]
 
-    def encode(self, request: Request, course: Any) -> Any:
+    def encode(self, request: DrawRequest, course: Any) -> Any:
         self.plate = request.plates[0]
         return super().encode(request, course)
 
 
 @pytest.fixture(scope="module")
-def events(astronaut: Photo, finder: FaceFinder, studio: Studio, klein: Generator) -> list[Event]:
+def events(astronaut: Photo, finder: FaceFinder, studio: Studio, klein: Generator) -> list[SittingEvent]:
     """A sitting whose portraits are noise."""
     return list(sit([astronaut, astronaut], ORDER, finder, studio, klein))
 
 
-def test_the_whole_chain_runs_and_reports(events: list[Event]) -> None:
+def test_the_whole_chain_runs_and_reports(events: list[SittingEvent]) -> None:
     done = events[-1]
     assert isinstance(done, Done)
     report = done.report
@@ -542,22 +548,23 @@ def test_what_it_changed_is_measured_against_the_plate(
     assert told["skin"]["value"] == pytest.approx(0, abs=1)
 
 
-def test_the_making_shows_no_pose_map_and_promises_none(events: list[Event], tmp_path: Path) -> None:
-    services: Any = SimpleNamespace(say=WORDS.say, signer=Signer(tmp_path), fallback=None)
+def test_the_making_shows_no_pose_map_and_promises_none(events: list[SittingEvent], tmp_path: Path) -> None:
+    services: Any = SimpleNamespace(say=WORDS.say)
     services.warmup = SimpleNamespace(state="ready")
     visit: Any = SimpleNamespace(keep=lambda jpeg, name="": name)
     screen: Any = SimpleNamespace(
-        **{name: name for name in ("plate", "preview", "seen", "pose", "words", "steps")}
+        **{name: name for name in ("plate", "preview", "mesh", "pose", "words", "steps")}
     )
     frames: dict[str, dict[str, str]] = {}
     for name in ("klein", "mini"):
         generator: Any = SimpleNamespace(model_set=SETS[name])
-        story = Story(services, screen, visit, ORDER, generator)
-        frames[name] = story.opening()
+        printer = Printer(Signer(tmp_path), visit, ORDER, generator)
+        story = Story(services, screen, ORDER, generator, printer)
+        frames[name] = dict(story.open())
         for event in events:
-            frames[name] |= story.update(event)
-        made, _ = story.made()
-        assert ("pose" in made.shows[0].frames) == (name == "mini")
+            frames[name] |= story.tell(event)
+        prints, _ = printer.print_all(story.portraits, story.traces, "")
+        assert ("pose" in prints.pairs[0].frames) == (name == "mini")
     for name, key in (("klein", "shown"), ("mini", "keeps")):
         assert WORDS.say(f"making.{key}") in frames[name]["pose"]
         assert "<img" in frames[name]["pose"]
@@ -566,7 +573,7 @@ def test_the_making_shows_no_pose_map_and_promises_none(events: list[Event], tmp
     assert "pose" not in frames["klein"]["words"]
 
 
-def test_a_terminal_gets_no_pose_map_either(events: list[Event]) -> None:
+def test_a_terminal_gets_no_pose_map_either(events: list[SittingEvent]) -> None:
     signer: Any = SimpleNamespace(sign=lambda pixels, made: b"")
     (ready,) = (event for event in events if isinstance(event, PoseReady))
     assert set(files_of(ready, signer, SETS["klein"])) == {"seen.png"}

@@ -17,9 +17,9 @@ from itsdangerous import TimestampSigner
 from starlette.testclient import TestClient
 
 import app
-from booth.quota import seconds_left
+from booth.quota import remaining_seconds
 from pages.booth.page import booth_page
-from pages.guards.gate import SIGNING_IN
+from pages.guards.gate import SIGN_IN_ROUTES
 from services import Services
 from settings import Settings
 from tests.test_booth import services as services  # the fixture
@@ -67,7 +67,7 @@ def quota(current: object) -> str:
 
 def test_what_is_left_is_asked_for_with_the_visitors_own_token() -> None:
     with hub(quota(182.6)) as (address, asked):
-        assert seconds_left(TOKEN, address) == 182
+        assert remaining_seconds(TOKEN, address) == 182
     assert asked == [("/api/spaces/zero-gpu/quota", f"Bearer {TOKEN}")]
 
 
@@ -80,11 +80,11 @@ def test_what_is_left_is_asked_for_with_the_visitors_own_token() -> None:
 )
 def test_whatever_else_is_answered_nothing_is_known(answer: str, status: int) -> None:
     with hub(answer, status) as (address, _):
-        assert seconds_left(TOKEN, address) is None
+        assert remaining_seconds(TOKEN, address) is None
 
 
 def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("booth.quota.PATIENCE_S", 0.2)
+    monkeypatch.setattr("booth.quota.TIMEOUT_S", 0.2)
     silent = threading.Event()
 
     class Silent(BaseHTTPRequestHandler):
@@ -98,12 +98,12 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Monkey
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            assert seconds_left(TOKEN, f"http://127.0.0.1:{server.server_port}") is None
+            assert remaining_seconds(TOKEN, f"http://127.0.0.1:{server.server_port}") is None
         finally:
             silent.set()
             server.shutdown()
             thread.join()
-    assert seconds_left(TOKEN, "http://127.0.0.1:9") is None  # nobody is there
+    assert remaining_seconds(TOKEN, "http://127.0.0.1:9") is None  # nobody is there
 
 
 def served(
@@ -114,7 +114,7 @@ def served(
         monkeypatch.setattr(f"gradio.oauth.{name}", value)
     monkeypatch.setenv("SYSTEM", "spaces")
     monkeypatch.setenv("SPACE_ID", "somebody/face-value")
-    services = replace(services, signs_in=signs_in, hosted=True)
+    services = replace(services, signs_in=signs_in, is_hosted=True)
 
     async def built() -> tuple[App, gr.Blocks]:  # without a running loop Gradio makes three and closes none
         page = booth_page(services)
@@ -135,7 +135,7 @@ def signed_in() -> str:
 
 def ask(client: TestClient, page: gr.Blocks) -> str:
     """What each event that asks is answered."""
-    events = [index for index, event in page.fns.items() if event.name == "told"]
+    events = [index for index, event in page.fns.items() if event.name == "tell_quota"]
     assert len(events) == 3
     bodies = [{"data": [], "fn_index": index, "session_hash": "abc"} for index in events]
     answers = {client.post("/gradio_api/run/predict", json=body).json()["data"][0] for body in bodies}
@@ -174,7 +174,7 @@ def test_only_where_visitors_may_sign_in_the_ways_there_are_open(
 ) -> None:
     monkeypatch.delenv("OAUTH_CLIENT_ID", raising=False)
     closed, plain = served(services, monkeypatch, signs_in=False)
-    assert [closed.get(path).status_code for path in SIGNING_IN] == [404] * len(SIGNING_IN)
+    assert [closed.get(path).status_code for path in SIGN_IN_ROUTES] == [404] * len(SIGN_IN_ROUTES)
     assert not plain.expects_oauth
     client, page = served(services, monkeypatch)
     assert page.expects_oauth

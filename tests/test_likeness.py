@@ -1,6 +1,7 @@
 """What a portrait changed, on the two shipped faces: nothing where nothing was done, and what was done."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,22 @@ from pipelines.measure.recognition import Recognizer
 from pipelines.plate.studio import Studio, plate
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
+from words import read_words
 
-MEASURES = {"skin", "jaw", "face", "eyes", "hair", "hair_colour", "pose"}
+pytestmark = pytest.mark.draws
+
+
+def test_a_measure_has_limits_and_a_sentence_for_each_verdict_and_nothing_else_has() -> None:
+    limits, words = likeness.thresholds(), read_words()
+    assert set(limits) == set(likeness.MEASURES), "likeness.toml and the list of measures differ"
+    keys = {key for measured in likeness.MEASURE_KINDS for key in measured.keys}
+    keys |= {f"result.frame_{frame}" for frame in likeness.FRAMES}
+    assert not keys - set(words.tables["en"]), "en.toml lacks sentences"
+    told = {
+        key for key in words.tables["en"] if re.search(r"^likeness\..*_(unchanged|a_little|clearly)", key)
+    }
+    others = {key for key in told if key.startswith(("likeness.level_", "likeness.recognition_"))}
+    assert not told - keys - others, "en.toml has sentences of no measure"
 
 
 def subject(pixels: Any, finder: FaceFinder) -> Subject:
@@ -36,9 +51,9 @@ def collins(finder: FaceFinder) -> Subject:
 
 def test_a_photo_that_was_only_encoded_again_is_unchanged(collins: Subject, finder: FaceFinder) -> None:
     report = compare(collins, subject(jpeg(collins.face.photo.pixels, 85), finder))
-    assert set(report.measures) == MEASURES
+    assert set(report.measures) == set(likeness.MEASURES)
     assert {one.level for one in report.measures.values()} == {Level.UNCHANGED}
-    assert report.changed < 0.1
+    assert report.total_change < 0.1
 
 
 @pytest.mark.parametrize(
@@ -56,7 +71,7 @@ def test_lightened_and_darkened_skin_is_told_with_its_direction(
 def test_a_mirror_image_has_the_same_skin_and_shape_however_the_light_falls(
     astronaut: Photo, finder: FaceFinder, studio: Studio
 ) -> None:
-    side_lit = read_looks()["grey"].lit(key=70.0, fill=0.2)
+    side_lit = read_looks()["grey"].relight(key=70.0, fill=0.2)
     shown = plate(studio.cut_out(finder.find(astronaut)), side_lit, (576, 720)).pixels
     found = compare(subject(shown, finder), subject(shown[:, ::-1], finder)).measures
     assert {found[one].level for one in ("skin", "jaw", "face", "eyes")} == {Level.UNCHANGED}
@@ -112,7 +127,7 @@ def test_the_command_prints_every_measure_as_its_last_line(
     Image.fromarray(np.asarray(astronaut())).save(tmp_path / "one.png")
     assert main(["compare", str(tmp_path / "one.png"), str(tmp_path / "one.png"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert set(told) == {*MEASURES, "recognition"}
+    assert set(told) == {*likeness.MEASURES, "recognition"}
     assert {frozenset(one) for one in told.values()} == {frozenset(("value", "unit", "verdict", "words"))}
     Image.new("RGB", (300, 300)).save(tmp_path / "none.png")
     assert main(["compare", str(tmp_path / "one.png"), str(tmp_path / "none.png")]) == 2

@@ -10,32 +10,32 @@ from booth.line import Line
 
 
 def test_the_first_to_come_is_served_first_and_the_others_know_how_many_are_before_them() -> None:
-    line = Line(usual_s=7)
-    with line.place() as one, line.place() as two, line.place() as three:
-        assert [line.before(place) for place in (one, two, three)] == [0, 1, 2]
-        assert line.seconds(three) == 14
+    line = Line(turn_s=7)
+    with line.place() as first, line.place() as second, line.place() as third:
+        assert [line.count_ahead(place) for place in (first, second, third)] == [0, 1, 2]
+        assert line.estimated_wait_s(third) == 14
 
 
 def test_a_turn_of_another_kind_does_not_change_how_long_one_usually_takes() -> None:
-    line = Line(usual_s=7)
-    with line.place(is_usual=False) as ladder:
-        assert line.before(ladder) == 0
-    assert line.usual_s == 7
+    line = Line(turn_s=7)
+    with line.place(is_measured=False) as ladder:
+        assert line.count_ahead(ladder) == 0
+    assert line.turn_s == 7
     with line.place() as making:
-        assert line.before(making) == 0
-    assert line.usual_s == 1  # over at once
+        assert line.count_ahead(making) == 0
+    assert line.turn_s == 1  # over at once
 
 
 def test_whoever_leaves_lets_the_others_move_up() -> None:
     line = Line()
-    with line.place() as one, ExitStack() as stack:
-        two = stack.enter_context(line.place())
-        with line.place() as three:
-            assert line.before(three) == 2
+    with line.place() as first, ExitStack() as stack:
+        second = stack.enter_context(line.place())
+        with line.place() as third:
+            assert line.count_ahead(third) == 2
             stack.close()
-            assert line.before(three) == 1
-            assert line.before(one) == 0
-    assert two is not three
+            assert line.count_ahead(third) == 1
+            assert line.count_ahead(first) == 0
+    assert second is not third
 
 
 def test_a_place_is_given_up_when_its_making_fails() -> None:
@@ -45,8 +45,8 @@ def test_a_place_is_given_up_when_its_making_fails() -> None:
             raise RuntimeError
     except RuntimeError:
         pass
-    with line.place() as next_one:
-        assert line.before(next_one) == 0
+    with line.place() as next_place:
+        assert line.count_ahead(next_place) == 0
 
 
 def test_whoever_waits_is_woken_when_the_line_moves() -> None:
@@ -55,13 +55,13 @@ def test_whoever_waits_is_woken_when_the_line_moves() -> None:
     def visitor() -> None:
         with line.place() as place:
             standing.set()
-            while line.before(place):
+            while line.count_ahead(place):
                 line.wait(place)
             served.set()
 
     standing = threading.Event()
     with line.place() as first:
-        assert line.before(first) == 0
+        assert line.count_ahead(first) == 0
         thread = threading.Thread(target=visitor)
         thread.start()
         assert standing.wait(60)
@@ -80,4 +80,4 @@ def test_places_are_always_numbered_from_nought_without_gaps(moves: list[bool]) 
         else:
             context, _ = standing.pop(len(standing) // 2)
             context.__exit__(None, None, None)
-        assert [line.before(place) for _, place in standing] == list(range(len(standing)))
+        assert [line.count_ahead(place) for _, place in standing] == list(range(len(standing)))

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pages import markup
+from pages.components.peek import peek
+from words import read_words
 
 HOSTILE = '"><script>alert(1)</script>'
 STEPS = ("Consent", "Camera", "Look", "Portraits", "Result", "Guess")
@@ -55,7 +57,6 @@ def everything(text: str) -> dict[str, str]:
         "picture": markup.picture("pictures/a", text, text, "photograph"),
         "bar": markup.bar(text, [text, text], 2),
         "timeline": markup.timeline([(text, text)]),
-        "take": markup.take(text, text, [(text, text)]),
         "idle": markup.idle(text, text),
         "heading": markup.heading(text, text),
         "notice": markup.notice(text),
@@ -80,6 +81,18 @@ def test_a_sentence_is_shown_as_it_was_written(sentence: str) -> None:
     inside = markup.note(sentence).removeprefix('<p class="note">').removesuffix("</p>")
     assert html.unescape(inside) == sentence
     assert "<" not in inside
+
+
+def test_the_peek_button_holds_the_marks_that_its_script_fills_in() -> None:
+    words = read_words()
+    told, label = words.template("host.split_told"), "Hold {it} for `${5}` \\ " + HOSTILE
+    template = str(peek(label, told, HOSTILE).html_template)
+    assert not set(template) & set("{}$`\\")  # Gradio reads it as Handlebars and as JavaScript first
+    page = Tags(template)
+    button = page.the("button")
+    assert button["data-split"] == told and "{photograph}" in told and "{generated}" in told
+    assert button["data-label"] == label and page.text == label + HOSTILE
+    assert page.names() == {"div", "button", "p"}
 
 
 def test_the_wedge_names_every_step_and_marks_the_one_that_is_on() -> None:

@@ -12,10 +12,10 @@ from evaluation.mini_judges import (
     median_interval,
     pose_error,
     pupils_apart,
+    separability,
     skin,
-    told_apart,
 )
-from evaluation.mini_sitters import Findings, Known
+from evaluation.mini_sitters import KnownFaces, SitterFindings
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
 
@@ -70,15 +70,15 @@ def test_cues_tell_what_differs_and_guess_where_nothing_does() -> None:
     dice = np.random.default_rng(0)
     sitters = np.repeat(np.arange(40), 2)
     alike = dice.normal(size=(2, 80, 4))
-    assert 0.35 < told_apart(alike[0], alike[1], sitters) < 0.65
-    assert told_apart(alike[0], alike[1] + np.array([2, 0, 0, 0]), sitters) > 0.85
+    assert 0.35 < separability(alike[0], alike[1], sitters) < 0.65
+    assert separability(alike[0], alike[1] + np.array([2, 0, 0, 0]), sitters) > 0.85
 
 
 def test_who_a_sitter_is_tells_nothing_of_what_a_picture_is() -> None:
     dice = np.random.default_rng(1)
     sitters = np.repeat(np.arange(30), 3)
     own = dice.normal(size=(30, 6))[sitters]  # cues that only say who it is, the same in both pictures
-    assert abs(told_apart(own, own, sitters) - 0.5) < 0.1
+    assert abs(separability(own, own, sitters) - 0.5) < 0.1
 
 
 def test_an_interval_holds_the_median_and_narrows_with_more_sitters() -> None:
@@ -92,7 +92,7 @@ def test_an_interval_holds_the_median_and_narrows_with_more_sitters() -> None:
 
 
 def test_a_portrait_nearer_to_a_training_picture_than_strangers_are_to_each_other_is_a_copy() -> None:
-    one = Findings()
+    one = SitterFindings()
     one.measures["nearest_training"] += [0.6, 0.3, 0.6]
     one.measures["alike_training"] += [0.7, 0.7, 0.9]
     found = copies([one], (0.5, 0.8))
@@ -102,7 +102,7 @@ def test_a_portrait_nearer_to_a_training_picture_than_strangers_are_to_each_othe
 def test_two_pictures_of_one_person_are_no_strangers() -> None:
     descriptors = np.array([[0.0, 0], [0.1, 0], [1, 0], [0, 2]])
     crops = np.eye(4)
-    known = Known(("a.jpg", "b.jpg", "c.jpg", "d.jpg"), descriptors, crops)
+    known = KnownFaces(("a.jpg", "b.jpg", "c.jpg", "d.jpg"), descriptors, crops)
     apart, alike = strangers(known, [["a.jpg", "b.jpg"], ["c.jpg"], ["d.jpg"]])
     assert 0.9 <= apart <= 0.91 and alike == 0
     assert strangers(known, [["a.jpg"], ["b.jpg"], ["c.jpg"], ["d.jpg"]])[0] < 0.11

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from errors import ChoiceError, NotDownloaded, OperatorError, PresetError
 from pipelines.draw.fetch import downloads, fetch
 from pipelines.draw.machine import Device, choose, is_here, locate
-from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_set, read_model_sets
+from pipelines.draw.model_set import MODEL_SETS, ModelSet, read_model_sets
 from pipelines.ladder import has_dial, rungs
 from pipelines.look import read_expressions, read_looks
-from pipelines.sitting import Order
-from tests.hub import build_hub, build_local
+from pipelines.order import Order
+from presets import read_preset
 from tests.served_hub import FakeHub, serve
 
 CARD_24 = Device("cuda", 25.4, "a card sold as 24 GB")
@@ -32,11 +32,15 @@ def sets() -> dict[str, ModelSet]:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory, sets: dict[str, ModelSet]) -> Path:
+    from tests.hub import build_hub  # here: it imports torch
+
     return build_hub(tmp_path_factory.mktemp("hub"), sets.values())
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.hub import build_local
+
     return build_local(tmp_path_factory.mktemp("weights"))
 
 
@@ -67,16 +71,7 @@ def test_shipped_sets_repeat_at_the_next_event(sets: dict[str, ModelSet]) -> Non
 
 def test_shipped_sets_are_real_networks(sets: dict[str, ModelSet]) -> None:
     owners = {part.place.split("/")[0] for one in sets.values() for part in one.parts.by_role().values()}
-    assert owners == {
-        "ByteDance",
-        "SG161222",
-        "black-forest-labs",
-        "h94",
-        "madebyollin",
-        "stabilityai",
-        "weights",
-        "xinsir",
-    }
+    assert not {owner for owner in owners if re.search("test|tiny|dummy|random", owner)}
 
 
 def test_a_set_tells_licences_limits_and_rehearsal(sets: dict[str, ModelSet]) -> None:
@@ -84,9 +79,9 @@ def test_a_set_tells_licences_limits_and_rehearsal(sets: dict[str, ModelSet]) ->
     assert "CreativeML OpenRAIL++-M: SG161222/RealVisXL_V5.0, ByteDance/SDXL-Lightning" in line
     assert "Apache-2.0: xinsir/controlnet-openpose-sdxl-1.0, h94/IP-Adapter" in line
     assert sets["realvis-lightning"].restricted
-    assert [name for name, one in sets.items() if one.rehearsal] == ["mini"]
+    assert sets["mini"].rehearsal and not sets["realvis-lightning"].rehearsal
     assert sets["mini"].capabilities == {"prompt", "pose"}
-    assert [name for name, one in sets.items() if one.finish] == ["mini"]
+    assert sets["mini"].finish and not sets["realvis-lightning"].finish
 
 
 def test_every_expression_that_a_set_offers_does_something(sets: dict[str, ModelSet]) -> None:
@@ -158,19 +153,19 @@ def test_a_wrong_set_is_refused_by_file_key_and_value(
     name: str, old: str, new: str, sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(PresetError, match=rf"^{name}\.toml: {sentence}"):
-        read_model_set(changed(name, tmp_path, old, new))
+        read_preset(changed(name, tmp_path, old, new), ModelSet)
 
 
 def test_a_distilled_set_may_start_from_the_plate_at_a_whole_step(tmp_path: Path) -> None:
     path = changed("sdxl-lightning", tmp_path, "strength = 0.375", "strength = 0.75")
-    assert read_model_set(path).course().executed_steps == 6
+    assert read_preset(path, ModelSet).course().executed_steps == 6
 
 
 @given(st.integers(1, 100), st.floats(0, 1), st.booleans())
 def test_a_course_runs_as_many_steps_as_diffusers_counts_or_is_refused(
     steps: int, strength: float, distilled: bool
 ) -> None:
-    mini = read_model_set(MODEL_SETS / "mini.toml")
+    mini = read_preset(MODEL_SETS / "mini.toml", ModelSet)
     one = mini.model_copy(update={"steps": steps, "distilled": steps if distilled else None})
     try:
         course = one.course("plate", strength)
@@ -395,7 +390,7 @@ def test_the_dial_goes_from_close_to_free_in_whole_steps_around_the_sets_own(
     sets: dict[str, ModelSet],
 ) -> None:
     for model_set in (one for one in sets.values() if one.dial):
-        places = [model_set.dialled(turns, identity=0.7) for turns in range(-2, 3)]
+        places = [model_set.dial_at(turns, identity=0.7) for turns in range(-2, 3)]
         strengths = [place.strength for place in places if place.strength is not None]
         steps = [model_set.course("plate", strength).executed_steps for strength in strengths]
         assert steps == sorted(set(steps)) and len(steps) == 5  # each place draws otherwise
@@ -412,7 +407,7 @@ def test_beside_the_middle_the_dial_draws_otherwise_wherever_the_middle_is(
     for steps in range(1, 7):
         moved = lightning.model_copy(update={"strength": steps / 8})
         taken = [
-            moved.course("plate", moved.dialled(turns, 0.7).strength).executed_steps for turns in range(-2, 3)
+            moved.course("plate", moved.dial_at(turns, 0.7).strength).executed_steps for turns in range(-2, 3)
         ]
         assert taken == sorted(taken) and taken[2] == steps and (taken[0], taken[4]) == (1, 6)
         assert (taken[1] < steps or steps == 1) and (taken[3] > steps or steps == 6)
@@ -428,12 +423,12 @@ def test_beside_the_middle_the_dial_draws_otherwise_wherever_the_middle_is(
 
 def test_the_dial_moves_the_face_alone_where_a_portrait_starts_from_noise(sets: dict[str, ModelSet]) -> None:
     lightning = sets["realvis-lightning"]
-    places = [lightning.dialled(turns, 0.7, "noise") for turns in (-2, 0, 2)]
+    places = [lightning.dial_at(turns, 0.7, "noise") for turns in (-2, 0, 2)]
     assert [place.strength for place in places] == [None, None, None]
     assert [place.identity for place in places] == [0.9, 0.7, 0.4]
-    assert lightning.model_copy(update={"identity": 0.8}).dialled(0, 0.7).identity == 0.8  # as commissioned
+    assert lightning.model_copy(update={"identity": 0.8}).dial_at(0, 0.7).identity == 0.8  # as commissioned
     with pytest.raises(ChoiceError, match="no place 3 on its dial"):
-        lightning.dialled(3, 0.7)
+        lightning.dial_at(3, 0.7)
 
 
 def test_every_step_of_the_ladder_draws_otherwise_on_every_set(sets: dict[str, ModelSet]) -> None:

@@ -349,6 +349,7 @@ def read_within(megabytes: int, files: dict[str, bytes], folder: Path) -> dict[s
 needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="counts memory the Linux way")
 
 
+@pytest.mark.app
 @needs_proc
 def test_bombs_are_refused_or_read_within_100_megabytes(tmp_path: Path) -> None:
     bombs = {name: make() for name, (make, _) in REFUSED.items() if name != "13 MB"}
@@ -358,6 +359,7 @@ def test_bombs_are_refused_or_read_within_100_megabytes(tmp_path: Path) -> None:
         assert found == "(64, 96, 3)", name
 
 
+@pytest.mark.app
 @needs_proc
 @pytest.mark.parametrize(
     ("kind", "megabytes"),

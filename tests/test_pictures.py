@@ -93,12 +93,12 @@ def test_taken_home_it_has_a_name_and_all_come_as_one_file(world: World) -> None
 
 def test_whoever_took_something_home_is_told_that_it_is_theirs_to_delete(world: World) -> None:
     for path in (f"/pictures/{world.picture}?take=1", f"/take/{world.visit.ticket}.zip"):
-        world.visit.downloaded = False
+        world.visit.has_taken_home = False  # as for the next visitor
         assert world.get(f"/pictures/{world.picture}")[0] == 200
         assert world.get(path, "two")[0] == 404
-        assert not world.visit.downloaded  # seen is not taken, nor what a stranger was refused
+        assert not world.visit.has_taken_home  # seen is not taken, nor what a stranger was refused
         assert world.get(path)[0] == 200
-        assert world.visit.downloaded
+        assert world.visit.has_taken_home
 
 
 def test_what_is_asked_about_cannot_be_taken_home(world: World) -> None:
@@ -123,7 +123,7 @@ def test_every_address_is_dead_after_the_retention(world: World) -> None:
 
 def test_the_next_person_at_the_same_browser_sees_nothing_of_the_last(world: World) -> None:
     assert world.visit.sitting
-    world.visit.code = world.album.allow_show(world.visit.sitting, [world.picture]).code
+    world.visit.sharing.stage_code = world.album.allow_show(world.visit.sitting, [world.picture]).code
     world.visits.end(world.visit)
     world.visitor("one")
     assert world.album.get(world.picture) is not None  # it may be shown to the room

@@ -14,11 +14,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.draw.pose_map import draw, framing_matrix, line, pose_map, seen
+from pipelines.draw.pose_map import draw_mesh, draw_pose, limb_half_width, pose_map
 from pipelines.look import Framing
-from pipelines.selfie.check import Verdict
+from pipelines.plate.framing import framing_matrix
+from pipelines.selfie.check import SelfieVerdict
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo
+
+pytestmark = pytest.mark.draws
 
 FRAMING = Framing(head_height=0.42, eye_line=0.4)
 CANVASES = [(256, 320), (512, 640), (896, 1120), (1080, 1350)]
@@ -214,7 +217,7 @@ def test_the_drawing_is_pixel_equal_to_controlnet_aux(
     for canvas in CANVASES:
         for face in faces + portraits_found:
             points = pose_map(face, FRAMING, canvas).keypoints
-            assert np.array_equal(draw(points, canvas, 4), rendered(openpose, points, canvas))
+            assert np.array_equal(draw_pose(points, canvas, 4), rendered(openpose, points, canvas))
 
 
 def test_whole_bodies_are_pixel_equal_too(openpose: ModuleType) -> None:
@@ -222,7 +225,7 @@ def test_whole_bodies_are_pixel_equal_too(openpose: ModuleType) -> None:
     for _ in range(40):
         points = random.uniform((-40, -40), (552, 680), (18, 2)).astype(np.float32)
         points[random.random(18) < 0.2] = np.nan
-        assert np.array_equal(draw(points, (512, 640), 4), rendered(openpose, points, (512, 640)))
+        assert np.array_equal(draw_pose(points, (512, 640), 4), rendered(openpose, points, (512, 640)))
 
 
 @pytest.mark.parametrize(
@@ -237,13 +240,13 @@ def test_whole_bodies_are_pixel_equal_too(openpose: ModuleType) -> None:
     ],
 )
 def test_lines_are_as_wide_as_in_the_controlnets_training(canvas: tuple[int, int], width: int) -> None:
-    assert line(canvas) == width
+    assert limb_half_width(canvas) == width
 
 
 def test_the_map_uses_that_width(faces: list[Face]) -> None:
     for canvas in CANVASES:
         pose = pose_map(faces[1], FRAMING, canvas)
-        assert np.array_equal(pose.image, draw(pose.keypoints, canvas, line(canvas)))
+        assert np.array_equal(pose.image, draw_pose(pose.keypoints, canvas, limb_half_width(canvas)))
 
 
 def test_a_small_map_survives_the_controlnets_eightfold_reduction(faces: list[Face]) -> None:
@@ -259,7 +262,7 @@ def test_a_small_map_survives_the_controlnets_eightfold_reduction(faces: list[Fa
 
 
 def test_the_mesh_is_drawn_where_the_face_is(faces: list[Face]) -> None:
-    image = seen(faces[1])
+    image = draw_mesh(faces[1])
     assert image.shape == (640, 512, 3) and image.dtype == np.uint8
     drawn = image.any(axis=2)
     assert 0.02 < drawn.mean() < 0.2, "points and lines on black"
@@ -278,9 +281,9 @@ import numpy as np
 from skimage.data import astronaut
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
-from pipelines.draw.pose_map import seen
+from pipelines.draw.pose_map import draw_mesh
 with FaceFinder() as finder:
-    print(seen(finder.find(Photo(np.array(astronaut())))).shape)
+    print(draw_mesh(finder.find(Photo(np.array(astronaut())))).shape)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("(640, 512, 3)\n", "")
@@ -293,5 +296,5 @@ def test_the_product_never_names_openposes_code() -> None:
 
 def test_a_verdict_is_no_obstacle_to_a_map(faces: list[Face]) -> None:
     """Framing and pose need points, not a good selfie: the caller decides."""
-    blurred = replace(faces[0], verdict=Verdict("face.blur"))
+    blurred = replace(faces[0], verdict=SelfieVerdict("face.blur"))
     assert np.isfinite(pose_map(blurred, FRAMING, (256, 320)).keypoints[NOSE]).all()

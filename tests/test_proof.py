@@ -22,18 +22,20 @@ from pipelines.marks import certificates as credentials
 from pipelines.marks import manifest_reader
 from pipelines.marks import verify as proof
 from pipelines.marks.certificates import Chain, known_chain
-from pipelines.marks.manifest_reader import found, read_apart
+from pipelines.marks.manifest_reader import read_apart, read_manifest
 from pipelines.marks.note import mark
 from pipelines.marks.signing import RECIPES, Made, Signer
-from pipelines.marks.verify import Proof, Verdict, _judged, _settings, prove
+from pipelines.marks.verify import Proof, ProofVerdict, _judge, _settings, prove
 from pipelines.selfie.photo import MAX_BYTES, jpeg_segments
 from tests.hostile import ODD, REFUSED, card, encoded, png_chunk, with_jpeg_segment, with_png_chunk
 from words import read_words
 
+pytestmark = pytest.mark.app
+
 ROOT = Path(__file__).parents[1]
 WORDS = read_words()
 MINI = read_model_sets()["mini"]
-OURS, FOREIGN = Proof(Verdict.OURS, "ai"), Proof(Verdict.FOREIGN, "ai")
+OURS, FOREIGN = Proof(ProofVerdict.OURS, "ai"), Proof(ProofVerdict.FOREIGN, "ai")
 SIZE = (64, 80)
 
 
@@ -46,7 +48,7 @@ class World:
         self.portrait = self.here.sign(card(*SIZE), "generated", MINI, format="JPEG")
         self.png = self.here.sign(card(*SIZE), "generated", MINI)
         self.foreign = self.there.sign(card(*SIZE), "generated", MINI, format="JPEG")
-        own = self.here.known()
+        own = self.here.own_chain()
         assert own is not None
         self.own: Chain = own
 
@@ -80,8 +82,8 @@ def saved_again(file: bytes, format: str = "JPEG") -> bytes:
 
 def quick(file: bytes, own: Chain | None) -> Proof:
     """As `prove`, without a process of its own."""
-    mime = proof._boxed(file)
-    return _judged(found(file, _settings(own), mime), own) if mime else prove(file, own)
+    mime = proof._manifest_type(file)
+    return _judge(read_manifest(file, _settings(own), mime), own) if mime else prove(file, own)
 
 
 @pytest.mark.parametrize("made", RECIPES)
@@ -89,7 +91,7 @@ def test_what_this_booth_made_is_known_as_that(world: World, made: Made) -> None
     said = {"plate": "photograph", "drawing": "drawing"}.get(made, "ai")
     for format in ("JPEG", "PNG"):
         file = world.here.sign(card(*SIZE), made, MINI, format=format)  # type: ignore[arg-type]
-        assert prove(file, world.own) == Proof(Verdict.OURS, said)
+        assert prove(file, world.own) == Proof(ProofVerdict.OURS, said)
 
 
 def test_whatever_is_done_to_a_file_gets_the_right_verdict(world: World) -> None:
@@ -97,23 +99,29 @@ def test_whatever_is_done_to_a_file_gets_the_right_verdict(world: World) -> None
         "as it was": (world.portrait, OURS),
         "one byte of the picture": (
             flipped(world.portrait, len(world.portrait) - 40),
-            Proof(Verdict.CHANGED),
+            Proof(ProofVerdict.CHANGED),
         ),
-        "one byte of the other format": (flipped(world.png, len(world.png) - 40), Proof(Verdict.CHANGED)),
+        "one byte of the other format": (
+            flipped(world.png, len(world.png) - 40),
+            Proof(ProofVerdict.CHANGED),
+        ),
         "one byte of the statement": (
             world.portrait.replace(b"trainedAlgorithmicMedia", b"trainedAlgorithmicMedib", 1),
-            Proof(Verdict.CHANGED),
+            Proof(ProofVerdict.CHANGED),
         ),
-        "the note changed": (world.portrait.replace(b"xmp:Creator", b"xmq:Creator"), Proof(Verdict.CHANGED)),
-        "something behind the end": (world.portrait + b"\0", Proof(Verdict.CHANGED)),
-        "cut short": (world.portrait[: len(world.portrait) // 2], Proof(Verdict.CHANGED)),
-        "manifest taken off": (stripped(world.portrait), Proof(Verdict.NOTE, "ai")),
-        "saved again": (saved_again(world.portrait), Proof(Verdict.NONE)),
-        "saved as PNG": (saved_again(world.portrait, "PNG"), Proof(Verdict.NONE)),
+        "the note changed": (
+            world.portrait.replace(b"xmp:Creator", b"xmq:Creator"),
+            Proof(ProofVerdict.CHANGED),
+        ),
+        "something behind the end": (world.portrait + b"\0", Proof(ProofVerdict.CHANGED)),
+        "cut short": (world.portrait[: len(world.portrait) // 2], Proof(ProofVerdict.CHANGED)),
+        "manifest taken off": (stripped(world.portrait), Proof(ProofVerdict.NOTE, "ai")),
+        "saved again": (saved_again(world.portrait), Proof(ProofVerdict.NONE)),
+        "saved as PNG": (saved_again(world.portrait, "PNG"), Proof(ProofVerdict.NONE)),
         "another booth's": (world.foreign, FOREIGN),
-        "note only": (mark(card(), "from_plate"), Proof(Verdict.NOTE, "ai")),
-        "note of a plate": (mark(card(), "plate"), Proof(Verdict.NOTE, "photograph")),
-        "a photo": (encoded(card(), "jpeg"), Proof(Verdict.NONE)),
+        "note only": (mark(card(), "from_plate"), Proof(ProofVerdict.NOTE, "ai")),
+        "note of a plate": (mark(card(), "plate"), Proof(ProofVerdict.NOTE, "photograph")),
+        "a photo": (encoded(card(), "jpeg"), Proof(ProofVerdict.NONE)),
     }
     found_ = {name: prove(file, world.own) for name, (file, _) in verdicts.items()}
     assert found_ == {name: wanted for name, (_, wanted) in verdicts.items()}
@@ -122,7 +130,9 @@ def test_whatever_is_done_to_a_file_gets_the_right_verdict(world: World) -> None
 def test_a_manifest_on_another_picture_is_a_change(world: World) -> None:
     start, end = manifest_of(world.portrait)
     other = mark(255 - card(*SIZE), "generated", format="JPEG")
-    assert prove(other[:20] + world.portrait[start:end] + other[20:], world.own) == Proof(Verdict.CHANGED)
+    assert prove(other[:20] + world.portrait[start:end] + other[20:], world.own) == Proof(
+        ProofVerdict.CHANGED
+    )
 
 
 def test_no_byte_outside_the_manifest_can_change_unseen(world: World) -> None:
@@ -132,17 +142,17 @@ def test_no_byte_outside_the_manifest_can_change_unseen(world: World) -> None:
     for at in rng.sample(outside, 300):
         seen = quick(flipped(world.portrait, at), world.own).verdict
         # the length of a segment before it hides a manifest: as if it had been taken off
-        assert seen in (Verdict.CHANGED, Verdict.NOTE, Verdict.NONE), at
-        assert seen == Verdict.CHANGED or at < start, at
+        assert seen in (ProofVerdict.CHANGED, ProofVerdict.NOTE, ProofVerdict.NONE), at
+        assert seen == ProofVerdict.CHANGED or at < start, at
 
 
 def test_inside_a_manifest_only_padding_can_change_and_then_the_statement_is_the_same(world: World) -> None:
     start, end = manifest_of(world.portrait)
-    whole = found(world.portrait, _settings(world.own), "image/jpeg")
+    whole = read_manifest(world.portrait, _settings(world.own), "image/jpeg")
     for at in random.Random(8).sample(range(start, end), 300):
         file = flipped(world.portrait, at)
-        if quick(file, world.own).verdict == Verdict.OURS:
-            assert found(file, _settings(world.own), "image/jpeg") == whole
+        if quick(file, world.own).verdict == ProofVerdict.OURS:
+            assert read_manifest(file, _settings(world.own), "image/jpeg") == whole
 
 
 def test_before_its_first_picture_a_booth_knows_no_file_as_its_own(world: World, tmp_path: Path) -> None:
@@ -157,14 +167,14 @@ def test_a_copy_of_this_booths_names_and_number_is_still_another_signer(
     monkeypatch.setattr("cryptography.x509.random_serial_number", lambda: int(world.own.serial))
     forger = Signer(tmp_path)
     file = forger.sign(card(*SIZE), "generated", MINI, format="JPEG")
-    assert forger.known() is not None
-    assert forger.known().serial == world.own.serial  # type: ignore[union-attr]
+    assert forger.own_chain() is not None
+    assert forger.own_chain().serial == world.own.serial  # type: ignore[union-attr]
     assert prove(file, world.own) == FOREIGN
 
 
 def test_other_software_is_not_taken_for_a_booth(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.marks.signing.SOFTWARE", "Other Tool")
-    assert prove(world.here.sign(card(*SIZE), "generated", MINI), world.own) == Proof(Verdict.OTHER)
+    assert prove(world.here.sign(card(*SIZE), "generated", MINI), world.own) == Proof(ProofVerdict.OTHER)
 
 
 def test_a_certificate_that_has_run_out_is_told_as_that(
@@ -173,9 +183,9 @@ def test_a_certificate_that_has_run_out_is_told_as_that(
     since = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - credentials.EARLY
     monkeypatch.setattr(credentials, "LASTS", datetime.now(UTC) + timedelta(seconds=2) - since)
     signer = Signer(tmp_path)
-    file, own = signer.sign(card(*SIZE), "generated", MINI), signer.known()
+    file, own = signer.sign(card(*SIZE), "generated", MINI), signer.own_chain()
     time.sleep(3)  # the library reads the machine's clock itself
-    assert quick(file, own) == Proof(Verdict.CLOCK)
+    assert quick(file, own) == Proof(ProofVerdict.CLOCK)
 
 
 # ---- hostile files
@@ -198,14 +208,14 @@ def hostile() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", hostile())
 def test_a_hostile_manifest_ends_in_a_verdict(world: World, name: str) -> None:
-    assert prove(hostile()[name], world.own).verdict in (Verdict.CHANGED, Verdict.UNREAD)
+    assert prove(hostile()[name], world.own).verdict in (ProofVerdict.CHANGED, ProofVerdict.UNREAD)
 
 
 @pytest.mark.parametrize("name", [*REFUSED, *ODD])
 def test_any_hostile_picture_ends_in_a_verdict_or_a_sentence(world: World, name: str) -> None:
     data = (ODD[name] if name in ODD else REFUSED[name][0])()
     try:
-        assert prove(data, world.own).verdict in set(Verdict) - {Verdict.OURS, Verdict.FOREIGN}
+        assert prove(data, world.own).verdict in set(ProofVerdict) - {ProofVerdict.OURS, ProofVerdict.FOREIGN}
     except PhotoError as error:
         assert error.key in ("file.type", "file.big")
 
@@ -217,7 +227,7 @@ def test_a_damaged_file_never_proves_more_than_before(world: World, wounds: list
     for at, written in wounds:
         data[at : at + len(written)] = written
     try:
-        assert quick(bytes(data), world.own).verdict != Verdict.OURS
+        assert quick(bytes(data), world.own).verdict != ProofVerdict.OURS
     except PhotoError as error:
         assert error.key == "file.type"
 
@@ -233,10 +243,10 @@ def test_what_crashes_or_hangs_the_reader_is_a_verdict(world: World, monkeypatch
         path.write_text(code)
         return str(path)
 
-    assert ends("import os; os.abort()").verdict == Verdict.UNREAD
-    assert ends("print('[]')").verdict == Verdict.UNREAD
-    assert ends("print('not json')").verdict == Verdict.UNREAD
-    assert ends("import time; time.sleep(60)", -4).verdict == Verdict.UNREAD
+    assert ends("import os; os.abort()").verdict == ProofVerdict.UNREAD
+    assert ends("print('[]')").verdict == ProofVerdict.UNREAD
+    assert ends("print('not json')").verdict == ProofVerdict.UNREAD
+    assert ends("import time; time.sleep(60)", -4).verdict == ProofVerdict.UNREAD
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such limits")
@@ -322,10 +332,13 @@ def test_verify_refuses_what_is_no_picture_in_one_line(
 
 
 def test_every_verdict_has_its_sentence() -> None:
-    keys = {Proof(verdict).key for verdict in set(Verdict) - {Verdict.OURS, Verdict.FOREIGN, Verdict.NOTE}}
+    keys = {
+        Proof(verdict).key
+        for verdict in set(ProofVerdict) - {ProofVerdict.OURS, ProofVerdict.FOREIGN, ProofVerdict.NOTE}
+    }
     keys |= {
         Proof(verdict, said).key
-        for verdict in (Verdict.OURS, Verdict.FOREIGN, Verdict.NOTE)
+        for verdict in (ProofVerdict.OURS, ProofVerdict.FOREIGN, ProofVerdict.NOTE)
         for said in ("ai", "photograph", "drawing")
     }
     assert {WORDS.say(key, language) for language in WORDS.tables for key in keys}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from pipelines.marks.note import SOURCES, VERSION, Kind, Mark, labelled, mark, read_mark
+from pipelines.marks.note import SOURCES, VERSION, Mark, MarkKind, add_caption, mark, read_mark
 from pipelines.selfie.photo import Photo, read_photo
 from tests.hostile import ODD, REFUSED, card, encoded, png_chunk, with_jpeg_segment, with_png_chunk
 from words import read_words
@@ -38,7 +38,7 @@ def packet_of(file: bytes) -> bytes:
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_mark_is_read_back(kind: Kind, format: str) -> None:
+def test_a_mark_is_read_back(kind: MarkKind, format: str) -> None:
     file = mark(card(), kind, format=format)  # type: ignore[arg-type]
     assert read_mark(file) == Mark(kind, SOURCES[kind], f"Face Value {VERSION}")
 
@@ -171,7 +171,7 @@ def test_any_bytes_have_a_mark_of_ours_or_none(data: bytes) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_the_caption_lies_below_the_picture_and_leaves_it_alone(size: tuple[int, int]) -> None:
     picture = card(*size)
-    printed = labelled(picture, "Made with AI")
+    printed = add_caption(picture, "Made with AI")
     strip = printed[size[1] :]
     assert np.array_equal(printed[: size[1]], picture)
     assert printed.shape[1:] == (size[0], 3)
@@ -184,7 +184,7 @@ def test_the_caption_lies_below_the_picture_and_leaves_it_alone(size: tuple[int,
     "text", ["Made with AI", "A label as long as some language may want it to be, and more"]
 )
 def test_the_caption_is_white_on_dark_and_inside_its_strip(size: tuple[int, int], text: str) -> None:
-    strip = labelled(card(*size), text)[size[1] :, :, 0]
+    strip = add_caption(card(*size), text)[size[1] :, :, 0]
     edges = np.concatenate((strip[0], strip[-1], strip[:, 0], strip[:, -1]))
     assert edges.max() == strip[0, 0] < 30
     assert strip.max() > 200
@@ -199,9 +199,8 @@ def test_a_labelled_file_is_marked_too() -> None:
     assert read_mark(file) is not None
 
 
-def test_the_font_has_every_letter_of_every_languages_label() -> None:
-    font = ImageFont.load_default(24)
+def test_the_font_has_every_letter_that_is_written_below_a_ladders_pictures() -> None:
+    font, say = ImageFont.load_default(24), read_words().say
     missing = bytes(font.getmask("\U0010fffd"))
-    for language, table in read_words().tables.items():
-        for letter in table.get("mark.label", ""):
-            assert letter == " " or bytes(font.getmask(letter)) != missing, (language, letter)
+    for letter in {*say("stage.photograph"), *say("ladder.left", p="0123456789")} - {" "}:
+        assert bytes(font.getmask(letter)) != missing, letter

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booth.quiz import OWN_AMONG_FIRST, Question, Quiz, Score, line_up, new_item_id
+from booth.quiz import OWN_AMONG_FIRST, Question, Quiz, Score, new_item_id, question_order
 from errors import VisitorError
 from votes.schema import Item, Kind, VoterId
 from votes.store import Store
@@ -24,8 +24,8 @@ def store() -> Iterator[Store]:
         yield store
 
 
-class Shown:
-    """Stands where the album stands: remembers what a browser was given."""
+class Browser:
+    """Stands where the album stands: remembers what it was given."""
 
     def __init__(self) -> None:
         self.pictures: list[bytes] = []
@@ -35,17 +35,17 @@ class Shown:
         return f"picture-{len(self.pictures)}"
 
 
-def quiz_of(store: Store, *questions: Question, voter: str = "one") -> tuple[Quiz, Shown]:
-    shown = Shown()
-    return Quiz(questions, store, VoterId(voter), shown), shown
+def quiz_of(store: Store, *questions: Question, voter: str = "ada") -> tuple[Quiz, Browser]:
+    browser = Browser()
+    return Quiz(questions, store, VoterId(voter), browser), browser
 
 
 def test_a_question_stands_until_it_is_answered_and_shows_its_picture_once(store: Store) -> None:
-    quiz, shown = quiz_of(store, question(), question(Kind.PHOTOGRAPH))
-    assert quiz.asked() is quiz.asked()
-    assert quiz.go_on()  # not answered: nothing happens
-    assert (quiz.place, quiz.total) == (1, 2)
-    assert shown.pictures == [b"generated"]
+    quiz, browser = quiz_of(store, question(), question(Kind.PHOTOGRAPH))
+    assert quiz.current() is quiz.current()
+    assert quiz.advance()  # not answered: nothing happens
+    assert (quiz.position, quiz.total) == (1, 2)
+    assert browser.pictures == [b"generated"]
 
 
 def test_the_first_answer_is_final(store: Store) -> None:
@@ -58,38 +58,38 @@ def test_the_first_answer_is_final(store: Store) -> None:
 
 
 def test_after_an_answer_comes_the_next_picture_and_two_taps_are_one(store: Store) -> None:
-    quiz, shown = quiz_of(store, question(), question(), question())
+    quiz, browser = quiz_of(store, question(), question(), question())
     quiz.answer(Kind.GENERATED)
-    assert quiz.go_on()
-    assert quiz.go_on()
-    assert quiz.place == 2
-    assert quiz.asked().picture == "picture-2"
-    assert len(shown.pictures) == 2
+    assert quiz.advance()
+    assert quiz.advance()
+    assert quiz.position == 2
+    assert quiz.current().picture == "picture-2"
+    assert len(browser.pictures) == 2
 
 
 def test_after_the_last_there_is_none(store: Store) -> None:
     quiz, _ = quiz_of(store, question())
     quiz.answer(Kind.GENERATED)
-    assert not quiz.go_on()
-    with pytest.raises(VisitorError) as told:
-        quiz_of(store)[0].asked()
-    assert told.value.key == "vote.gone"
+    assert not quiz.advance()
+    with pytest.raises(VisitorError) as failure:
+        quiz_of(store)[0].current()
+    assert failure.value.key == "vote.gone"
 
 
 def test_everyone_asked_about_the_same_picture_answers_the_same_round(store: Store) -> None:
     same = question()
-    one, _ = quiz_of(store, same, voter="one")
-    two, _ = quiz_of(store, same, voter="two")
-    round_id = one.answer(Kind.GENERATED).round.id
-    assert two.answer(Kind.PHOTOGRAPH).round.id == round_id
+    ada, _ = quiz_of(store, same, voter="ada")
+    bob, _ = quiz_of(store, same, voter="bob")
+    round_id = ada.answer(Kind.GENERATED).round.id
+    assert bob.answer(Kind.PHOTOGRAPH).round.id == round_id
     assert store.count(round_id).answers == 2
 
 
 def test_who_saw_the_making_is_counted_apart(store: Store) -> None:
     quiz, _ = quiz_of(store, question(exposed=True))
-    asked = quiz.answer(Kind.GENERATED)
-    assert store.count(asked.round.id, exposed=True).answers == 1
-    assert store.count(asked.round.id, exposed=False).answers == 0
+    round_id = quiz.answer(Kind.GENERATED).round.id
+    assert store.count(round_id, exposed=True).answers == 1
+    assert store.count(round_id, exposed=False).answers == 0
 
 
 def test_the_score_counts_each_answer_once_and_what_was_seen_being_made_apart(store: Store) -> None:
@@ -99,21 +99,21 @@ def test_the_score_counts_each_answer_once_and_what_was_seen_being_made_apart(st
     for _ in truths:
         quiz.answer(Kind.PHOTOGRAPH)
         quiz.answer(Kind.GENERATED)  # a second tap changes nothing
-        quiz.go_on()
+        quiz.advance()
     assert quiz.score == Score(right=2, answered=3)
     quiz.answer(Kind.GENERATED)
-    assert quiz.score == Score(right=2, answered=3, apart=1)
+    assert quiz.score == Score(right=2, answered=3, excluded=1)
 
 
 @given(st.integers(0, 20), st.integers())
 def test_a_visitors_own_picture_comes_early_and_the_deck_keeps_its_order(cards: int, seed: int) -> None:
     deck, own = [question() for _ in range(cards)], question(exposed=True)
-    order = line_up(deck, own, random.Random(seed))
+    order = question_order(deck, own, random.Random(seed))
     assert order.index(own) < OWN_AMONG_FIRST
-    assert [one for one in order if one is not own] == deck
+    assert [picture for picture in order if picture is not own] == deck
 
 
 def test_the_place_of_a_visitors_own_picture_is_not_always_the_same() -> None:
     deck, own = [question() for _ in range(12)], question(exposed=True)
-    places = {line_up(deck, own, random.Random(seed)).index(own) for seed in range(50)}
+    places = {question_order(deck, own, random.Random(seed)).index(own) for seed in range(50)}
     assert places == set(range(OWN_AMONG_FIRST))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 
-from pipelines.draw.reference import POINTS, REFERENCE_PX, TEMPLATE, TEMPLATE_PX, alignment, reference
+from pipelines.draw.reference import POINTS, REFERENCE_PX, TEMPLATE, TEMPLATE_PX, alignment, reference_crop
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo, open_photo
 
@@ -24,7 +24,7 @@ def rolled(photo: Photo, degrees: float) -> Photo:
 
 def points(photo: Photo, finder: FaceFinder) -> NDArray[np.float64]:
     """The five points where they came to lie in the crop, in sides of it, found anew there."""
-    found = finder.find(Photo(reference(finder.find(photo)))).landmarks[list(POINTS), :2]
+    found = finder.find(Photo(reference_crop(finder.find(photo)))).landmarks[list(POINTS), :2]
     return np.asarray((found + 0.5) / REFERENCE_PX, np.float64)
 
 
@@ -58,7 +58,7 @@ def test_a_large_photo_is_not_thinned_out(astronaut: Photo, finder: FaceFinder) 
     large = Photo(np.asarray(cv2.resize(astronaut.pixels, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)))
     noise = np.random.default_rng(0).normal(0, 60, large.pixels.shape[:2])[..., None]
     noisy = Photo(np.clip(large.pixels + noise, 0, 255).astype(np.uint8))
-    clean, crop = (reference(finder.find(photo)).astype(float) for photo in (large, noisy))
+    clean, crop = (reference_crop(finder.find(photo)).astype(float) for photo in (large, noisy))
     assert np.abs(crop - clean).mean() < 20  # a warp alone would keep all of the noise
 
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from errors import PresetError
 from pipelines.draw.model_set import read_model_sets
-from pipelines.look import LOOKS, Variation, read_look, read_looks
+from pipelines.look import LOOKS, Look, Variation, read_looks
+from pipelines.order import Order
 from pipelines.plate.shot import HEADS, shot
-from pipelines.sitting import Order
+from presets import read_preset
 
 SETS = [one for one in read_model_sets().values()]
 
@@ -58,11 +59,11 @@ def test_a_range_that_is_turned_round_is_refused_by_file_and_key(tmp_path: objec
     file = tmp_path / "grey.toml"  # type: ignore[operator]
     file.write_text(text.replace("crop = [0.9, 1.08]", "crop = [1.08, 0.9]"), encoding="utf-8")
     with pytest.raises(PresetError, match=r"^grey\.toml: variation\.crop = .*lowest comes first"):
-        read_look(file)
+        read_preset(file, Look)
 
 
 def test_a_key_light_that_was_asked_for_is_that_of_all_portraits() -> None:
-    shots = Order(read_looks()["grey"].lit(key=-80), seed=3).shots(SETS[0])
+    shots = Order(read_looks()["grey"].relight(key=-80), seed=3).shots(SETS[0])
     assert {one.light.key for one in shots} == {-80}
     assert len({one.light.fill for one in shots}) == 4  # what was not asked for still varies
 

@@ -22,10 +22,10 @@ from errors import OperatorError
 from pipelines.draw.model_set import read_model_sets
 from pipelines.marks import certificates as credentials
 from pipelines.marks.certificates import CHAIN, FOLDER, KEY, credential, known_chain
-from pipelines.marks.manifest_reader import found
+from pipelines.marks.manifest_reader import read_manifest
 from pipelines.marks.note import SOURCES, mark, read_mark
 from pipelines.marks.signing import OFFLINE, RECIPES, Made, Signer, manifest
-from pipelines.marks.verify import Verdict, prove
+from pipelines.marks.verify import ProofVerdict, prove
 from pipelines.selfie.photo import read_photo
 from tests.hostile import card
 
@@ -125,22 +125,24 @@ def issued(folder: Path, names: tuple[str, str] = ("own.pem", "own.key")) -> tup
     return made[0], made[1]
 
 
+@pytest.mark.app
 def test_the_operators_own_certificate_signs_and_is_known(tmp_path: Path) -> None:
     chain, key = issued(tmp_path)
     signer = Signer(tmp_path / "data", chain, key)
     file = signer.sign(card(), "generated", MINI)
     assert not (tmp_path / "data").exists()
-    assert prove(file, known_chain(tmp_path / "data", chain)).verdict == Verdict.OURS
-    assert prove(file, known_chain(tmp_path / "data")).verdict == Verdict.FOREIGN
+    assert prove(file, known_chain(tmp_path / "data", chain)).verdict == ProofVerdict.OURS
+    assert prove(file, known_chain(tmp_path / "data")).verdict == ProofVerdict.FOREIGN
 
 
+@pytest.mark.app
 def test_another_customer_of_the_same_issuer_is_not_this_booth(tmp_path: Path) -> None:
     chain, key = issued(tmp_path)
     file = Signer(tmp_path, chain, key).sign(card(), "generated", MINI)
     own = known_chain(tmp_path, chain)
     assert own is not None
     other = credentials.Chain(own.sent, own.anchor, "1234")
-    assert prove(file, other).verdict == Verdict.FOREIGN
+    assert prove(file, other).verdict == ProofVerdict.FOREIGN
 
 
 def pem(key: Any) -> bytes:
@@ -202,7 +204,7 @@ def test_an_operators_mistake_is_told_at_start_without_a_path(name: str, tmp_pat
 @pytest.mark.parametrize("made", RECIPES)
 def test_a_file_has_both_marks_and_they_agree(signer: Signer, made: Made, format: Any) -> None:
     file = signer.sign(card(), made, None if made in ("plate", "drawing") else MINI, format=format)
-    note, found_ = read_mark(file), found(file, OFFLINE, f"image/{format.lower()}")
+    note, found_ = read_mark(file), read_manifest(file, OFFLINE, f"image/{format.lower()}")
     assert note is not None and found_["holds"] and found_["failures"] == ["signingCredential.untrusted"]
     assert note.source == found_["source"] == SOURCES[RECIPES[made].note]
     assert note.software == found_["software"]
@@ -212,7 +214,7 @@ def test_pixels_are_kept(signer: Signer) -> None:
     assert np.array_equal(read_photo(signer.sign(card(), "plate")).pixels, card())
 
 
-@pytest.mark.parametrize("made", ["generated", "from_plate", "guarded"])
+@pytest.mark.parametrize("made", ["generated", "from_plate", "tone_matched"])
 def test_what_ai_made_names_its_models_and_their_licences(signer: Signer, made: Made) -> None:
     actions = told(signer.sign(card(), made, MINI))["assertions"][0]["data"]["actions"]
     assert actions[-1]["parameters"]["model_set"] == "mini"
@@ -225,7 +227,7 @@ def test_what_ai_made_names_its_models_and_their_licences(signer: Signer, made: 
     [
         ("generated", ["c2pa.created"], []),
         ("from_plate", ["c2pa.created"], [("plate", "inputTo")]),
-        ("guarded", ["c2pa.opened", "c2pa.edited"], [("portrait", "parentOf"), ("plate", "inputTo")]),
+        ("tone_matched", ["c2pa.opened", "c2pa.edited"], [("portrait", "parentOf"), ("plate", "inputTo")]),
         ("plate", ["c2pa.opened", "c2pa.edited"], [("photograph", "parentOf")]),
         ("drawing", ["c2pa.created"], []),
     ],
@@ -272,7 +274,7 @@ def test_signing_and_reading_ask_nobody(signer: Signer, monkeypatch: pytest.Monk
     for name in ("socket", "create_connection", "getaddrinfo"):
         monkeypatch.setattr(socket, name, refused)
     file = signer.sign(card(), "generated", MINI)
-    assert found(file, OFFLINE, "image/png")["holds"]
+    assert read_manifest(file, OFFLINE, "image/png")["holds"]
     assert OFFLINE["core"]["allowed_network_hosts"] == []
     off = ("remote_manifest_fetch", "ocsp_fetch", "verify_timestamp_trust")
     assert [OFFLINE["verify"][name] for name in off] == [False] * 3
@@ -295,7 +297,7 @@ def with_remote_manifest(signer: Signer, url: str) -> bytes:
     from c2pa import Builder
 
     file = io.BytesIO()
-    with Builder(manifest("generated", None, "image/jpeg"), context=signer._loaded()) as builder:
+    with Builder(manifest("generated", None, "image/jpeg"), context=signer._load_context()) as builder:
         builder.set_no_embed()
         builder.set_remote_url(url)
         builder.sign("image/jpeg", io.BytesIO(mark(card(), "generated", format="JPEG")), file)
@@ -307,10 +309,10 @@ def test_a_file_cannot_send_the_checker_to_an_address(signer: Signer) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         file = with_remote_manifest(signer, f"http://127.0.0.1:{server.server_port}/manifest")
         assert b"/manifest" in file
-        assert found(file, OFFLINE, "image/jpeg") == {"unreadable": True}
-        assert prove(file, signer.known()).verdict == Verdict.NOTE
+        assert read_manifest(file, OFFLINE, "image/jpeg") == {"unreadable": True}
+        assert prove(file, signer.own_chain()).verdict == ProofVerdict.NOTE
         assert Watch.asked == []
-        found(file, {}, "image/jpeg")  # as the library would by itself: the trap works
+        read_manifest(file, {}, "image/jpeg")  # as the library would by itself: the trap works
         assert Watch.asked == ["/manifest"]
         server.shutdown()
 
@@ -318,7 +320,7 @@ def test_a_file_cannot_send_the_checker_to_an_address(signer: Signer) -> None:
 def test_many_threads_may_sign_at_once(signer: Signer) -> None:
     with ThreadPoolExecutor(4) as pool:
         files = list(pool.map(lambda _: signer.sign(card(), "generated", MINI, format="JPEG"), range(24)))
-    assert all(found(file, OFFLINE, "image/jpeg")["holds"] for file in files)
+    assert all(read_manifest(file, OFFLINE, "image/jpeg")["holds"] for file in files)
 
 
 def test_with_a_clock_far_off_the_portrait_is_kept_with_its_note(
@@ -331,5 +333,5 @@ def test_with_a_clock_far_off_the_portrait_is_kept_with_its_note(
 
     monkeypatch.setattr(credentials, "datetime", Later)
     file = Signer(tmp_path).sign(card(), "generated", MINI)
-    assert prove(file, known_chain(tmp_path)).verdict == Verdict.NOTE
+    assert prove(file, known_chain(tmp_path)).verdict == ProofVerdict.NOTE
     assert "Is the clock right?" in caplog.text

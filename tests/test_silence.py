@@ -17,15 +17,15 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from booth.album import Album
-from booth.catalogue import Programme
+from booth.catalogue import Catalogue
 from booth.deck import read_deck
 from pages.board import Board
-from pages.host.login import HostsOnly
+from pages.host.login import RequireHost
 from pages.host.routes import Commands
 from pages.phone.routes import Phones
 from pages.stage.routes import Stage
 from pipelines.marks.note import SOFTWARE, SOURCES
-from pipelines.marks.verify import Proof, Verdict, prove
+from pipelines.marks.verify import Proof, ProofVerdict, prove
 from pipelines.selfie.photo import Photo, jpeg_segments
 from services import Services
 from settings import Settings
@@ -67,17 +67,17 @@ def signed(services: Services, astronaut: Photo, tmp_path: Path) -> Iterator[Ser
         services.signer.sign(portrait, "generated", services.generator.model_set, format="JPEG")
     )
     deck = read_deck(folder)
-    programme = Programme(deck, Album(tmp_path / "none", 30, 12))
+    catalogue = Catalogue(deck, Album(tmp_path / "none", 30, 12))
     with Store("sqlite://") as store:
-        board = Board(Room(store, programme), programme, Settings())
+        board = Board(Room(store, catalogue), catalogue, Settings())
         yield replace(services, deck=deck, store=store, board=board)
 
 
 @pytest.fixture
 def room(signed: Services) -> Iterator[TestClient]:
     routes = [*Phones(signed).routes(), *Stage(signed).routes(), *Commands(signed).routes()]
-    host_key = Middleware(HostsOnly, signed.host_key, WORDS)
-    with TestClient(Starlette(routes=routes, middleware=[host_key])) as client:
+    hosts_only = Middleware(RequireHost, signed.host_auth, WORDS)
+    with TestClient(Starlette(routes=routes, middleware=[hosts_only])) as client:
         yield client
 
 
@@ -93,7 +93,7 @@ def shown(room: TestClient, signed: Services) -> dict[Kind, dict[str, bytes]]:
     found: dict[Kind, dict[str, bytes]] = {}
     for _ in signed.deck.groups:
         round_id = room.post("/api/host/open", headers=KEY).json()["round"]
-        item = signed.board.programme.item(signed.board.room.now().setting.item or "")
+        item = signed.board.catalogue.item(signed.board.room.snapshot().room.item or "")
         assert item is not None
         places = ("round", "stage")
         found[item.truth] = {place: room.get(f"/{place}/{round_id}.jpg").content for place in places}
@@ -109,7 +109,7 @@ def test_a_phone_cannot_read_the_truth_out_of_the_bytes(room: TestClient, signed
         photograph, generated = (found[kind][place] for kind in (Kind.PHOTOGRAPH, Kind.GENERATED))
         assert making_of(photograph) == making_of(generated)
         for file in (photograph, generated):
-            assert prove(file, signed.signer.known()) == Proof(Verdict.NONE)
+            assert prove(file, signed.signer.own_chain()) == Proof(ProofVerdict.NONE)
             assert not [trace for trace in TRACES if trace in file]
             assert not [term for term in SOURCES.values() if term.encode() in file]
             assert making_of(file)[2] == b""
@@ -122,19 +122,20 @@ def test_the_booths_own_question_is_as_silent(signed: Services) -> None:
     files = [signed.deck.jpeg(card) for card in cards]
     assert {card.item.truth for card in cards} == set(Kind)
     assert making_of(files[0]) == making_of(files[1])
-    assert [prove(file, signed.signer.known()) for file in files] == [Proof(Verdict.NONE)] * 2
+    assert [prove(file, signed.signer.own_chain()) for file in files] == [Proof(ProofVerdict.NONE)] * 2
 
 
 def test_a_sitters_own_pair_is_as_silent(services: Services, astronaut: Photo) -> None:
     sat_down(services, astronaut, "1")
-    made = visit_of(services).made
-    assert made is not None
-    exhibits = made.shows[0].exhibits
+    made = visit_of(services).finished_making().result()
+    exhibits = made.pairs[0].exhibits
     assert making_of(exhibits[Kind.PHOTOGRAPH]) == making_of(exhibits[Kind.GENERATED])
-    assert {prove(file, services.signer.known()) for file in exhibits.values()} == {Proof(Verdict.NONE)}
+    assert {prove(file, services.signer.own_chain()) for file in exhibits.values()} == {
+        Proof(ProofVerdict.NONE)
+    }
 
 
 def test_what_is_taken_home_has_the_mark_that_the_round_had_not(signed: Services) -> None:
     kept = [card.path.read_bytes() for group in signed.deck.groups for card in group]
-    proofs = {prove(file, signed.signer.known()) for file in kept}
-    assert proofs == {Proof(Verdict.OURS, "photograph"), Proof(Verdict.OURS, "ai")}
+    proofs = {prove(file, signed.signer.own_chain()) for file in kept}
+    assert proofs == {Proof(ProofVerdict.OURS, "photograph"), Proof(ProofVerdict.OURS, "ai")}

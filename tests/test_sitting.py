@@ -9,28 +9,30 @@ import numpy as np
 import pytest
 
 from errors import ChoiceError, PhotoError
-from pipelines.draw.drawer import Request
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Generator, Progress, Rendering
 from pipelines.draw.model_set import read_model_sets
-from pipelines.draw.pose_map import onto
-from pipelines.draw.reference import reference
+from pipelines.draw.reference import reference_crop
 from pipelines.look import Variation, read_expressions, read_looks
+from pipelines.order import Order
 from pipelines.plate.expression import mouth_change
+from pipelines.plate.framing import transform_points
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
 from pipelines.sitting import (
     Done,
-    Event,
     FaceFound,
-    Order,
     PlateReady,
     PortraitReady,
+    SittingEvent,
     find_faces,
     request_for,
     set_up,
     sit,
 )
+
+pytestmark = pytest.mark.draws
 
 GREY = read_looks()["grey"]
 
@@ -41,41 +43,41 @@ def mini() -> Generator:
 
 
 @pytest.fixture(scope="module")
-def events(astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator) -> list[Event]:
+def events(astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator) -> list[SittingEvent]:
     return list(sit([astronaut], Order(GREY, variations=2, seed=7), finder, studio, mini))
 
 
-def kinds(events: list[Event]) -> list[str]:
+def kinds(events: list[SittingEvent]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-def test_the_plate_comes_before_any_portrait_and_the_report_last(events: list[Event]) -> None:
+def test_the_plate_comes_before_any_portrait_and_the_report_last(events: list[SittingEvent]) -> None:
     order = kinds(events)
     assert order[:3] == ["FaceFound", "PlateReady", "PoseReady"]
     assert order[-3:] == ["PortraitReady", "PortraitReady", "Done"]
     assert set(order[3:-3]) == {"Progress"}
 
 
-def test_progress_counts_the_steps_that_really_run(events: list[Event]) -> None:
+def test_progress_counts_the_steps_that_really_run(events: list[SittingEvent]) -> None:
     steps = [event.step for event in events if isinstance(event, Progress)]
     done = next(event for event in events if isinstance(event, Done))
     executed = done.report["steps"]["executed"]
     assert steps == list(range(1, executed + 1)) and executed < done.report["steps"]["requested"]
 
 
-def test_a_preview_comes_before_the_last_step(events: list[Event]) -> None:
+def test_a_preview_comes_before_the_last_step(events: list[SittingEvent]) -> None:
     progress = [event for event in events if isinstance(event, Progress)]
     assert any(event.previews for event in progress[:-1])
 
 
-def test_the_report_says_what_was_done(events: list[Event]) -> None:
+def test_the_report_says_what_was_done(events: list[SittingEvent]) -> None:
     report = events[-1].report if isinstance(events[-1], Done) else {}
     assert report["look"] == "grey" and report["model_set"] == "mini" and report["start"] == "plate"
     assert report["seeds"] == [7, 8] and report["verdicts"] == ["camera.good"]
     assert {"face", "plate", "pose", "portraits"} <= set(report["seconds"])
 
 
-def test_two_seeds_give_two_portraits_of_a_person(events: list[Event], finder: FaceFinder) -> None:
+def test_two_seeds_give_two_portraits_of_a_person(events: list[SittingEvent], finder: FaceFinder) -> None:
     made = [event.portrait.image for event in events if isinstance(event, PortraitReady)]
     assert all(picture.shape == (1350, 1080, 3) for picture in made)
     assert np.abs(made[0].astype(int) - made[1]).mean() > 1
@@ -84,7 +86,7 @@ def test_two_seeds_give_two_portraits_of_a_person(events: list[Event], finder: F
 
 
 def test_the_same_order_gives_the_same_pixels(
-    events: list[Event], astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
+    events: list[SittingEvent], astronaut: Photo, finder: FaceFinder, studio: Studio, mini: Generator
 ) -> None:
     again = list(sit([astronaut], Order(GREY, variations=2, seed=7), finder, studio, mini))
     for one, other in zip(events, again, strict=True):
@@ -94,7 +96,9 @@ def test_the_same_order_gives_the_same_pixels(
             assert np.array_equal(one.plate.pixels, other.plate.pixels)
 
 
-def test_the_portrait_keeps_the_sitters_left_and_right(events: list[Event], finder: FaceFinder) -> None:
+def test_the_portrait_keeps_the_sitters_left_and_right(
+    events: list[SittingEvent], finder: FaceFinder
+) -> None:
     """Her left shoulder carries a flag; a mirrored chain would move the brightness to the other side."""
     shown = next(event.plate.pixels for event in events if isinstance(event, PlateReady))
     made = next(event.portrait.image for event in events if isinstance(event, PortraitReady))
@@ -103,7 +107,7 @@ def test_the_portrait_keeps_the_sitters_left_and_right(events: list[Event], find
     assert straight < 0.7 * mirrored
 
 
-def test_the_portrait_keeps_red_red(events: list[Event]) -> None:
+def test_the_portrait_keeps_red_red(events: list[SittingEvent]) -> None:
     """Skin is redder than blue on everybody: swapped channels would turn it."""
     for event in events:
         if isinstance(event, PortraitReady):
@@ -140,7 +144,7 @@ def test_every_selfie_becomes_a_reference_and_the_best_gives_the_pose(
     setups = [set_up(cutout, order, shot, mini.model_set) for shot in order.shots(mini.model_set)]
     request = request_for(order, found.faces, setups, mini.model_set)
     assert [r.shape for r in request.references] == [(448, 448, 3)] * 2
-    assert np.array_equal(request.references[0], reference(found.faces[1]))  # the best counts first
+    assert np.array_equal(request.references[0], reference_crop(found.faces[1]))  # the best counts first
     assert not np.array_equal(*request.references)
 
 
@@ -217,7 +221,7 @@ def fine(pixels: np.ndarray[Any, Any]) -> float:
 
 
 def test_the_portraits_of_a_sitting_differ_in_light_and_crop_and_the_first_has_the_looks_own(
-    events: list[Event], mini: Generator
+    events: list[SittingEvent], mini: Generator
 ) -> None:
     done = events[-1]
     assert isinstance(done, Done)
@@ -239,7 +243,7 @@ class Copier:
     def revisions(self) -> dict[str, str]:
         return {}
 
-    def draw(self, request: Request) -> Iterator[Rendering]:
+    def draw(self, request: DrawRequest) -> Iterator[Rendering]:
         for i, (plate, seed) in enumerate(zip(request.plates, request.seeds, strict=True)):
             yield Rendering(plate, i, seed, "plate", 0.0, 20, 1, 0.1, base=plate)
 
@@ -257,7 +261,7 @@ def test_a_moved_lamp_or_a_closer_crop_is_not_called_a_change(
     assert len(lights) == 4 and max(lights) - min(lights) > 90
     for portrait in done.portraits:
         assert np.array_equal(portrait.image, portrait.setup.plate.pixels)
-        assert portrait.likeness and portrait.guarded is None
+        assert portrait.likeness and portrait.tone_matched is None
         for measure in portrait.likeness.measures.values():
             assert measure.value is None or measure.value == pytest.approx(0, abs=0.01)
 
@@ -275,7 +279,9 @@ def test_an_expression_moves_the_mouth_of_what_is_redrawn_and_not_of_the_photogr
         plain = finder.find(Photo(portrait.setup.plate.pixels.copy()))
         drawn = finder.find(Photo(portrait.image.copy()))
         moves[name] = mouth_change(plain.landmarks, drawn.landmarks)
-        still = mouth_change(onto(portrait.setup.plate.matrix, face.landmarks[:, :2]), plain.landmarks)
+        still = mouth_change(
+            transform_points(portrait.setup.plate.matrix, face.landmarks[:, :2]), plain.landmarks
+        )
         assert abs(still) < 0.04  # the photograph stays what it was
     assert moves["warm_smile"] > 0.04 and moves["serious"] < -0.02
 

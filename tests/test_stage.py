@@ -4,14 +4,16 @@ import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
+from jinja2 import TemplateNotFound
 
 from booth.album import Album
-from booth.catalogue import STEPS, Exhibit, Programme
+from booth.catalogue import STEPS, Catalogue, Exhibit
 from booth.deck import read_deck
 from pages.board import Board
 from pages.stage.scenes import Scenes
@@ -21,6 +23,7 @@ from settings import Settings
 from tests.decks import ONE, SIX, TWO, deck_of
 from votes.room import Room
 from votes.rounds import Scene
+from votes.schema import Count
 from votes.store import Store
 from votes.studies import read_studies
 from words import WORDS as FOLDER
@@ -42,19 +45,19 @@ CLAIM = re.compile(
 def scenes_of(folder: Path, *items: str, **facts: str) -> Iterator[dict[Scene, str]]:
     """The words of each scene about the deck's first picture; `facts` as a sitting would tell them."""
     with Store("sqlite://") as store:
-        programme = Told(read_deck(deck_of(folder, *items)), Album(folder / "album", 30, 12))
-        programme.facts = facts
+        catalogue = DeckWithFacts(read_deck(deck_of(folder, *items)), Album(folder / "album", 30, 12))
+        catalogue.facts = facts
         services: Any = SimpleNamespace(words=WORDS, looks=read_looks(), board=None)
-        services.board = Board(Room(store, programme), programme, Settings())
+        services.board = Board(Room(store, catalogue), catalogue, Settings())
         room, scenes = services.board.room, Scenes(services, read_studies(), {})
         seen: dict[Scene, str] = {}
-        while room.now().setting.scene != Scene.ROOM:
+        while room.snapshot().room.scene != Scene.ROOM:
             now = room.next()
-            seen[now.setting.scene] = html.unescape(scenes.html(now))
+            seen[now.room.scene] = html.unescape(scenes.html(now))
         yield seen
 
 
-class Told(Programme):
+class DeckWithFacts(Catalogue):
     """A deck, told of as a sitting is that knows more of itself."""
 
     facts: dict[str, str]
@@ -64,6 +67,24 @@ class Told(Programme):
         if found:
             object.__setattr__(found, "facts", MappingProxyType({**found.facts, **self.facts}))
         return found
+
+
+def test_a_scene_or_truth_without_words_of_its_own_is_shown_as_no_other(tmp_path: Path) -> None:
+    with scenes_of(tmp_path, ONE) as seen:
+        assert len(set(seen.values())) == len(seen) == len(Scene) - 2  # all but ready, and no ladder
+    new: Any = SimpleNamespace(value="a new one")
+    with Store("sqlite://") as store:
+        programme = Catalogue(read_deck(deck_of(tmp_path, ONE)), Album(tmp_path / "album", 30, 12))
+        services: Any = SimpleNamespace(words=WORDS, looks=read_looks(), board=None)
+        services.board = Board(Room(store, programme), programme, Settings())
+        scenes, now = Scenes(services, read_studies(), {}), services.board.room.open()
+        for unknown in (
+            lambda: scenes.html(replace(now, room=replace(now.room, scene=new))),
+            lambda: scenes.unit(replace(now, source=new)),
+            lambda: Count(1, 2).of(new),
+        ):
+            with pytest.raises((AssertionError, TemplateNotFound)):
+                unknown()
 
 
 def caption(made: str, name: str) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,11 +19,11 @@ import app
 from booth.visit import MOST_VISITS
 from errors import NotDownloaded, OperatorError
 from pages.booth.page import booth_page
-from pages.guards.errors_shown import ErrorsShown
+from pages.guards.error_boundary import ErrorBoundary
 from pages.look_pictures import WELCOME
 from pages.warmup import Warmup, health_route
 from services import Services
-from settings import Settings, version
+from settings import Settings
 from tests.test_booth import Painter
 from tests.test_booth import services as services  # the fixture
 from words import read_words
@@ -45,7 +44,7 @@ def test_health_says_how_far_the_models_are_and_503_with_a_reason_when_not(servi
     services.warmup.join()
     ready = {"status": "ok", "model_set": "mini", "models": "ready", "database": "ok", "version": "1.2"}
     assert ask(services.warmup).json() == ready
-    failing = Warmup([Painter(NotDownloaded("a/b", "mini")).load], services.errors_shown)
+    failing = Warmup([Painter(NotDownloaded("a/b", "mini")).load], services.error_boundary)
     failing.start()
     failing.join()
     missing = ask(failing)
@@ -60,13 +59,14 @@ def test_what_is_only_nice_to_have_comes_last_and_may_fail() -> None:
         states.append(warmup.state)
         raise RuntimeError
 
-    warmup = Warmup([lambda: states.append(warmup.state)], ErrorsShown(WORDS), [nice])
+    warmup = Warmup([lambda: states.append(warmup.state)], ErrorBoundary(WORDS), [nice])
     warmup.start()
     warmup.join()
     assert states == ["loading", "ready"]
     assert warmup.state == "ready"
 
 
+@pytest.mark.draws
 def test_each_look_is_shown_on_a_sample_face(services: Services) -> None:
     services.pictures.draw()
     client = TestClient(Starlette(routes=[services.pictures.route()]))
@@ -76,6 +76,7 @@ def test_each_look_is_shown_on_a_sample_face(services: Services) -> None:
     assert client.get("/looks/nosuch.jpg").status_code == 404
 
 
+@pytest.mark.draws
 def test_the_welcome_shows_a_photograph_and_a_portrait_drawn_here_or_none(services: Services) -> None:
     services.pictures.draw()
     services.pictures.draw_welcome()
@@ -161,9 +162,9 @@ def test_the_page_launches_without_history_docs_analytics_and_footer(services: S
 
 
 def test_on_a_space_the_page_listens_to_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (Settings().hosted, Settings().address) == (False, "127.0.0.1")
+    assert (Settings().is_hosted, Settings().address) == (False, "127.0.0.1")
     monkeypatch.setenv("SPACE_ID", "me/face-value")
-    assert (Settings().hosted, Settings().address) == (True, "0.0.0.0")
+    assert (Settings().is_hosted, Settings().address) == (True, "0.0.0.0")
 
 
 def started(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -173,6 +174,7 @@ def started(*words: str, **environment: str) -> "subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.app
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -198,6 +200,7 @@ def test_a_missing_system_library_of_opencv_is_one_sentence(monkeypatch: pytest.
         app.require_opencv()
 
 
+@pytest.mark.app
 def test_what_is_heavy_is_imported_behind_the_open_page(tmp_path: Path) -> None:
     heavy = (
         *("torch", "diffusers", "transformers", "mediapipe", "controlnet_aux", "matplotlib", "skimage"),
@@ -205,13 +208,10 @@ def test_what_is_heavy_is_imported_behind_the_open_page(tmp_path: Path) -> None:
     )
     code = (
         "import sys, app; from settings import Settings; from words import read_words;"
-        "services = app.build_services(Settings(models='mini'), read_words());"
+        "from services import build_services;"
+        "services = build_services(Settings(models='mini'), read_words());"
         "from pages.booth.page import booth_page; booth_page(services);"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = started("-c", code, DATA=str(tmp_path))
     assert done.stdout == "[]\n", done.stderr
-
-
-def test_the_version_is_the_projects() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+", version())

@@ -13,9 +13,13 @@ from PIL import Image
 
 from errors import PhotoError
 from pipelines.look import Framing, Look, read_looks
-from pipelines.plate.studio import Cutout, Plate, Studio, plate
-from pipelines.selfie.face import Face, FaceFinder, Verdict
+from pipelines.plate.matte import Cutout
+from pipelines.plate.studio import Plate, Studio, plate
+from pipelines.selfie.check import SelfieVerdict
+from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo
+
+pytestmark = pytest.mark.draws
 
 LOOKS = read_looks()
 CANVAS = (400, 500)
@@ -163,7 +167,7 @@ def test_a_selfie_without_a_measured_face_is_refused_by_its_verdict(
     seen = cut(astronaut).face
     nowhere = np.full_like(seen.landmarks, np.nan)
     with pytest.raises(PhotoError, match=r"face\.back"):
-        studio.cut_out(replace(seen, landmarks=nowhere, verdict=Verdict("face.back")))
+        studio.cut_out(replace(seen, landmarks=nowhere, verdict=SelfieVerdict("face.back")))
 
 
 def test_cutout_and_plate_cannot_be_written_to(astronaut: Photo, cut: Cut) -> None:
@@ -185,15 +189,15 @@ def test_skin_keeps_its_hue_under_every_light(sample: Photo, cut: Cut, look: Loo
 
 
 def test_under_flat_light_the_face_is_the_photos(sample: Photo, cut: Cut) -> None:
-    ratios = face_ratios(cut(sample), plate(cut(sample), LOOKS["white"].lit(key=0.0, fill=1.0), CANVAS))
+    ratios = face_ratios(cut(sample), plate(cut(sample), LOOKS["white"].relight(key=0.0, fill=1.0), CANVAS))
     assert np.abs(np.median(ratios) - 1.0) < 0.04
     assert np.percentile(np.abs(ratios - np.median(ratios)), 95) < 0.03
 
 
 def test_the_side_of_the_key_lamp_is_brighter(astronaut: Photo, cut: Cut) -> None:
     def left_over_right(key: float) -> float:
-        made = plate(cut(astronaut), LOOKS["grey"].lit(key=key, fill=0.1), CANVAS)
-        flat = plate(cut(astronaut), LOOKS["grey"].lit(key=key, fill=1.0), CANVAS)
+        made = plate(cut(astronaut), LOOKS["grey"].relight(key=key, fill=0.1), CANVAS)
+        flat = plate(cut(astronaut), LOOKS["grey"].relight(key=key, fill=1.0), CANVAS)
         points = cut(astronaut).face.landmarks[[50, 280], :2] @ made.matrix[:, :2].T + made.matrix[:, 2]
         left, right = (
             made.pixels[y - 5 : y + 5, x - 5 : x + 5].mean()

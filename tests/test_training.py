@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from pipelines.draw.drawer import Request
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Generator, Rendering
 from pipelines.draw.machine import WEIGHTS
 from pipelines.draw.model_set import read_model_sets
@@ -38,6 +38,8 @@ from training.polish import detail, detail_loss, grid
 from training.redrawn import redrawn
 from training.restart import restart, shipped_networks
 from training.selection import FRAMED, another_face, framed
+
+pytestmark = pytest.mark.draws
 
 
 def tokenizers() -> tuple[CLIPTokenizer, CLIPTokenizer]:
@@ -197,7 +199,7 @@ def test_a_plate_is_redrawn_as_the_product_draws_it(astronaut: Photo) -> None:
     pixels = np.asarray(cv2.resize(astronaut.pixels[:, 51:461], (256, 320)), np.uint8)
     control = np.zeros_like(pixels)
     cv2.circle(control, (128, 120), 20, (255, 0, 0), -1)
-    request = Request(all_captions()[0], "", (control,), (), (pixels,), (7,), 0.0, 1.0)
+    request = DrawRequest(all_captions()[0], "", (control,), (), (pixels,), (7,), 0.0, 1.0)
     (drawn,) = [one.image for one in generator.draw(request) if isinstance(one, Rendering)]
     autoencoder = AutoencoderKL.from_pretrained(WEIGHTS / "mini" / "vae").float().eval()
     with torch.no_grad():

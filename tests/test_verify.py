@@ -4,18 +4,18 @@ import io
 import logging
 import re
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from pages.guards.errors_shown import ErrorsShown
+from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.gate import MOST_BYTES, Gate
 from pages.theme import style_routes
 from pages.verify import routes as verify
@@ -26,6 +26,8 @@ from pipelines.marks.signing import Signer
 from pipelines.selfie.photo import MAX_BYTES
 from tests.hostile import REFUSED, card
 from words import read_words
+
+pytestmark = pytest.mark.app
 
 WORDS = read_words()
 MINI = read_model_sets()["mini"]
@@ -39,7 +41,7 @@ def signer(tmp_path: Path) -> Signer:
 
 @pytest.fixture
 def page(signer: Signer) -> Iterator[TestClient]:
-    routes = [*Checks(signer, WORDS, ErrorsShown(WORDS)).routes(), *style_routes()]
+    routes = [*Checks(signer, WORDS, ErrorBoundary(WORDS)).routes(), *style_routes()]
     gate = Middleware(Gate, False, None, "Refused.")
     with TestClient(Starlette(routes=routes, middleware=[gate])) as client:
         yield client
@@ -49,7 +51,7 @@ def asked(page: TestClient, file: bytes, **headers: str) -> Any:
     return page.post("/verify", content=file, headers=HERE | headers)
 
 
-@pytest.mark.parametrize("language", ["en", "de", "es", "fr"])
+@pytest.mark.parametrize("language", sorted(WORDS.tables))
 def test_the_page_speaks_the_browsers_language_and_loads_nothing_from_elsewhere(
     page: TestClient, language: str
 ) -> None:

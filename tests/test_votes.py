@@ -51,8 +51,8 @@ def store(url: str) -> Iterator[Store]:
         yield store
 
 
-def guess(asked: Round, voter: str = "ada", answer: Kind = Kind.GENERATED, exposed: bool = True) -> Guess:
-    return Guess(asked.id, VoterId(voter), answer, exposed, seconds=2.5, at=NOON)
+def guess(round_: Round, voter: str = "ada", answer: Kind = Kind.GENERATED, exposed: bool = True) -> Guess:
+    return Guess(round_.id, VoterId(voter), answer, exposed, seconds=2.5, at=NOON)
 
 
 def test_a_guess_comes_back_as_it_was_given(store: Store) -> None:
@@ -62,15 +62,15 @@ def test_a_guess_comes_back_as_it_was_given(store: Store) -> None:
 
 
 def test_a_round_says_what_is_true_of_its_picture(store: Store) -> None:
-    asked = store.round_of(PORTRAIT)
-    assert store.find(asked.id) == asked
-    assert store.find(asked.id).item == PORTRAIT
+    round_ = store.round_of(PORTRAIT)
+    assert store.find(round_.id) == round_
+    assert store.find(round_.id).item == PORTRAIT
 
 
 def test_round_ids_do_not_tell_the_truth_nor_the_order(store: Store) -> None:
     ids = [store.round_of(replace(item, id=f"{i}")).id for i, item in enumerate((PLATE, PORTRAIT) * 8)]
     assert len(set(ids)) == 16
-    assert {len(one) for one in ids} == {22}
+    assert {len(round_id) for round_id in ids} == {22}
     assert ids != sorted(ids)
 
 
@@ -78,35 +78,35 @@ def test_everyone_is_asked_about_a_picture_in_one_round_also_at_once_and_after_a
     url: str,
 ) -> None:
     with Store(url) as store, ThreadPoolExecutor(8) as pool:
-        rounds = {one.id for one in pool.map(lambda _: store.round_of(PLATE), range(40))}
+        rounds = {round_.id for round_ in pool.map(lambda _: store.round_of(PLATE), range(40))}
     assert len(rounds) == 1
     with Store(url) as store:
         assert {store.round_of(PLATE).id} == rounds
 
 
 def test_the_first_answer_of_a_voter_stands(store: Store) -> None:
-    asked = store.round_of(PLATE)
-    first = store.record(guess(asked, answer=Kind.PHOTOGRAPH))
-    assert store.record(guess(asked, answer=Kind.GENERATED)) == first
+    round_ = store.round_of(PLATE)
+    first = store.record(guess(round_, answer=Kind.PHOTOGRAPH))
+    assert store.record(guess(round_, answer=Kind.GENERATED)) == first
     assert store.guesses() == (first,)
 
 
 def test_two_voters_and_two_rounds_are_counted_apart(store: Store) -> None:
-    one, other = store.round_of(PLATE), store.round_of(PORTRAIT)
-    store.record(guess(one, "ada", Kind.PHOTOGRAPH))
-    store.record(guess(one, "bob", Kind.GENERATED))
-    store.record(guess(other, "ada", Kind.GENERATED))
-    assert store.count(one.id) == Count(photograph=1, generated=1)
-    assert store.count(other.id) == Count(generated=1)
-    assert store.count(other.id).answers == 1
+    plate, portrait = store.round_of(PLATE), store.round_of(PORTRAIT)
+    store.record(guess(plate, "ada", Kind.PHOTOGRAPH))
+    store.record(guess(plate, "bob", Kind.GENERATED))
+    store.record(guess(portrait, "ada", Kind.GENERATED))
+    assert store.count(plate.id) == Count(photograph=1, generated=1)
+    assert store.count(portrait.id) == Count(generated=1)
+    assert store.count(portrait.id).answers == 1
 
 
 def test_who_saw_the_making_is_counted_apart(store: Store) -> None:
-    asked = store.round_of(PLATE)
-    store.record(guess(asked, "sitter", exposed=True))
-    store.record(guess(asked, "stranger", Kind.PHOTOGRAPH, exposed=False))
-    assert store.count(asked.id, exposed=True) == Count(generated=1)
-    assert store.count(asked.id, exposed=False) == Count(photograph=1)
+    round_ = store.round_of(PLATE)
+    store.record(guess(round_, "sitter", exposed=True))
+    store.record(guess(round_, "stranger", Kind.PHOTOGRAPH, exposed=False))
+    assert store.count(round_.id, exposed=True) == Count(generated=1)
+    assert store.count(round_.id, exposed=False) == Count(photograph=1)
 
 
 def test_an_answer_to_no_round_is_refused_by_a_sentence(store: Store) -> None:
@@ -151,42 +151,42 @@ def test_any_guess_survives_the_way_to_the_database_and_back(
     with Store("sqlite://") as store:
         given_ = Guess(store.round_of(PLATE).id, VoterId(voter), answer, exposed, seconds, at)
         store.record(given_)
-        (kept,) = store.guesses()
-        assert kept == given_
-        assert kept.at.utcoffset() == timedelta(0)
+        (stored,) = store.guesses()
+        assert stored == given_
+        assert stored.at.utcoffset() == timedelta(0)
 
 
 def test_answers_outlive_the_program(url: str) -> None:
     with Store(url) as store:
-        asked = store.round_of(PLATE)
-        store.record(guess(asked))
+        round_ = store.round_of(PLATE)
+        store.record(guess(round_))
     with Store(url) as store:
-        assert store.guesses() == (guess(asked),)
-        assert store.ok()
+        assert store.guesses() == (guess(round_),)
+        assert store.is_healthy()
 
 
 def test_forty_voters_at_once_leave_one_answer_each(url: str) -> None:
     with Store(url) as store, ThreadPoolExecutor(8) as pool:
-        asked = store.round_of(PLATE)
-        taps = [guess(asked, f"voter-{n % 40}", list(Kind)[n % 3 % 2]) for n in range(120)]
+        round_ = store.round_of(PLATE)
+        taps = [guess(round_, f"voter-{n % 40}", list(Kind)[n % 3 % 2]) for n in range(120)]
         answers = list(pool.map(store.record, taps))
-        kept = {one.voter: one for one in store.guesses()}
-        assert len(store.guesses()) == len(kept) == 40
-        assert all(kept[one.voter] == one for one in answers)
+        stored = {guess.voter: guess for guess in store.guesses()}
+        assert len(store.guesses()) == len(stored) == 40
+        assert all(stored[guess.voter] == guess for guess in answers)
 
 
 def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path}/deep/er/votes.sqlite3") as store:
-        assert store.ok()
+        assert store.is_healthy()
 
 
 def test_two_programs_that_start_at_once_share_one_database(url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         stores = list(pool.map(Store, [url] * 4))
-    asked = stores[0].round_of(PLATE)
+    round_ = stores[0].round_of(PLATE)
     for i, store in enumerate(stores):
-        store.record(guess(asked, f"voter-{i}"))
-    assert [store.count(asked.id).answers for store in stores] == [4] * 4
+        store.record(guess(round_, f"voter-{i}"))
+    assert [store.count(round_.id).answers for store in stores] == [4] * 4
     for store in stores:
         store.close()
 
@@ -200,13 +200,14 @@ from tests.postgres import cluster
 from votes.store import Store
 
 store = Store(sys.argv[1])
-asked = store.round_of(Item("picture", Kind.GENERATED, "grey", "mini", "plate"))
+round_ = store.round_of(Item("picture", Kind.GENERATED, "grey", "mini", "plate"))
 for n in range(1_000_000):
-    store.record(Guess(asked.id, VoterId(f"voter-{n}"), Kind.GENERATED, True, 1.0, datetime.now(UTC)))
+    store.record(Guess(round_.id, VoterId(f"voter-{n}"), Kind.GENERATED, True, 1.0, datetime.now(UTC)))
     print(f"voter-{n}", flush=True)
 """
 
 
+@pytest.mark.app
 def test_an_acknowledged_guess_survives_kill_9(url: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", VOTE_UNTIL_KILLED, url], stdout=subprocess.PIPE, text=True, cwd=ROOT
@@ -216,11 +217,11 @@ def test_an_acknowledged_guess_survives_kill_9(url: str) -> None:
         os.kill(voting.pid, signal.SIGKILL)
         acknowledged += voting.stdout.read().split()
     with Store(url) as store:
-        kept = [one.voter for one in store.guesses()]
+        stored = [guess.voter for guess in store.guesses()]
     assert acknowledged[0] == "voter-0"
-    assert set(acknowledged) <= set(kept)
-    assert len(kept) == len(set(kept))
-    assert len(kept) <= len(acknowledged) + 1  # the last one may have been kept without being told
+    assert set(acknowledged) <= set(stored)
+    assert len(stored) == len(set(stored))
+    assert len(stored) <= len(acknowledged) + 1  # the last one may have been stored and not acknowledged
 
 
 def test_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:

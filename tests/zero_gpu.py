@@ -29,20 +29,19 @@ import numpy as np
 from errors import (
     ChoiceError,
     FaceValueError,
-    NoCard,
-    NoQuota,
+    NoGpu,
     NotDownloaded,
     OperatorError,
+    OutOfMemory,
     PhotoError,
     PresetError,
-    Stopped,
-    TooMuch,
+    QuotaSpent,
     VisitorError,
 )
-from pipelines.draw.drawer import Request
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Generator, Progress, Rendering
 from pipelines.draw.model_set import ModelSet, read_model_sets
-from pipelines.draw.zero_gpu import Borrowed, zero_gpu
+from pipelines.draw.zero_gpu import ZeroGpuGenerator, zero_gpu
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 300  # on a busy machine, not a measurement
@@ -53,10 +52,9 @@ OURS: tuple[FaceValueError, ...] = (
     FaceValueError("one"),
     VisitorError("visit.over"),
     PhotoError("face.small", wanted=90, found=40),
-    Stopped(),
-    TooMuch(),
-    NoCard(),
-    NoQuota(),
+    OutOfMemory(),
+    NoGpu(),
+    QuotaSpent(),
     OperatorError("A sentence."),
     PresetError("grey.toml: light.fill = 1.4."),
     ChoiceError("There is no such look."),
@@ -78,18 +76,18 @@ STREAM = (("content-type", "text/event-stream"),)
 FAILED = "event: failed\n\n"
 QUOTA = {"left": 3, "wait": 600}
 REFUSALS: dict[str, tuple[Answer, type[Exception]]] = {
-    "seconds spent": (Answer(429, QUOTA, token=TOKEN), NoQuota),
-    "runs spent": (Answer(429, {"left": 0, "wait": 0}, token=TOKEN), NoQuota),
-    "the Space's own share spent": (Answer(429, QUOTA), NoQuota),
+    "seconds spent": (Answer(429, QUOTA, token=TOKEN), QuotaSpent),
+    "runs spent": (Answer(429, {"left": 0, "wait": 0}, token=TOKEN), QuotaSpent),
+    "the Space's own share spent": (Answer(429, QUOTA), QuotaSpent),
     "credits spent": (
         Answer(429, QUOTA, (*Answer().headers, ("x-approve-result", "pending-overquota-exceeded")), TOKEN),
-        NoQuota,
+        QuotaSpent,
     ),
-    "longer than allowed": (Answer(429, {"left": 3, "wait": -1}, token=TOKEN), NoCard),
-    "none free": (Answer(503, {}), NoCard),
-    "an old page": (Answer(401, {}), NoCard),
-    "waited, not signed in": (Answer(200, FAILED, STREAM), NoCard),
-    "waited, signed in": (Answer(200, FAILED, STREAM, TOKEN), NoCard),
+    "longer than allowed": (Answer(429, {"left": 3, "wait": -1}, token=TOKEN), NoGpu),
+    "none free": (Answer(503, {}), NoGpu),
+    "an old page": (Answer(401, {}), NoGpu),
+    "waited, not signed in": (Answer(200, FAILED, STREAM), NoGpu),
+    "waited, signed in": (Answer(200, FAILED, STREAM, TOKEN), NoGpu),
     "out of order": (Answer(500, {}), RuntimeError),
 }
 
@@ -200,12 +198,12 @@ class Order(importlib.abc.MetaPathFinder):
             self.seen.append(name)
 
 
-def request(model_set: ModelSet, seeds: tuple[int, ...] = (3, 4)) -> Request:
+def request(model_set: ModelSet, seeds: tuple[int, ...] = (3, 4)) -> DrawRequest:
     """Two grey portraits."""
     width, height = model_set.canvas
     grey = np.full((height, width, 3), 128, np.uint8)
     n = len(seeds)
-    return Request("a portrait", "", (np.zeros_like(grey),) * n, (), (grey,) * n, seeds, 0.5, 1.0)
+    return DrawRequest("a portrait", "", (np.zeros_like(grey),) * n, (), (grey,) * n, seeds, 0.5, 1.0)
 
 
 def start(weights: Path) -> dict[str, Any]:
@@ -333,10 +331,10 @@ def mini() -> ModelSet:
     return read_model_sets()["mini"]
 
 
-def borrowed(weights: Path, lend: Any, loader: Callable[..., Any] | None = None) -> Borrowed:
+def borrowed(weights: Path, lend: Any, loader: Callable[..., Any] | None = None) -> ZeroGpuGenerator:
     """The small set on the processor, as a lent one draws it."""
     named = {"loader": loader} if loader else {}
-    return Borrowed(mini(), "cpu", weights=weights, lend=lend, **named)
+    return ZeroGpuGenerator(mini(), "cpu", weights=weights, lend=lend, **named)
 
 
 TASKS = {task.__name__: task for task in (start, late, lend)}

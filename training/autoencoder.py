@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
-from numpy.typing import NDArray
 from torch import Tensor
 
+from pipelines.arrays import Pixels
 from training.networks import new_autoencoder
 
 RUNS = Path("runs/mini")
@@ -28,7 +28,7 @@ YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 COLOUR_WEIGHT = 4.0  # without it colours lag thousands of steps behind structure
 
 
-def crops(pictures: NDArray[np.uint8], rng: np.random.Generator, batch: int = BATCH) -> Tensor:
+def crops(pictures: Pixels, rng: np.random.Generator, batch: int = BATCH) -> Tensor:
     """Random square crops, half of them flipped: float32 (batch, 3, 128, 128) in -1..1."""
     height, width = pictures.shape[1:3]
     cut = []

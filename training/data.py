@@ -21,10 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import PhotoError
+from pipelines.arrays import Array, Pixels
 from pipelines.draw.model_set import read_model_sets
 from pipelines.draw.pose_map import pose_map
 from pipelines.look import Look, read_expressions, read_looks
-from pipelines.plate.studio import Cutout, Studio, plate
+from pipelines.mesh import LEFT_MOUTH_CORNER, LOWER_INNER_LIP, RIGHT_MOUTH_CORNER, UPPER_INNER_LIP
+from pipelines.plate.matte import Cutout
+from pipelines.plate.studio import Studio, plate
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo, open_photo
 from training.selection import why_cut_badly, why_not
@@ -42,9 +45,9 @@ LOOKS_EACH = 2  # the second one mirrored
 class Example:
     """One plate with its pose map and caption."""
 
-    picture: NDArray[np.uint8]
-    alpha: NDArray[np.float32]  # of the picture, 0..1
-    pose: NDArray[np.uint8]
+    picture: Pixels
+    alpha: Array  # of the picture, 0..1
+    pose: Pixels
     caption: str
     file: str
 
@@ -103,9 +106,10 @@ def band_weights(folder: Path, files: list[str]) -> list[float]:
 def smile(face: Face) -> float:
     """How much a mouth smiles, in pupil distances: its width, raised corners and opening."""
     points = face.landmarks[:, :2]
-    width = float(np.linalg.norm(points[61] - points[291]))
-    raised = float((points[13, 1] + points[14, 1] - points[61, 1] - points[291, 1]) / 2)
-    opened = float(points[14, 1] - points[13, 1])
+    width = float(np.linalg.norm(points[RIGHT_MOUTH_CORNER] - points[LEFT_MOUTH_CORNER]))
+    upper, lower = points[UPPER_INNER_LIP, 1], points[LOWER_INNER_LIP, 1]
+    raised = float((upper + lower - points[RIGHT_MOUTH_CORNER, 1] - points[LEFT_MOUTH_CORNER, 1]) / 2)
+    opened = float(lower - upper)
     return (width + 1.5 * raised + 0.5 * opened) / face.pupil_distance
 
 

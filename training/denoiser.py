@@ -23,6 +23,7 @@ import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pipelines.arrays import Floats, Mask, Pixels
 from training.data import all_captions
 from training.networks import (
     TIME_IDS,
@@ -49,9 +50,9 @@ class Lessons:
     latents: Tensor  # float16 (n, 8, 40, 32)
     captions: list[str]  # the different ones
     caption_of: NDArray[np.int64]  # int (n,), index into `captions`
-    weights: NDArray[np.float64]  # (n,), how often each is drawn; sums to 1
-    soft: NDArray[np.bool_]  # (n,), whether the picture was enlarged too far to show detail
-    poses: NDArray[np.uint8] | None  # uint8 (n, 320, 256, 3)
+    weights: Floats  # (n,), how often each is drawn; sums to 1
+    soft: Mask  # (n,), whether the picture was enlarged too far to show detail
+    poses: Pixels | None  # uint8 (n, 320, 256, 3)
 
 
 @torch.no_grad()

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from diffusers import AutoencoderKL
-from numpy.typing import NDArray
 from torch import Tensor
 
+from pipelines.arrays import Floats
 from pipelines.look import read_looks
 from training.data import Example, examples, split
 from training.denoiser import ALPHAS
@@ -32,21 +32,22 @@ BATCH = 16
 def encoded(plates: list[Example], weights: Path) -> Tensor:
     """Latents by the autoencoder of `weights`: float32 (n, 8, 40, 32)."""
     model = AutoencoderKL.from_pretrained(weights / "vae").float().eval()
-    pixels = torch.from_numpy(np.stack([one.picture for one in plates])).permute(0, 3, 1, 2)
-    return torch.cat([model.encode(one[None].float() / 127.5 - 1).latent_dist.mean for one in pixels])
+    pixels = torch.from_numpy(np.stack([plate.picture for plate in plates])).permute(0, 3, 1, 2)
+    return torch.cat([model.encode(pixel[None].float() / 127.5 - 1).latent_dist.mean for pixel in pixels])
 
 
 @torch.no_grad()
-def left(networks: MiniNetworks, plates: list[Example], latents: Tensor, level: int) -> NDArray[np.float64]:
+def left(networks: MiniNetworks, plates: list[Example], latents: Tensor, level: int) -> Floats:
     """Mean squared error of the noise that each plate got at a level, (n,)."""
-    states, pooled = networks.encode([one.caption for one in plates])
+    states, pooled = networks.encode([plate.caption for plate in plates])
     errors = []
     for first in range(0, len(plates), BATCH):
         part = slice(first, first + BATCH)
         noise = torch.randn(latents[part].shape, generator=torch.Generator().manual_seed(level + first))
         noisy = ALPHAS[level].sqrt() * latents[part] + (1 - ALPHAS[level]).sqrt() * noise
         maps = (
-            torch.from_numpy(np.stack([one.pose for one in plates[part]])).permute(0, 3, 1, 2).float() / 255
+            torch.from_numpy(np.stack([plate.pose for plate in plates[part]])).permute(0, 3, 1, 2).float()
+            / 255
         )
         at = torch.full((len(noisy),), level)
         drawn = networks.guess(noisy, at, states[part], pooled[part], maps)
@@ -65,7 +66,7 @@ def main() -> None:
     plates = list(examples(folder, split(folder)[1][: wanted.sitters], read_looks(), dropped))
     latents = encoded(plates, wanted.weights[0])
     print(f"{len(plates)} plates, two a picture; unfit: {len(dropped)}")
-    before: dict[int, NDArray[np.float64]] = {}
+    before: dict[int, Floats] = {}
     for weights in wanted.weights:
         networks = shipped_networks(weights)
         for level in LEVELS:

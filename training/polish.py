@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
-from numpy.typing import NDArray
 from torch import Tensor
 
+from pipelines.arrays import Pixels
 from training.autoencoder import CROP, RUNS, crops, picture_loss
 from training.networks import new_autoencoder
 from training.texture import Texture
@@ -80,7 +80,7 @@ class Plates:
     """Pictures, and what the denoiser made of their latents."""
 
     def __init__(self, folder: Path) -> None:
-        self.pictures: NDArray[np.uint8] = np.load(folder / "pictures.npy", mmap_mode="r")
+        self.pictures: Pixels = np.load(folder / "pictures.npy", mmap_mode="r")
         self.redrawn: Tensor = torch.load(folder / "redrawn.pt", weights_only=True)
         self.weights = np.array(json.loads((folder / "captions.json").read_text())["weights"])
         self.weights /= self.weights.sum()

@@ -17,13 +17,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from errors import PhotoError
+from pipelines.arrays import Array, Pixels
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo
 
-Pixels = NDArray[np.uint8]
 LINE_PX, LINE_STEP = (
     11,
     14,
@@ -67,7 +66,7 @@ def why_not(file: str, face: Face, finder: FaceFinder) -> str:
     return "second face" if another_face(face, finder) else ""
 
 
-def why_cut_badly(alpha: NDArray[np.float32]) -> str:
+def why_cut_badly(alpha: Array) -> str:
     """Why a plate's matte will not do: the sitter ends above the lower edge. Empty where it does."""
     return "cut badly" if float(alpha[BODY].mean()) < LEAST_BODY else ""
 

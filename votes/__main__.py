@@ -30,14 +30,14 @@ def export(
 ) -> None:
     """Write guesses.csv, guesses.json and method.md; drift.csv where sitters told their skin tone."""
     with Store(read_settings().database_url) as store:
-        answered, drifts = store.answered(), store.drifts()
-    if not answered and not drifts:
+        trials, drifts = store.trials(), store.drifts()
+    if not trials and not drifts:
         raise OperatorError("No guess is recorded there. Does FACE_VALUE_DATA name the folder of the event?")
-    table = rows(answered, event)
+    table = rows(trials, event)
     files = {
         "guesses.csv": as_csv(table),
         "guesses.json": as_json(table),
-        "method.md": method(answered, version(), event),
+        "method.md": method(trials, version(), event),
     }
     if drifts:
         files["drift.csv"] = fairness.as_csv(drifts)

@@ -12,7 +12,7 @@ import sqlalchemy as sql
 from errors import OperatorError
 from votes.store import Store
 
-ELSEWHERE = "These votes are in PostgreSQL. Use its own pg_dump and pg_restore."
+POSTGRESQL = "These votes are in PostgreSQL. Use its own pg_dump and pg_restore."
 
 
 def backup(url: str, file: Path) -> None:
@@ -41,8 +41,8 @@ def _copy(source: Path, target: Path) -> None:
     if target.exists():
         raise OperatorError(f"{target.name}: this file exists. Name another one, or move it away.")
     try:
-        with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
-            one.backup(other)
+        with closing(sqlite3.connect(source)) as votes, closing(sqlite3.connect(target)) as copy:
+            votes.backup(copy)
     except sqlite3.Error as error:
         raise OperatorError(f"{target.name}: cannot be written. {error}.") from error
 
@@ -50,5 +50,5 @@ def _copy(source: Path, target: Path) -> None:
 def _file_of(url: str) -> Path:
     parsed = sql.make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise OperatorError(ELSEWHERE)
+        raise OperatorError(POSTGRESQL)
     return Path(parsed.database)

@@ -9,59 +9,59 @@ import json
 from collections.abc import Sequence
 from datetime import UTC
 
-from votes.findings import RESAMPLES, Answered, Finding, finding, grouped, is_right
-from votes.schema import Guess, Knows, Source
+from votes.findings import RESAMPLES, Finding, finding, group_by, is_right
+from votes.schema import Guess, Knows, Source, Trial
 from votes.tally import FEWEST_ANSWERS
 
-Row = dict[str, object]
+ExportRow = dict[str, object]
 
 COLUMNS = (
     *("event", "round", "item", "look", "expression", "model_set", "start", "truth", "answer", "right"),
     *("them", "knows", "exposed", "informed", "rehearsal", "source", "voter", "seconds", "at"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell starts that a spreadsheet would execute
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # how a cell starts that a spreadsheet would execute
 QUESTION = "Photograph or AI?"
-THEM = "Is it really them?"
-KNOWS = "I am this person / I know them / I don't know them"
-SOURCES = {
+IDENTITY_QUESTION = "Is it really them?"
+FAMILIARITY_QUESTION = "I am this person / I know them / I don't know them"
+SOURCE_NAMES = {
     Source.BOOTH: "the booth",
     Source.PHONE: "phones",
     Source.HANDS: "raised hands",
     Source.SYNTHETIC: "a rehearsal",
 }
-FAMILIAR = {Knows.ME: "the sitter", Knows.KNOWN: "knows the sitter", Knows.STRANGER: "a stranger"}
+FAMILIARITY_NAMES = {Knows.ME: "the sitter", Knows.KNOWN: "knows the sitter", Knows.STRANGER: "a stranger"}
 
 
-def rows(answered: Sequence[Answered], event: str = "") -> list[Row]:
-    """One a guess, in the order given, with every name of `COLUMNS`; None where a question was not asked."""
+def rows(trials: Sequence[Trial], event: str = "") -> list[ExportRow]:
+    """One row a guess, in the order given, by the names of `COLUMNS`; None where a question was not asked."""
     numbers: dict[str, int] = {}
     return [
         {
-            "event": asked.event or event,
-            "round": asked.id,
-            "item": asked.item.id,
-            "look": asked.item.look,
-            "expression": asked.item.expression,
-            "model_set": asked.item.model_set,
-            "start": asked.item.start,
-            "truth": asked.item.truth.value,
+            "event": round_.event or event,
+            "round": round_.id,
+            "item": round_.item.id,
+            "look": round_.item.look,
+            "expression": round_.item.expression,
+            "model_set": round_.item.model_set,
+            "start": round_.item.start,
+            "truth": round_.item.truth.value,
             "answer": guess.answer.value,
-            "right": is_right((asked, guess)),
+            "right": is_right(Trial(round_, guess)),
             "them": guess.them,
             "knows": guess.knows.value if guess.knows else None,
             "exposed": guess.exposed,
-            "informed": asked.informed,
-            "rehearsal": asked.item.rehearsal,
+            "informed": round_.informed,
+            "rehearsal": round_.item.rehearsal,
             "source": guess.source.value,
-            "voter": _number(guess, numbers),
+            "voter": _voter_number(guess, numbers),
             "seconds": round(guess.seconds, 3),
             "at": guess.at.astimezone(UTC).isoformat(timespec="milliseconds"),
         }
-        for asked, guess in answered
+        for round_, guess in trials
     ]
 
 
-def as_csv(table: Sequence[Row]) -> str:
+def as_csv(table: Sequence[ExportRow]) -> str:
     """RFC 4180 with a header; empty for None, true and false in small letters. No cell starts a formula."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
@@ -70,22 +70,22 @@ def as_csv(table: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def as_json(table: Sequence[Row]) -> str:
+def as_json(table: Sequence[ExportRow]) -> str:
     """A list of objects, one a guess."""
     return json.dumps(list(table), ensure_ascii=False, indent=1) + "\n"
 
 
-def method(answered: Sequence[Answered], version: str, event: str = "") -> str:
+def method(trials: Sequence[Trial], version: str, event: str = "") -> str:
     """What was asked, of whom, who is left out and why, what came out, and by which formulas. Markdown."""
-    real = [one for one in answered if one[1].source != Source.SYNTHETIC]
-    counted = [one for one in real if not one[1].exposed]
+    real = [trial for trial in trials if trial.guess.source != Source.SYNTHETIC]
+    counted = [trial for trial in real if not trial.guess.exposed]
     times = sorted(guess.at.astimezone(UTC) for _, guess in real)
     when = f"{times[0]:%Y-%m-%d %H:%M} to {times[-1]:%Y-%m-%d %H:%M} UTC" if times else "no answer yet"
     parts = [
         f"# How the guesses{f' of {event}' if event else ''} were counted",
         f"- Question: “{QUESTION}” Two answers, always in this order: photograph, AI.",
-        f"- Where the sitter stood beside the picture (`informed`), phones asked after that: “{THEM}” Where "
-        f"the host wished it: “{KNOWS}”",
+        f"- Where the sitter stood beside the picture (`informed`), phones asked after that: "
+        f"“{IDENTITY_QUESTION}” Where the host wished it: “{FAMILIARITY_QUESTION}”",
         f"- When: {when}. Face Value {version}.",
         f"- Answers: {len(real)}, of {len({guess.voter for _, guess in real})} voters. Raised hands among "
         f"them: {sum(guess.source == Source.HANDS for _, guess in real)}.",
@@ -93,20 +93,21 @@ def method(answered: Sequence[Answered], version: str, event: str = "") -> str:
         "made, who are the person in it, or who were asked again after the truth was shown. In the table "
         "they are `exposed`. Somebody who met a picture at the booth and votes on their own phone cannot be "
         "known again, and is counted.",
-        f"- Left out below: {len(answered) - len(real)} answers that nobody gave, of a rehearsal. In the "
+        f"- Left out below: {len(trials) - len(real)} answers that nobody gave, of a rehearsal. In the "
         "table they are `synthetic`.",
         "- Answers about different model sets are never put together, nor are those of the booth, of phones "
         "and of raised hands, nor of rounds with and without the sitter in view. A set for rehearsal says "
         "so: its figures say nothing about larger models.",
         "- A raised hand is one answer of somebody unknown: intervals take every hand for another person.",
     ]
-    for name, group in grouped(counted, _set_of).items():
+    for name, group in group_by(counted, _condition).items():
         parts += [
             "",
             f"## {name}",
             "",
-            *_table({"all": group} | grouped(group, lambda one: one[0].item.look or "unnamed")),
-            *_table(_asides(group), "who and how", empty=True),
+            *_table({"all": group} | group_by(group, lambda trial: trial.round.item.look or "unnamed")),
+            "",
+            *_table(_breakdowns(group), "who and how"),
         ]
     return "\n".join([*parts, "", *FORMULAS, ""])
 
@@ -123,49 +124,52 @@ FORMULAS = (
 )
 
 
-def _set_of(answered: Answered) -> str:
-    asked, guess = answered
-    told = " (rehearsal)" if asked.item.rehearsal else ""
-    named = asked.item.model_set or "not named"
-    start = f", from {asked.item.start}" if asked.item.start else ""
+def _condition(trial: Trial) -> str:
+    """What has to be the same where answers are put together."""
+    round_, guess = trial
+    rehearsal = " (rehearsal)" if round_.item.rehearsal else ""
+    model_set = round_.item.model_set or "not named"
+    start = f", from {round_.item.start}" if round_.item.start else ""
     view = (
         ""
         if guess.source == Source.BOOTH
         else ", sitter in view"
-        if asked.informed
+        if round_.informed
         else ", sitter not in view"
     )
-    return f"Model set {named}{told}{start}: {SOURCES[guess.source]}{view}"
+    return f"Model set {model_set}{rehearsal}{start}: {SOURCE_NAMES[guess.source]}{view}"
 
 
-def _asides(group: list[Answered]) -> dict[str, list[Answered]]:
+def _breakdowns(group: list[Trial]) -> dict[str, list[Trial]]:
     """The same answers by expression, by how well the voter knew the sitter, and by picture."""
-    by_mood = grouped(group, lambda one: f"expression {one[0].item.expression or 'as they are'}")
-    known = [one for one in group if one[1].knows]
-    by_knows = grouped(known, lambda one: FAMILIAR[Knows(str(one[1].knows))])
-    by_item = grouped(group, lambda one: f"picture {one[0].item.id} ({one[0].item.truth.value})")
-    return by_mood | by_knows | by_item
+    familiar = [trial for trial in group if trial.guess.knows]
+    return {
+        **group_by(group, lambda trial: f"expression {trial.round.item.expression or 'as they are'}"),
+        **group_by(familiar, lambda trial: FAMILIARITY_NAMES[Knows(str(trial.guess.knows))]),
+        **group_by(group, lambda trial: f"picture {trial.round.item.id} ({trial.round.item.truth.value})"),
+    }
 
 
-def _table(groups: dict[str, list[Answered]], of: str = "look", empty: bool = False) -> list[str]:
-    lines = [f"| {of} | answers | voters | right | 95 % interval | d′ | c |", "|---|---|---|---|---|---|---|"]
-    rows_ = [_line(name, finding(group)) for name, group in groups.items()]
-    return ([""] if empty else []) + lines + rows_
+def _table(groups: dict[str, list[Trial]], of: str = "look") -> list[str]:
+    return [
+        f"| {of} | answers | voters | right | 95 % interval | d′ | c |",
+        "|---|---|---|---|---|---|---|",
+        *(_table_row(name, finding(group)) for name, group in groups.items()),
+    ]
 
 
-def _line(name: str, found: Finding) -> str:
-    if found.right is None:
+def _table_row(name: str, found: Finding) -> str:
+    share, detection = found.right, found.detection
+    if share is None:
         return f"| {name} | {found.answers} | {found.voters} | too few to tell | | | |"
-    share = found.right
-    told = found.detection
-    apart = f"{told.d_prime:.2f} | {told.criterion:.2f}" if told else "| "
+    figures = f"{detection.d_prime:.2f} | {detection.criterion:.2f}" if detection else "| "
     return (
         f"| {name} | {found.answers} | {found.voters} | {share.value:.0%} of {found.answers} "
-        f"| {share.low:.0%} to {share.high:.0%} | {apart} |"
+        f"| {share.low:.0%} to {share.high:.0%} | {figures} |"
     )
 
 
-def _number(guess: Guess, numbers: dict[str, int]) -> int | None:
+def _voter_number(guess: Guess, numbers: dict[str, int]) -> int | None:
     """Of a voter, in the order of first answers; a raised hand has none."""
     return None if guess.source == Source.HANDS else numbers.setdefault(guess.voter, len(numbers) + 1)
 
@@ -176,6 +180,6 @@ def cell(value: object) -> object:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value.startswith(FORMULA):
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return f"'{value}"
     return value

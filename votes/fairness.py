@@ -11,19 +11,22 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import bootstrap
 
+from pipelines.measure.likeness import MEASURES
 from votes.export import cell
 from votes.findings import RESAMPLES, SEED
 from votes.schema import Drift
 
 # Ten tones fill too slowly in one hall: the lightest three, the middle three, the darkest four.
 GROUPS = {"light": range(1, 4), "mid": range(4, 7), "dark": range(7, 11)}
-FEWEST = 30  # sitters; below it a group has no figure
-MEASURES = ("skin", "jaw", "face", "eyes", "hair", "hair_colour", "pose")
+FEWEST_SITTERS = 30  # below it a group has no figure
 COLUMNS = ("event", "band", "look", "model_set", "rehearsal", *MEASURES)
 
 
-class Middle(NamedTuple):
-    """The median of a group with its 95 % interval (bootstrap over sitters); NaN where there are too few."""
+class Median(NamedTuple):
+    """The median of a group with its 95 % interval (bootstrap over sitters), in its measure's unit.
+
+    NaN where there are too few.
+    """
 
     sitters: int
     value: float
@@ -33,28 +36,28 @@ class Middle(NamedTuple):
     @property
     def too_few(self) -> bool:
         """Whether a figure would only mislead."""
-        return self.sitters < FEWEST
+        return self.sitters < FEWEST_SITTERS
 
 
 def model_sets(drifts: Sequence[Drift]) -> tuple[str, ...]:
     """Those that drew, the one with most sitters first."""
-    names = [one.model_set for one in drifts]
+    names = [drift.model_set for drift in drifts]
     return tuple(sorted(set(names), key=lambda name: (-names.count(name), name)))
 
 
-def middles(drifts: Sequence[Drift], model_set: str, measure: str) -> dict[str, Middle]:
-    """By group of skin tones, signed as the measure is: skin above 0 came out lighter."""
-    found = [one for one in drifts if one.model_set == model_set and measure in one.measures]
+def medians(drifts: Sequence[Drift], model_set: str, measure: str) -> dict[str, Median]:
+    """By group of skin tones, signed as the measure is: skin (L*) above 0 came out lighter."""
+    measured = [drift for drift in drifts if drift.model_set == model_set and measure in drift.measures]
     return {
-        name: _middle([one.measures[measure] for one in found if one.band in tones])
+        name: _median([drift.measures[measure] for drift in measured if drift.band in tones])
         for name, tones in GROUPS.items()
     }
 
 
-def _middle(values: Sequence[float]) -> Middle:
-    if len(values) < FEWEST:
-        return Middle(len(values), *[float("nan")] * 3)
-    drawn = bootstrap(
+def _median(values: Sequence[float]) -> Median:
+    if len(values) < FEWEST_SITTERS:
+        return Median(len(values), *[float("nan")] * 3)
+    interval = bootstrap(
         (np.sort(values),),  # the draws go by place: whoever came first must not matter
         np.median,
         vectorized=True,
@@ -63,7 +66,7 @@ def _middle(values: Sequence[float]) -> Middle:
         method="percentile",
         rng=np.random.default_rng(SEED),
     ).confidence_interval
-    return Middle(len(values), float(np.median(values)), float(drawn.low), float(drawn.high))
+    return Median(len(values), float(np.median(values)), float(interval.low), float(interval.high))
 
 
 def as_csv(drifts: Sequence[Drift]) -> str:
@@ -71,12 +74,10 @@ def as_csv(drifts: Sequence[Drift]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(
-        sorted((_row(one) for one in drifts), key=lambda row: [str(row[one]) for one in COLUMNS])
-    )
+    writer.writerows(sorted(map(_row, drifts), key=lambda row: [str(row[column]) for column in COLUMNS]))
     return text.getvalue()
 
 
-def _row(one: Drift) -> dict[str, object]:
-    told = {name: round(one.measures[name], 3) if name in one.measures else None for name in MEASURES}
-    return {name: cell(value) for name, value in {**vars(one), **told}.items() if name in COLUMNS}
+def _row(drift: Drift) -> dict[str, object]:
+    measures = {name: round(drift.measures[name], 3) if name in drift.measures else None for name in MEASURES}
+    return {name: cell(value) for name, value in {**vars(drift), **measures}.items() if name in COLUMNS}

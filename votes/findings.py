@@ -1,7 +1,7 @@
 """What guesses say together: how often people are right, and whether they can tell the two apart at all.
 
-Pure functions over answered questions. Answers about rehearsal sets are never pooled with others, nor are
-those of voters who saw the making; whoever calls decides which group they look at, and names it.
+Pure functions over trials. Answers about rehearsal sets are never pooled with others, nor are those of voters
+who saw the making; whoever calls decides which group they look at, and names it.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import bootstrap
 
-from votes.schema import Guess, Kind, Round
+from votes.schema import Kind, Trial
 from votes.tally import FEWEST_ANSWERS, Share, wilson
 
-Answered = tuple[Round, Guess]
+Counts = npt.NDArray[np.int64]
 
 RESAMPLES = 9_999  # percentile ends of 95 % are then the 250th from either side
 SEED = 20_261_124  # fixed: the same guesses give the same interval
@@ -27,8 +28,6 @@ class Detection:
     d' = 0 is chance. c = 0 leans to neither; below 0 people say AI too readily, above 0 too rarely.
     """
 
-    hit_rate: float  # said AI of a generated picture
-    false_alarm_rate: float  # said AI of a photograph
     d_prime: float
     criterion: float
 
@@ -55,25 +54,24 @@ def detect(hits: int, generated: int, false_alarms: int, photographs: int) -> De
     hit_rate, false_alarm_rate = (hits + 0.5) / (generated + 1), (false_alarms + 0.5) / (photographs + 1)
     z = NormalDist().inv_cdf
     signal, noise = z(hit_rate), z(false_alarm_rate)
-    return Detection(hit_rate, false_alarm_rate, signal - noise, -(signal + noise) / 2)
+    return Detection(signal - noise, -(signal + noise) / 2)
 
 
-def is_right(answered: Answered) -> bool:
+def is_right(trial: Trial) -> bool:
     """Whether the answer is the truth."""
-    asked, guess = answered
-    return guess.answer == asked.item.truth
+    return trial.guess.answer == trial.round.item.truth
 
 
-def finding(group: Sequence[Answered]) -> Finding:
+def finding(group: Sequence[Trial]) -> Finding:
     """What that group says."""
     voters = len({guess.voter for _, guess in group})
     if len(group) < FEWEST_ANSWERS:
         return Finding(len(group), voters, None, None)
-    called_ai = {kind: [0, 0] for kind in Kind}  # how often, of how many
-    for asked, guess in group:
-        called_ai[asked.item.truth][0] += guess.answer == Kind.GENERATED
-        called_ai[asked.item.truth][1] += 1
-    (hits, generated), (alarms, photographs) = called_ai[Kind.GENERATED], called_ai[Kind.PHOTOGRAPH]
+    said_ai = {kind: [0, 0] for kind in Kind}  # how often, of how many
+    for round_, guess in group:
+        said_ai[round_.item.truth][0] += guess.answer == Kind.GENERATED
+        said_ai[round_.item.truth][1] += 1
+    (hits, generated), (alarms, photographs) = said_ai[Kind.GENERATED], said_ai[Kind.PHOTOGRAPH]
     both = generated and photographs
     return Finding(
         len(group),
@@ -83,20 +81,20 @@ def finding(group: Sequence[Answered]) -> Finding:
     )
 
 
-def share_right(group: Sequence[Answered]) -> Share:
+def share_right(group: Sequence[Trial]) -> Share:
     """The share of right answers, with a 95 % interval that knows of voters.
 
     The answers of one voter are not independent, so voters are drawn anew, not answers (percentile
     bootstrap: B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993). Where voters are few or all
     alike it knows too little: the interval is never narrower than Wilson's. Raises `ValueError` without any.
     """
-    right, of = per_voter(group)
-    if not len(of):
+    right, answers = counts_per_voter(group)
+    if not len(answers):
         raise ValueError("No answers, no share.")
-    low, high = wilson(int(right.sum()), int(of.sum()))
-    if len(of) > 1:
-        drawn = bootstrap(
-            (right, of),
+    low, high = wilson(int(right.sum()), int(answers.sum()))
+    if len(answers) > 1:
+        interval = bootstrap(
+            (right, answers),
             _ratio,
             paired=True,
             vectorized=True,
@@ -105,28 +103,28 @@ def share_right(group: Sequence[Answered]) -> Share:
             method="percentile",
             rng=np.random.default_rng(SEED),
         ).confidence_interval
-        low, high = min(low, float(drawn.low)), max(high, float(drawn.high))
-    return Share(float(right.sum() / of.sum()), low, high)
+        low, high = min(low, float(interval.low)), max(high, float(interval.high))
+    return Share(float(right.sum() / answers.sum()), low, high)
 
 
-def per_voter(group: Sequence[Answered]) -> tuple["np.ndarray[tuple[int], np.dtype[np.int64]]", ...]:
-    """How many answers of each voter were right, and how many they gave: two arrays of (voters,)."""
+def counts_per_voter(group: Sequence[Trial]) -> tuple[Counts, Counts]:
+    """How many answers of each voter were right, and how many they gave: two int64 arrays of (voters,)."""
     counts: dict[str, list[int]] = {}
-    for answered in group:
-        mine = counts.setdefault(answered[1].voter, [0, 0])
-        mine[0] += is_right(answered)
-        mine[1] += 1
+    for trial in group:
+        count = counts.setdefault(trial.guess.voter, [0, 0])
+        count[0] += is_right(trial)
+        count[1] += 1
     table = np.array(list(counts.values()), np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 
 
-def grouped(answered: Sequence[Answered], name: Callable[[Answered], str]) -> dict[str, list[Answered]]:
+def group_by(trials: Sequence[Trial], name: Callable[[Trial], str]) -> dict[str, list[Trial]]:
     """The same answers in groups, by name."""
-    groups: dict[str, list[Answered]] = {}
-    for one in answered:
-        groups.setdefault(name(one), []).append(one)
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(name(trial), []).append(trial)
     return dict(sorted(groups.items()))
 
 
-def _ratio(right: "np.ndarray[tuple[int], np.dtype[np.int64]]", of: object, axis: int) -> object:
-    return right.sum(axis=axis) / of.sum(axis=axis)  # type: ignore[attr-defined]
+def _ratio(right: Counts, answers: Counts, axis: int) -> npt.NDArray[np.float64]:
+    return np.asarray(right.sum(axis=axis) / answers.sum(axis=axis))

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
-from votes.schema import GUESSES, ROUNDS, Guess, Source, State
+from votes.schema import GUESSES, ROUNDS, Guess, State
 
 INSERTS: dict[str, Callable[[sql.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # While votes pour in, a commit waits for more of them: PostgreSQL's commit_siblings and commit_delay.
@@ -26,11 +26,11 @@ FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(eq=False)
-class _Waiting:
-    """One guess on its way, and whether it was kept."""
+class _PendingGuess:
+    """One guess on its way, and whether it was written."""
 
     guess: Guess
-    kept: Future[bool] = field(default_factory=Future)
+    is_written: Future[bool] = field(default_factory=Future)
 
 
 class GroupCommit:
@@ -39,23 +39,23 @@ class GroupCommit:
     def __init__(self, engine: sql.Engine) -> None:
         self._engine = engine
         self._final, self._changing = _statements(INSERTS[engine.dialect.name])
-        self._gathered: list[_Waiting] = []
-        self._gathering = threading.Lock()
+        self._pending: list[_PendingGuess] = []
+        self._pending_lock = threading.Lock()
         self._is_busy = False
         self._writer = ThreadPoolExecutor(1, "votes")
 
     def insert(self, guess: Guess) -> Future[bool]:
-        """Done after the commit: True when it is kept.
+        """Done after the commit: True when it is written.
 
         False where the round is not open, or where its voter had answered before and may not change that.
         """
-        mine = _Waiting(guess)
-        with self._gathering:
-            self._gathered.append(mine)
-            is_first = len(self._gathered) == 1
-        if is_first:  # else the writer has been told, and takes this one along
+        pending = _PendingGuess(guess)
+        with self._pending_lock:
+            self._pending.append(pending)
+            is_first = len(self._pending) == 1
+        if is_first:  # else the writer is on its way, and takes this one along
             self._writer.submit(self._write_all)
-        return mine.kept
+        return pending.is_written
 
     def close(self) -> None:
         """Returns when everything handed in is written."""
@@ -64,52 +64,52 @@ class GroupCommit:
     def _write_all(self) -> None:
         if self._is_busy:
             time.sleep(GATHER_S)
-        with self._gathering:
-            gathered, self._gathered = self._gathered, []
-        self._is_busy = len(gathered) >= MANY
-        self._commit([one for one in gathered if one.kept.set_running_or_notify_cancel()])
+        with self._pending_lock:
+            batch, self._pending = self._pending, []
+        self._is_busy = len(batch) >= MANY
+        self._commit([pending for pending in batch if pending.is_written.set_running_or_notify_cancel()])
 
-    def _commit(self, taken: Sequence[_Waiting]) -> None:
-        """All in one transaction; where one of them fails, each in its own."""
+    def _commit(self, batch: Sequence[_PendingGuess]) -> None:
+        """All in one transaction; where it fails, each in its own."""
         try:
             with self._engine.begin() as connection:
-                kept = self._write(connection, [one.guess for one in taken])
-        except Exception as failure:  # noqa: BLE001 - told to whoever waits for it
-            if len(taken) == 1:
-                taken[0].kept.set_exception(failure)
+                results = self._write(connection, [pending.guess for pending in batch])
+        except Exception as failure:  # noqa: BLE001 - raised where somebody waits for it
+            if len(batch) == 1:
+                batch[0].is_written.set_exception(failure)
                 return
-            for one in taken:
-                self._commit([one])
+            for pending in batch:
+                self._commit([pending])
             return
-        for one, is_kept in zip(taken, kept, strict=True):
-            one.kept.set_result(is_kept)
+        for pending, result in zip(batch, results, strict=True):
+            pending.is_written.set_result(result)
 
     def _write(self, connection: sql.Connection, guesses: Sequence[Guess]) -> list[bool]:
-        """Whether each is kept. Three statements, however many there are.
+        """Whether each is written. Three statements, however many there are.
 
         With one each, this thread would have to win Python's lock back from a busy server for every guess.
         """
         if not guesses:
             return []
-        until = self._hold(connection, {one.round for one in guesses})
-        in_time = [one.round in until and one.at < (until[one.round] or FOR_EVER) for one in guesses]
-        taken = [one for one, is_in_time in zip(guesses, in_time, strict=True) if is_in_time]
-        first = {_key(one): one for one in reversed(taken) if one.source == Source.BOOTH}
-        last = {_key(one): one for one in taken if one.source != Source.BOOTH}
-        there = _inserted(connection, self._final, first) | _inserted(connection, self._changing, last)
+        until = self._lock_open(connection, {guess.round for guess in guesses})
+        in_time = [guess.round in until and guess.at < (until[guess.round] or FOR_EVER) for guess in guesses]
+        accepted = [guess for guess, is_in_time in zip(guesses, in_time, strict=True) if is_in_time]
+        first = {_key(guess): guess for guess in reversed(accepted) if guess.source.is_final}
+        last = {_key(guess): guess for guess in accepted if not guess.source.is_final}
+        written = _insert(connection, self._final, first) | _insert(connection, self._changing, last)
         return [
-            is_in_time and _key(one) in there and first.get(_key(one), one) is one
-            for one, is_in_time in zip(guesses, in_time, strict=True)
+            is_in_time and _key(guess) in written and first.get(_key(guess), guess) is guess
+            for guess, is_in_time in zip(guesses, in_time, strict=True)
         ]
 
-    def _hold(self, connection: sql.Connection, rounds: Collection[str]) -> dict[str, datetime | None]:
+    def _lock_open(self, connection: sql.Connection, rounds: Collection[str]) -> dict[str, datetime | None]:
         """Those of the rounds that are open, until when: nobody closes them before this is committed.
 
         A change that changes nothing is what locks a row in both databases.
         """
         is_open = sql.and_(ROUNDS.c.id.in_(rounds), ROUNDS.c.state == State.OPEN)
-        held = ROUNDS.update().where(is_open).values(state=State.OPEN)
-        rows = connection.execute(held.returning(ROUNDS.c.id, ROUNDS.c.closes_at))
+        lock = ROUNDS.update().where(is_open).values(state=State.OPEN)
+        rows = connection.execute(lock.returning(ROUNDS.c.id, ROUNDS.c.closes_at))
         return {round_id: until for round_id, until in rows}
 
 
@@ -117,16 +117,16 @@ def _key(guess: Guess) -> tuple[str, str]:
     return guess.round, guess.voter
 
 
-def _inserted(connection: sql.Connection, insert: Any, guesses: Mapping[Any, Guess]) -> set[tuple[str, str]]:
-    """The keys of those that are there now by this statement."""
+def _insert(connection: sql.Connection, statement: Any, guesses: Mapping[Any, Guess]) -> set[tuple[str, str]]:
+    """Write them; the keys of those that the statement put there."""
     if not guesses:
         return set()
-    rows = connection.execute(insert, [vars(one) for one in guesses.values()])
+    rows = connection.execute(statement, [vars(guess) for guess in guesses.values()])
     return {(round_id, voter) for round_id, voter in rows}
 
 
 def _statements(insert: Callable[[sql.Table], Any]) -> tuple[Any, Any]:
-    """The first leaves an earlier answer as it is, the second replaces it. Both tell whose they put there."""
+    """Two inserts, which return their keys: one leaves an earlier answer as it is, one replaces it."""
     both = insert(GUESSES)
     key = list(GUESSES.primary_key)
     replaced = {column.name: both.excluded[column.name] for column in GUESSES.columns if column not in key}

@@ -11,27 +11,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Protocol, assert_never
 
 from errors import VisitorError
 from votes.findings import Finding, finding
-from votes.rounds import SPLIT_KNOWN, Scene, Setting, backward, forward
+from votes.rounds import SCENES, RoomState, Scene, step_back, step_forward
 from votes.schema import Count, Guess, Item, Kind, Round, RoundId, Source, VoterId
 from votes.store import Store
 
 FRESH_S = 0.25  # how old a snapshot may be; a thousand phones that ask do not reach the database
 TRIES = 20  # whoever moves the room at the same time moves it once each
-CODE_LETTERS, CODE_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 3  # no 0 and o, no 1, i and l
+ROOM_CODE_LETTERS, ROOM_CODE_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 3  # no 0 and o, no 1, i and l
 REHEARSAL_VOTERS = 60
 REHEARSAL_S = 6.0  # within which they answer
 RIGHT_IN_REHEARSAL = 0.55
 
 
-class Programme(Protocol):
+class Pictures(Protocol):
     """The pictures that a room may be asked about, by the id of their item."""
 
-    def draw(self) -> tuple[str, ...]:
-        """All in an order, one of each pair."""
+    def draw_programme(self) -> tuple[str, ...]:
+        """Their items in an order; of each pair one, by chance."""
 
     def item(self, item_id: str) -> Item | None:
         """What is true of a picture; None when it is not here, or not any more."""
@@ -47,11 +48,11 @@ class Programme(Protocol):
 class Snapshot:
     """Where the room was a moment ago. `count` is the split of `source`, sealed until its time."""
 
-    setting: Setting
-    asked: Round | None
+    room: RoomState
+    round: Round | None
     count: Count
     source: Source
-    taken: float = 0.0  # monotonic s
+    read_at: float = 0.0  # monotonic s
 
     @property
     def answers(self) -> int:
@@ -65,116 +66,119 @@ class Room:
     def __init__(
         self,
         store: Store,
-        programme: Programme,
+        pictures: Pictures,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         spawn: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
         """`spawn` starts work that goes on meanwhile: a thread, unless a test says otherwise."""
         self._store = store
-        self._programme = programme
+        self._pictures = pictures
         self._clock = clock
-        self._spawn = spawn or _in_a_thread
+        self._spawn = spawn or _start_thread
         self._lock = threading.Lock()
-        self.kept: Snapshot | None = None  # the latest one, however old
-        self._found: tuple[object, Finding] | None = None
-        if not store.setting().programme:
-            self.draw()
-        if not store.setting().code:
-            self.new_code()
+        self._voting = threading.Lock()  # a made-up voter votes in a rehearsal, or it has ended
+        self.latest: Snapshot | None = None  # however old, but none before a command's answer
+        self._pooled: tuple[object, Finding] | None = None
+        if not store.room_state().programme:
+            self.draw_programme()
+        if not store.room_state().code:
+            self.renew_code()
 
     # ---- reading
 
-    def now(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Where the room is, at most a quarter of a second old."""
-        kept = self.kept
-        if kept and time.monotonic() - kept.taken < FRESH_S:
-            return kept
-        with self._lock:  # one asks for all
-            kept = self.kept
-            if not kept or time.monotonic() - kept.taken >= FRESH_S:
-                kept = self._look()
-            return kept
+        latest = self.latest
+        if latest and time.monotonic() - latest.read_at < FRESH_S:
+            return latest
+        with self._lock:  # one thread reads for all
+            latest = self.latest
+            if not latest or time.monotonic() - latest.read_at >= FRESH_S:
+                latest = self._read()
+            return latest
 
-    def so_far(self, shown: Snapshot) -> Finding:
+    def pooled_finding(self, shown: Snapshot) -> Finding:
         """How often this room was right, over the rounds that may be put together with the one shown.
 
         Same model set, start, source and manner of asking; nobody who had seen a making, or the answer.
         """
-        if shown.asked is None:
+        if shown.round is None:
             return Finding(0, 0, None, None)
-        key = (shown.asked.id, shown.source, shown.answers)
-        if self._found and self._found[0] == key:
-            return self._found[1]
-        alike = [
-            (asked, guess)
-            for asked, guess in self._store.answered()
-            if guess.source == shown.source and not guess.exposed and _poolable(asked, shown.asked)
+        key = (shown.round.id, shown.source, shown.answers)
+        if self._pooled and self._pooled[0] == key:
+            return self._pooled[1]
+        trials = [
+            trial
+            for trial in self._store.trials()
+            if trial.guess.source == shown.source
+            and not trial.guess.exposed
+            and _may_be_pooled(trial.round, shown.round)
         ]
-        self._found = (key, finding(alike))
-        return self._found[1]
+        self._pooled = (key, finding(trials))
+        return self._pooled[1]
 
-    def them(self, shown: Snapshot) -> tuple[int, int]:
-        """How the second question was answered, "Is it really them?": yes and no."""
-        return self._store.count_them(shown.asked.id) if shown.asked else (0, 0)
+    def identity_answers(self, shown: Snapshot) -> tuple[int, int]:
+        """How the second question was answered, "Is it really them?": how often yes, how often no."""
+        return self._store.count_identity(shown.round.id) if shown.round else (0, 0)
 
-    def skipped(self, now: Setting) -> frozenset[Scene]:
+    def skipped_scenes(self, room: RoomState) -> frozenset[Scene]:
         """The scenes that there are no pictures for."""
-        has_ladder = now.item is not None and self._programme.has_ladder(now.item)
-        return frozenset() if has_ladder else frozenset({Scene.LADDER})
+        has_ladder = room.item is not None and self._pictures.has_ladder(room.item)
+        return frozenset(scene for scene in Scene if scene.needs_ladder and not has_ladder)
 
     # ---- what a clicker does
 
     def next(self) -> Snapshot:
         """One step on."""
-        return self._move(lambda now, _: self._onward(now))
+        return self._move(lambda room, _: self._step_on(room))
 
     def back(self) -> Snapshot:
         """One step undone. Raises `VisitorError` where that would ask a room that has seen the answer."""
-        return self._move(lambda now, asked: backward(now, asked, self.skipped(now)))
+        return self._move(lambda room, round_: step_back(room, round_, self.skipped_scenes(room)))
 
     def open(self) -> Snapshot:
         """Open the round; after a reveal, that about the next picture. Nothing happens where one is open."""
 
-        def step(now: Setting, asked: Round | None) -> Setting:
-            if now.scene == Scene.OPEN:
-                return now
-            if now.scene == Scene.CLOSED:
-                return backward(now, asked)
-            before = now if now.scene == Scene.READY else self._onward(now.at(Scene.ROOM))
-            return before.at(Scene.OPEN) if before.scene == Scene.READY else before
+        def step(room: RoomState, round_: Round | None) -> RoomState:
+            if room.scene == Scene.OPEN:
+                return room
+            if room.scene == Scene.CLOSED:
+                return step_back(room, round_)
+            before = room if room.scene == Scene.READY else self._step_on(room.with_scene(SCENES[-1]))
+            return before.with_scene(Scene.OPEN) if before.scene == Scene.READY else before
 
         return self._move(step)
 
     def close(self) -> Snapshot:
         """No more answers. Nothing happens where none are taken."""
-        return self._move(lambda now, _: now.at(Scene.CLOSED) if now.scene == Scene.OPEN else now)
+        return self._move(lambda room, _: room.with_scene(Scene.CLOSED) if room.scene == Scene.OPEN else room)
 
     def reveal(self) -> Snapshot:
-        """One step of the reveal: split, truth, how it was made, a ladder if there is one, the room so far.
+        """One step of the reveal; it closes an open round, and nothing happens after the last scene.
 
-        An open round is closed.
+        Raises `VisitorError` where nothing was asked.
         """
 
-        def step(now: Setting, _: Round | None) -> Setting:
-            if now.scene == Scene.READY:
+        def step(room: RoomState, _: Round | None) -> RoomState:
+            if room.scene == Scene.READY:
                 raise VisitorError("host.unasked")
-            if now.scene == Scene.OPEN:
-                return now.at(Scene.SPLIT)
-            return forward(now, self.skipped(now)) if now.scene != Scene.ROOM else now
+            if room.scene == Scene.OPEN:
+                return room.with_scene(Scene.SPLIT)
+            return room if room.scene.is_last else step_forward(room, self.skipped_scenes(room))
 
         return self._move(step)
 
     def blank(self) -> Snapshot:
         """Nothing on the stage, or all of it again."""
-        return self._move(lambda now, _: replace(now, blank=not now.blank))
+        return self._move(lambda room, _: replace(room, blank=not room.blank))
 
     def replay(self) -> Snapshot:
         """The same picture in a new round. Who answers after a reveal counts as exposed."""
 
-        def step(now: Setting, asked: Round | None) -> Setting:
-            if asked is None:
+        def step(room: RoomState, round_: Round | None) -> RoomState:
+            if round_ is None:
                 raise VisitorError("host.unasked")
-            return now.to_picture(now.place).at(Scene.OPEN)
+            return room.with_picture(room.place).with_scene(Scene.OPEN)
 
         return self._move(step)
 
@@ -182,108 +186,118 @@ class Room:
 
     def change(self, **fields: object) -> Snapshot:
         """Event, timer, and what the next rounds ask."""
-        return self._move(lambda now, _: replace(now, **fields))  # type: ignore[arg-type]
+        return self._move(lambda room, _: replace(room, **fields))  # type: ignore[arg-type]
 
-    def new_code(self) -> Snapshot:
+    def renew_code(self) -> Snapshot:
         """Another code of the room: phones that have the old one must look at the big screen."""
-        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+        code = "".join(secrets.choice(ROOM_CODE_LETTERS) for _ in range(ROOM_CODE_LENGTH))
         return self.change(code=code)
 
-    def draw(self) -> Snapshot:
+    def draw_programme(self) -> Snapshot:
         """A new order of the programme, from its beginning; of each pair one is drawn by chance."""
-        drawn = self._programme.draw()
-        return self._move(lambda now, _: replace(now.to_picture(0), programme=drawn, left=None))
+        programme = self._pictures.draw_programme()
+        return self._move(lambda room, _: replace(room.with_picture(0), programme=programme, bookmark=None))
 
     def add(self, items: Sequence[str]) -> Snapshot:
         """Pictures that were approved come last."""
-        return self._move(lambda now, _: replace(now, programme=(*now.programme, *items)))
+        return self._move(lambda room, _: replace(room, programme=(*room.programme, *items)))
 
     def go_to(self, item: str) -> Snapshot:
         """To a picture of the programme, before its question. Raises `VisitorError` for none of them."""
 
-        def step(now: Setting, _: Round | None) -> Setting:
-            if item not in now.programme or self._programme.item(item) is None:
+        def step(room: RoomState, _: Round | None) -> RoomState:
+            if item not in room.programme or self._pictures.item(item) is None:
                 raise VisitorError("host.gone")
-            return now.to_picture(now.programme.index(item))
+            return room.with_picture(room.programme.index(item))
 
         return self._move(step)
 
-    def hands(self, count: Count) -> Snapshot:
-        """A show of hands for the round on the stage. Raises `VisitorError` where none was asked."""
-        asked = self.now().asked
-        if asked is None:
+    def record_hands(self, count: Count) -> Snapshot:
+        """A show of hands for the round on the stage. Raises `VisitorError` where nothing was asked."""
+        round_ = self.snapshot().round
+        if round_ is None:
             raise VisitorError("host.unasked")
-        self._store.hands(asked, count)
-        return self._refreshed()
+        self._store.record_hands(round_, count)
+        return self._refresh()
 
-    def rehearse(self, wait: Callable[[float], object] = time.sleep) -> None:
-        """Voters that do not exist answer the round on the stage, one after the other; they are tagged so.
+    def rehearse(self, opened: RoundId | None = None, wait: Callable[[float], object] = time.sleep) -> None:
+        """Voters that do not exist answer that round, one after the other; they are tagged so.
 
-        While the room rehearses, that begins by itself with each round that is opened.
+        Without one, the round on the stage; they stop when the stage is at another. While the room rehearses,
+        that begins by itself with each round that is opened.
         """
         dice = random.Random()
         for _ in range(REHEARSAL_VOTERS):
-            shown = self.now()
-            asked = shown.asked
-            if asked is None or not shown.setting.rehearsing:
-                return
-            truth, false = asked.item.truth, _other(asked.item.truth)
-            said = truth if dice.random() < RIGHT_IN_REHEARSAL else false
-            voter = VoterId(f"synthetic {secrets.token_hex(8)}")
-            try:
-                now = self._clock()
-                self._store.record(
-                    Guess(asked.id, voter, said, asked.again, 1.0, now, source=Source.SYNTHETIC)
-                )
-            except VisitorError:  # closed meanwhile
-                return
+            with self._voting:
+                shown = self.snapshot()
+                round_ = shown.round
+                if round_ is None or not shown.room.rehearsing or round_.id != (opened or round_.id):
+                    return
+                opened = round_.id
+                try:
+                    self._store.record(self._made_up_guess(round_, dice))
+                except VisitorError:  # closed meanwhile
+                    return
             wait(REHEARSAL_S / REHEARSAL_VOTERS)
 
     def forget_rehearsal(self) -> Snapshot:
         """Every synthetic answer goes, and those of the room are shown again."""
-        self._store.forget_synthetic()
-        return self.change(rehearsing=False)
+        shown = self.change(rehearsing=False)  # first, so that no voter comes after those that go
+        with self._voting:
+            self._store.forget_synthetic()
+        return shown
 
     # ---- inside
 
-    def _onward(self, now: Setting) -> Setting:
+    def _made_up_guess(self, round_: Round, dice: random.Random) -> Guess:
+        """The answer of a voter that does not exist."""
+        truth = round_.item.truth
+        answer = truth if dice.random() < RIGHT_IN_REHEARSAL else _other(truth)
+        voter = VoterId(f"synthetic {secrets.token_hex(8)}")
+        return Guess(round_.id, voter, answer, round_.again, 1.0, self._clock(), source=Source.SYNTHETIC)
+
+    def _step_on(self, room: RoomState) -> RoomState:
         """One step on, past pictures that are not here."""
-        after = forward(now, self.skipped(now))
-        while after.place != now.place and self._missing(after) and not after.is_last:
-            after = after.to_picture(after.place + 1)
+        after = step_forward(room, self.skipped_scenes(room))
+        while after.place != room.place and self._is_missing(after) and not after.is_last:
+            after = after.with_picture(after.place + 1)
         return after
 
-    def _missing(self, now: Setting) -> bool:
-        return now.item is None or self._programme.item(now.item) is None
+    def _is_missing(self, room: RoomState) -> bool:
+        return room.item is None or self._pictures.item(room.item) is None
 
-    def _move(self, step: Callable[[Setting, Round | None], Setting]) -> Snapshot:
-        """Do a step from where the room is; where somebody else was faster, from where they left it."""
+    def _move(self, step: Callable[[RoomState, Round | None], RoomState]) -> Snapshot:
+        """Do a step from where the room is; where somebody else was faster, from where it is then."""
         for _ in range(TRIES):
-            before = self._store.setting()
-            asked = self._store.find(before.round) if before.round else None
-            after = step(before, asked)
-            if after == before or self._enter(before, after, asked):
-                if after.rehearsing and after.scene == Scene.OPEN != before.scene:
-                    self._spawn(self.rehearse)
-                return self._refreshed()
+            before = self._store.room_state()
+            round_ = self._store.find(before.round_id) if before.round_id else None
+            after = step(before, round_)
+            entered = after if after == before else self._enter(before, after, round_)
+            if entered:
+                shown = self._refresh()  # first: whoever is started now reads it
+                was_open = before.scene == Scene.OPEN and before.round_id == entered.round_id
+                if entered.rehearsing and entered.scene == Scene.OPEN and not was_open:
+                    self._spawn(partial(self.rehearse, entered.round_id))
+                return shown
         raise VisitorError("host.busy")
 
-    def _enter(self, before: Setting, after: Setting, asked: Round | None) -> bool:
-        """Write it down, with what it means for the round."""
+    def _enter(self, before: RoomState, after: RoomState, round_: Round | None) -> RoomState | None:
+        """Write it down, with what it means for the round, which may be new. None: somebody was faster."""
         now = self._clock()
         closes_at = now + timedelta(seconds=after.seconds) if after.seconds else None
-        if after.scene == Scene.OPEN and (after.round is None or asked is None):
+        if after.scene == Scene.OPEN and (after.round_id is None or round_ is None):
             opened = self._new_round(after, now, closes_at)
-            return self._store.move(before, replace(after, round=opened.id), opened)
-        fields: dict[str, object] = {"state": after.state}
+            after = replace(after, round_id=opened.id)
+            return after if self._store.move(before, after, opened) else None
+        fields: dict[str, object] = {"state": after.round_state}
         if after.scene == Scene.OPEN != before.scene:
             fields |= {"closes_at": closes_at}
-        if after.scene in SPLIT_KNOWN:
+        if after.scene.is_split_known:
             fields |= {"seen": True}
-        return self._store.move(before, after, None, **fields)
+        return after if self._store.move(before, after, None, **fields) else None
 
-    def _new_round(self, after: Setting, now: datetime, closes_at: datetime | None) -> Round:
-        item = self._programme.item(after.item) if after.item else None
+    def _new_round(self, room: RoomState, now: datetime, closes_at: datetime | None) -> Round:
+        item = self._pictures.item(room.item) if room.item else None
         if item is None:
             raise VisitorError("host.gone")
         return Round(
@@ -292,57 +306,64 @@ class Room:
             now,
             room=True,
             closes_at=closes_at,
-            informed=after.informed,
-            asks_familiarity=after.asks_familiarity,
+            informed=room.informed,
+            asks_familiarity=room.asks_familiarity,
             again=self._store.was_seen(item.id),
-            event=after.event,
+            event=room.event,
         )
 
-    def _refreshed(self) -> Snapshot:
+    def _refresh(self) -> Snapshot:
         with self._lock:
-            return self._look()
+            return self._read()
 
-    def _look(self) -> Snapshot:
-        """Read the room; a round whose time is over is closed, a picture that was taken back is left."""
-        setting = self._store.setting()
-        if setting.item and self._programme.is_withdrawn(setting.item):
-            self._store.move(setting, setting.without(setting.item))
-            setting = self._store.setting()
-        asked = self._store.find(setting.round) if setting.round else None
-        if asked and setting.scene == Scene.OPEN and asked.closes_at and self._clock() >= asked.closes_at:
-            self._enter(setting, setting.at(Scene.CLOSED), asked)
-            setting = self._store.setting()
-        count, source = self._shown(setting, asked)
-        self.kept = Snapshot(setting, asked, count, source, time.monotonic())
-        return self.kept
+    def _read(self) -> Snapshot:
+        """Read the room; a round whose time is over is closed, a picture that was taken back goes."""
+        room = self._store.room_state()
+        while room.item and self._pictures.is_withdrawn(room.item):
+            self._store.move(room, room.without_item(room.item))
+            room = self._store.room_state()
+        round_ = self._store.find(room.round_id) if room.round_id else None
+        if round_ and room.scene == Scene.OPEN and round_.closes_at and self._clock() >= round_.closes_at:
+            self._enter(room, room.with_scene(Scene.CLOSED), round_)
+            room = self._store.room_state()
+        count, source = self._count(room, round_)
+        self.latest = Snapshot(room, round_, count, source, time.monotonic())
+        return self.latest
 
-    def _shown(self, setting: Setting, asked: Round | None) -> tuple[Count, Source]:
+    def _count(self, room: RoomState, round_: Round | None) -> tuple[Count, Source]:
         """Which answers the stage shows: a rehearsal's, else phones, else raised hands. Never a mix."""
-        if asked is None:
+        if round_ is None:
             return Count(), Source.PHONE
-        if setting.rehearsing:
-            return self._store.count(asked.id, asked.again, Source.SYNTHETIC), Source.SYNTHETIC
-        count = self._store.count(asked.id, asked.again, Source.PHONE)
+        if room.rehearsing:
+            return self._store.count(round_.id, round_.again, Source.SYNTHETIC), Source.SYNTHETIC
+        count = self._store.count(round_.id, round_.again, Source.PHONE)
         if not count.answers:
-            hands = self._store.count(asked.id, asked.again, Source.HANDS)
+            hands = self._store.count(round_.id, round_.again, Source.HANDS)
             if hands.answers:
                 return hands, Source.HANDS
         return count, Source.PHONE
 
 
-def _in_a_thread(work: Callable[[], object]) -> None:
+def _start_thread(work: Callable[[], object]) -> None:
     threading.Thread(target=work, name="rehearsal", daemon=True).start()
 
 
 def _other(kind: Kind) -> Kind:
-    return Kind.PHOTOGRAPH if kind == Kind.GENERATED else Kind.GENERATED
+    match kind:
+        case Kind.PHOTOGRAPH:
+            return Kind.GENERATED
+        case Kind.GENERATED:
+            return Kind.PHOTOGRAPH
+        case unknown:
+            assert_never(unknown)
 
 
-def _poolable(one: Round, other: Round) -> bool:
+def _may_be_pooled(round_: Round, other: Round) -> bool:
     """Whether their answers may be put together."""
-    same_set = (one.item.model_set, one.item.start, one.item.rehearsal) == (
-        other.item.model_set,
-        other.item.start,
-        other.item.rehearsal,
-    )
-    return same_set and (one.room, one.informed, one.event) == (other.room, other.informed, other.event)
+    return _condition(round_) == _condition(other)
+
+
+def _condition(round_: Round) -> tuple[object, ...]:
+    """What has to be the same where answers are put together."""
+    item = round_.item
+    return item.model_set, item.start, item.rehearsal, round_.room, round_.informed, round_.event

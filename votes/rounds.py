@@ -4,7 +4,7 @@ The stage goes through scenes; phones know only the state of the round that a sc
 or back is one call, so a clicker with two keys is enough.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,43 +14,68 @@ from votes.tally import FEWEST_ANSWERS, wilson
 
 
 class Scene(StrEnum):
-    """What the stage shows, in this order for each picture."""
+    """What the stage shows, in this order for each picture. All that is known of a scene stands here.
 
-    READY = "ready"
-    OPEN = "open"
-    CLOSED = "closed"
-    SPLIT = "split"
-    TRUTH = "truth"
-    MADE = "made"
-    LADDER = "ladder"  # of a picture that has one
-    ROOM = "room"
+    Its value names what else it needs: the template `pages/templates/stage/<value>.html`, and on the host
+    page the words `host.scene_<value>` and `host.do_<value>` (of the button that leads to it).
+    """
+
+    round_state: State  # what phones are told of the round while the stage shows this
+    needs_ladder: bool  # stepped over where the picture has none
+
+    READY = "ready", State.READY
+    OPEN = "open", State.OPEN
+    CLOSED = "closed", State.CLOSED
+    SPLIT = "split", State.CLOSED  # no truth yet, so the round counts as closed
+    TRUTH = "truth", State.REVEALED
+    MADE = "made", State.REVEALED
+    LADDER = "ladder", State.REVEALED, True
+    ROOM = "room", State.REVEALED
+
+    # Defaults, because `Scene(value)` finds a scene by its value alone.
+    def __new__(cls, value: str, round_state: State = State.READY, needs_ladder: bool = False) -> "Scene":
+        """A member with its columns."""
+        scene = str.__new__(cls, value)
+        scene._value_, scene.round_state, scene.needs_ladder = value, round_state, needs_ladder
+        return scene
+
+    @property
+    def is_split_known(self) -> bool:
+        """Whether the room has seen how it answered, and so may not be asked again."""
+        return SCENES.index(self) >= SCENES.index(Scene.SPLIT)
+
+    @property
+    def is_truth_known(self) -> bool:
+        """Whether the room has seen what is true of the picture."""
+        return self.round_state == State.REVEALED
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the next step is to another picture."""
+        return self == SCENES[-1]
 
 
 SCENES = tuple(Scene)
-# What a scene is to a phone. The split is still no truth, so the round counts as closed until that.
-STATES: Mapping[Scene, State] = {
-    Scene.READY: State.READY,
-    Scene.OPEN: State.OPEN,
-    Scene.CLOSED: State.CLOSED,
-    Scene.SPLIT: State.CLOSED,
-    Scene.TRUTH: State.REVEALED,
-    Scene.MADE: State.REVEALED,
-    Scene.LADDER: State.REVEALED,
-    Scene.ROOM: State.REVEALED,
-}
-SPLIT_KNOWN = frozenset(SCENES[SCENES.index(Scene.SPLIT) :])
-TRUTH_KNOWN = frozenset(SCENES[SCENES.index(Scene.TRUTH) :])
 
 
 @dataclass(frozen=True)
-class Setting:
+class Bookmark:
+    """What the room saw before it went to another picture, to come back to."""
+
+    place: int  # in the programme
+    scene: Scene
+    round_id: RoundId
+
+
+@dataclass(frozen=True)
+class RoomState:
     """Where the room is, and what the host has set. `programme` names the items in their order."""
 
     programme: tuple[str, ...] = ()
     place: int = 0  # in the programme
     scene: Scene = Scene.READY
-    round: RoundId | None = None
-    left: tuple[int, Scene, RoundId] | None = None  # place, scene and round before this picture, to come back
+    round_id: RoundId | None = None
+    bookmark: Bookmark | None = None
     blank: bool = False
     rehearsing: bool = False
     informed: bool = False  # the sitter of the next rounds stands on the stage
@@ -62,9 +87,9 @@ class Setting:
     version: int = 0
 
     @property
-    def state(self) -> State:
-        """Of the round, as phones are told."""
-        return STATES[self.scene]
+    def round_state(self) -> State:
+        """How far the round is, as phones are told."""
+        return self.scene.round_state
 
     @property
     def item(self) -> str | None:
@@ -76,67 +101,70 @@ class Setting:
         """Whether no picture follows."""
         return self.place + 1 >= len(self.programme)
 
-    def at(self, scene: Scene) -> "Setting":
-        """The same picture at another scene; whatever moves is seen again."""
+    def with_scene(self, scene: Scene) -> "RoomState":
+        """The same picture at another scene; a stage that was blank shows it."""
         return replace(self, scene=scene, blank=False)
 
-    def to_picture(self, place: int) -> "Setting":
+    def with_picture(self, place: int) -> "RoomState":
         """Before the question about another picture."""
-        left = (self.place, self.scene, self.round) if self.round else self.left
-        return replace(self, place=place, scene=Scene.READY, round=None, left=left, blank=False)
+        bookmark = Bookmark(self.place, self.scene, self.round_id) if self.round_id else self.bookmark
+        return replace(self, place=place, scene=Scene.READY, round_id=None, bookmark=bookmark, blank=False)
 
-    def without(self, item: str) -> "Setting":
+    def without_item(self, item: str) -> "RoomState":
         """The same after one item was withdrawn; if the room was at it, it is before the next one now."""
         if item not in self.programme:
             return self
-        gone = self.programme.index(item)
-        left = self.programme[:gone] + self.programme[gone + 1 :]
-        place = self.place - (gone < self.place)
-        if gone == self.place:
-            now = replace(self, programme=left).to_picture(min(place, max(0, len(left) - 1)))
-            return replace(now, left=None)
-        return replace(self, programme=left, place=place, left=None)
+        withdrawn = self.programme.index(item)
+        remaining = self.programme[:withdrawn] + self.programme[withdrawn + 1 :]
+        place = self.place - (withdrawn < self.place)
+        room = replace(self, programme=remaining, place=place)
+        if withdrawn == self.place:
+            room = room.with_picture(min(place, max(0, len(remaining) - 1)))
+        return replace(room, bookmark=None)
 
 
-def forward(now: Setting, skipped: Collection[Scene] = ()) -> Setting:
+def step_forward(room: RoomState, skipped: Collection[Scene] = ()) -> RoomState:
     """One step on, past what is `skipped`. After the last scene of the last picture nothing moves."""
-    if now.scene != Scene.ROOM:
-        return now.at(next(one for one in SCENES[SCENES.index(now.scene) + 1 :] if one not in skipped))
-    return replace(now, blank=False) if now.is_last else now.to_picture(now.place + 1)
+    if not room.scene.is_last:
+        following = SCENES[SCENES.index(room.scene) + 1 :]
+        return room.with_scene(next(scene for scene in following if scene not in skipped))
+    return replace(room, blank=False) if room.is_last else room.with_picture(room.place + 1)
 
 
-def backward(now: Setting, asked: Round | None, skipped: Collection[Scene] = ()) -> Setting:
+def step_back(room: RoomState, round_: Round | None, skipped: Collection[Scene] = ()) -> RoomState:
     """One step undone, past what is `skipped`; from before a question to what the room saw last.
 
     Where it saw nothing, to the picture before. Raises `VisitorError` where that would ask people who know
     the answer.
     """
-    if now.scene == Scene.READY and now.left:
-        place, scene, round_id = now.left
-        return replace(now, place=place, scene=scene, round=round_id, left=None, blank=False)
-    if now.scene == Scene.READY:
-        return now.to_picture(max(0, now.place - 1))
-    if now.scene == Scene.CLOSED and asked and asked.seen:
+    if room.scene == Scene.READY and room.bookmark:
+        mark = room.bookmark
+        back = replace(room, place=mark.place, scene=mark.scene, round_id=mark.round_id)
+        return replace(back, bookmark=None, blank=False)
+    if room.scene == Scene.READY:
+        return room.with_picture(max(0, room.place - 1))
+    if room.scene == Scene.CLOSED and round_ and round_.seen:
         raise VisitorError("host.seen")
-    return now.at(next(one for one in SCENES[SCENES.index(now.scene) - 1 :: -1] if one not in skipped))
+    earlier = SCENES[SCENES.index(room.scene) - 1 :: -1]
+    return room.with_scene(next(scene for scene in earlier if scene not in skipped))
 
 
-def told(now: Setting, asked: Round | None, count: Count, answers: int) -> dict[str, object]:
+def public_round(room: RoomState, round_: Round | None, count: Count, answers: int) -> dict[str, object]:
     """What everybody may know of the round: the body of `GET /api/round`, but for the picture's address.
 
     `count` is what is shown of `answers`. Truth and split have no key until the truth stands on the stage.
     """
     body: dict[str, object] = {
-        "round": asked.id if asked else None,
-        "state": now.state.value if asked else State.READY.value,
-        "them": bool(asked and asked.informed),
-        "knows": bool(asked and asked.asks_familiarity),
+        "round": round_.id if round_ else None,
+        "state": room.round_state.value if round_ else State.READY.value,
+        "them": bool(round_ and round_.informed),
+        "knows": bool(round_ and round_.asks_familiarity),
         "answers": answers,
-        "closes_at": asked.closes_at.isoformat() if asked and asked.closes_at else None,
+        "closes_at": round_.closes_at.isoformat() if round_ and round_.closes_at else None,
     }
-    if asked and now.state == State.REVEALED:
-        body["truth"] = asked.item.truth.value
-        body |= split(count, asked.item.truth)
+    if round_ and room.scene.is_truth_known:
+        body["truth"] = round_.item.truth.value
+        body |= split(count, round_.item.truth)
     return body
 
 
@@ -147,7 +175,7 @@ def split(count: Count, truth: Kind | None = None) -> dict[str, object]:
     """
     body: dict[str, object] = {"photograph": count.photograph, "generated": count.generated}
     if truth and count.answers >= FEWEST_ANSWERS:
-        right = count.photograph if truth == Kind.PHOTOGRAPH else count.generated
+        right = count.of(truth)
         low, high = wilson(right, count.answers)
         body |= {"share": right / count.answers, "low": low, "high": high}
     return body

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType, assert_never
 
 import sqlalchemy as sql
 from sqlalchemy.engine import Dialect
@@ -46,6 +46,17 @@ class Source(StrEnum):
     PHONE = "phone"  # in the room: may be changed until the round closes
     HANDS = "hands"  # a show of hands, counted and typed by the host
     SYNTHETIC = "synthetic"  # a rehearsal; nobody's opinion
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a voter's first answer stands; else the last one does."""
+        match self:
+            case Source.BOOTH:
+                return True
+            case Source.PHONE | Source.HANDS | Source.SYNTHETIC:
+                return False
+            case unknown:
+                assert_never(unknown)
 
 
 class State(StrEnum):
@@ -117,6 +128,13 @@ class Guess:
             raise ValueError(f"seconds = {self.seconds!r}. 0 or more.")
 
 
+class Trial(NamedTuple):
+    """A question with one answer to it, the unit of signal detection: what was shown, what was said."""
+
+    round: Round
+    guess: Guess
+
+
 @dataclass(frozen=True)
 class Drift:
     """What portraits changed of one sitter, with the skin tone that the sitter chose to tell. No picture.
@@ -150,6 +168,16 @@ class Count:
         """All of them."""
         return self.photograph + self.generated
 
+    def of(self, kind: Kind) -> int:
+        """How many gave that one."""
+        match kind:
+            case Kind.PHOTOGRAPH:
+                return self.photograph
+            case Kind.GENERATED:
+                return self.generated
+            case unknown:
+                assert_never(unknown)
+
 
 class _Utc(sql.types.TypeDecorator[datetime]):
     """ISO 8601 text in UTC: SQLite has no time type and would drop the zone."""
@@ -164,14 +192,17 @@ class _Utc(sql.types.TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
-def _words(kind: type[StrEnum]) -> sql.Enum:
-    """A column of one of these words, kept as text."""
+def _enum(kind: type[StrEnum]) -> sql.Enum:
+    """The type of a column that holds a member's value, as text."""
     return sql.Enum(
-        kind, native_enum=False, length=16, values_callable=lambda all_: [one.value for one in all_]
+        kind,
+        native_enum=False,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
     )
 
 
-_KIND = _words(Kind)
+_KIND = _enum(Kind)
 TABLES = sql.MetaData()
 
 SCHEMA = sql.Table("schema", TABLES, sql.Column("version", sql.Integer, primary_key=True))
@@ -197,7 +228,7 @@ ROUNDS = sql.Table(
     sql.Column("asked_once", sql.String(64), unique=True),
     sql.Column("at", _Utc, nullable=False),
     sql.Column("room", sql.Boolean, nullable=False),
-    sql.Column("state", _words(State), nullable=False),
+    sql.Column("state", _enum(State), nullable=False),
     sql.Column("closes_at", _Utc),
     sql.Column("informed", sql.Boolean, nullable=False),
     sql.Column("asks_familiarity", sql.Boolean, nullable=False),
@@ -217,8 +248,8 @@ GUESSES = sql.Table(
     sql.Column("seconds", sql.Float, nullable=False),
     sql.Column("at", _Utc, nullable=False),
     sql.Column("them", sql.Boolean),
-    sql.Column("knows", _words(Knows)),
-    sql.Column("source", _words(Source), nullable=False),
+    sql.Column("knows", _enum(Knows)),
+    sql.Column("source", _enum(Source), nullable=False),
 )
 
 # One row a sitter who told their skin tone; another choice takes its place, "Delete mine" removes it.
@@ -235,7 +266,7 @@ DRIFTS = sql.Table(
 )
 
 # Where the room is, for every process that shares the database: one row. `version` counts its changes, so
-# that of two commands at once the later one starts from what the first one left.
+# that of two commands at once the later one starts from where the first one came to.
 ROOM = sql.Table(
     "room",
     TABLES,
@@ -245,7 +276,7 @@ ROOM = sql.Table(
     sql.Column("place", sql.Integer, nullable=False),
     sql.Column("scene", sql.String(16), nullable=False),
     sql.Column("round", sql.String(64)),
-    sql.Column("left", sql.JSON),
+    sql.Column("left", sql.JSON),  # the bookmark: place, scene and round that the room was at before
     sql.Column("blank", sql.Boolean, nullable=False),
     sql.Column("rehearsing", sql.Boolean, nullable=False),
     sql.Column("informed", sql.Boolean, nullable=False),

@@ -7,12 +7,12 @@ a crash of this program and of the machine. Safe to share between threads.
 import asyncio
 import secrets
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from types import TracebackType
-from typing import Any
+from typing import Any, assert_never
 
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from errors import OperatorError, VisitorError
 from votes.group_commit import INSERTS, GroupCommit
-from votes.rounds import Scene, Setting
+from votes.rounds import Bookmark, RoomState, Scene
 from votes.schema import (
     DRIFTS,
     GUESSES,
@@ -39,11 +39,12 @@ from votes.schema import (
     RoundId,
     Source,
     State,
+    Trial,
     VoterId,
 )
 
 # What lets one program at a time look whether the tables are there; the number is any of our own.
-ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(18006)"}
+START_LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(18006)"}
 
 
 class Store:
@@ -74,17 +75,17 @@ class Store:
 
         Raises `ValueError` when another item has that id.
         """
-        asked = _new_round(item)
+        opened = _new_round(item)
         with suppress(IntegrityError):  # somebody else is first, just now
             with self._engine.begin() as connection:
-                self._know(connection, item)
-                if found := self._asked_once(connection, item):
+                self._ensure_item(connection, item)
+                if found := self._booth_round(connection, item):
                     return found
-                connection.execute(ROUNDS.insert().values(**_columns(asked), asked_once=item.id))
-            return asked
+                connection.execute(ROUNDS.insert().values(**_round_row(opened), asked_once=item.id))
+            return opened
         with self._engine.connect() as connection:
-            self._know(connection, item)
-            if found := self._asked_once(connection, item):
+            self._ensure_item(connection, item)
+            if found := self._booth_round(connection, item):
                 return found
         raise VisitorError("vote.gone")
 
@@ -94,7 +95,7 @@ class Store:
         with self._engine.connect() as connection:
             return connection.scalar(query) is not None
 
-    def _know(self, connection: sql.Connection, item: Item) -> None:
+    def _ensure_item(self, connection: sql.Connection, item: Item) -> None:
         """The item is in its table afterwards."""
         known = connection.execute(ITEMS.select().where(ITEMS.c.id == item.id)).mappings().one_or_none()
         if known is None:
@@ -102,7 +103,7 @@ class Store:
         elif Item(**known) != item:
             raise ValueError("One id, two items.")
 
-    def _asked_once(self, connection: sql.Connection, item: Item) -> Round | None:
+    def _booth_round(self, connection: sql.Connection, item: Item) -> Round | None:
         query = ROUNDS.select().where(ROUNDS.c.asked_once == item.id)
         row = connection.execute(query).mappings().one_or_none()
         return _round(dict(row), item) if row else None
@@ -116,8 +117,8 @@ class Store:
 
     def _rounds(self, *which: sql.ColumnElement[bool]) -> list[Round]:
         """The rounds that meet all of `which`, each with its item."""
-        about = [column.label(f"item_{column.name}") for column in ITEMS.columns]
-        query = sql.select(ROUNDS, *about).join_from(ROUNDS, ITEMS).where(*which)
+        item_columns = [column.label(f"item_{column.name}") for column in ITEMS.columns]
+        query = sql.select(ROUNDS, *item_columns).join_from(ROUNDS, ITEMS).where(*which)
         with self._engine.connect() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         return [
@@ -130,38 +131,39 @@ class Store:
 
         Returns after the commit. Raises `VisitorError` when there is no such round, or when it is closed.
         """
-        return guess if self._guesses.insert(guess).result() else self._instead(guess)
+        return guess if self._guesses.insert(guess).result() else self._standing_guess(guess)
 
-    async def recorded(self, guess: Guess) -> Guess:
+    async def record_async(self, guess: Guess) -> Guess:
         """`record` for an event loop, which waits without a thread."""
         is_kept = await asyncio.wrap_future(self._guesses.insert(guess))
-        return guess if is_kept else await asyncio.to_thread(self._instead, guess)
+        return guess if is_kept else await asyncio.to_thread(self._standing_guess, guess)
 
-    def _instead(self, guess: Guess) -> Guess:
-        asked = self.find(guess.round)
-        if guess.source != Source.BOOTH:
-            raise VisitorError("phone.soon" if asked.state == State.READY else "phone.late")
+    def _standing_guess(self, guess: Guess) -> Guess:
+        """What that voter had answered before. Raises `VisitorError` where the round takes no answer."""
+        round_ = self.find(guess.round)
+        if not guess.source.is_final:
+            raise VisitorError(_refusal(round_.state))
         query = GUESSES.select().where(GUESSES.c.round == guess.round, GUESSES.c.voter == guess.voter)
         with self._engine.connect() as connection:
             return _guess(connection.execute(query).mappings().one())
 
-    def hands(self, asked: Round, count: Count) -> None:
+    def record_hands(self, round_: Round, count: Count) -> None:
         """A show of hands, as the host counted it: it takes the place of an earlier one."""
-        seconds, now = 0.0, datetime.now(UTC)
+        seconds, now, round_id = 0.0, datetime.now(UTC), round_.id
         answers = [Kind.PHOTOGRAPH] * count.photograph + [Kind.GENERATED] * count.generated
-        raised = [
-            Guess(asked.id, VoterId(f"{asked.id} {i}"), said, asked.again, seconds, now, source=Source.HANDS)
-            for i, said in enumerate(answers, 1)
+        hands = [
+            Guess(round_id, VoterId(f"{round_id} {i}"), kind, round_.again, seconds, now, source=Source.HANDS)
+            for i, kind in enumerate(answers, 1)
         ]
         with self._engine.begin() as connection:
-            connection.execute(_from(Source.HANDS).where(GUESSES.c.round == asked.id))
-            if raised:
-                connection.execute(GUESSES.insert(), [asdict(one) for one in raised])
+            connection.execute(_delete_from(Source.HANDS).where(GUESSES.c.round == round_id))
+            if hands:
+                connection.execute(GUESSES.insert(), [asdict(hand) for hand in hands])
 
     def forget_synthetic(self) -> int:
         """Every answer of a rehearsal goes; how many they were."""
         with self._engine.begin() as connection:
-            return connection.execute(_from(Source.SYNTHETIC)).rowcount
+            return connection.execute(_delete_from(Source.SYNTHETIC)).rowcount
 
     def count(self, round_id: RoundId, exposed: bool | None = None, source: Source | None = None) -> Count:
         """The answers to a round; `exposed` keeps only those who did (or did not) see the making."""
@@ -174,13 +176,13 @@ class Store:
             found = {answer: n for answer, n in connection.execute(query.group_by(GUESSES.c.answer))}
         return Count(found.get(Kind.PHOTOGRAPH, 0), found.get(Kind.GENERATED, 0))
 
-    def count_them(self, round_id: RoundId) -> tuple[int, int]:
-        """How many phones said that it is really them, and how many that it is not."""
+    def count_identity(self, round_id: RoundId) -> tuple[int, int]:
+        """How many phones said "yes, it is really them", and how many no."""
         query = sql.select(GUESSES.c.them, sql.func.count()).where(
             GUESSES.c.round == round_id, GUESSES.c.source == Source.PHONE, GUESSES.c.them.is_not(None)
         )
         with self._engine.connect() as connection:
-            found = {bool(them): n for them, n in connection.execute(query.group_by(GUESSES.c.them))}
+            found = {bool(is_them): n for is_them, n in connection.execute(query.group_by(GUESSES.c.them))}
         return found.get(True, 0), found.get(False, 0)
 
     def guesses(self) -> tuple[Guess, ...]:
@@ -189,47 +191,45 @@ class Store:
             rows = connection.execute(GUESSES.select().order_by(GUESSES.c.at)).mappings().all()
         return tuple(_guess(row) for row in rows)
 
-    def answered(self) -> tuple[tuple[Round, Guess], ...]:
+    def trials(self) -> tuple[Trial, ...]:
         """Every guess with the round that it answers, oldest first."""
         guesses = self.guesses()  # first: rounds that are opened meanwhile are none of theirs
-        asked = {one.id: one for one in self._rounds()}
-        return tuple((asked[guess.round], guess) for guess in guesses)
+        rounds = {round_.id: round_ for round_ in self._rounds()}
+        return tuple(Trial(rounds[guess.round], guess) for guess in guesses)
 
-    def setting(self) -> Setting:
+    def room_state(self) -> RoomState:
         """Where the room is now; every process that shares the database reads the same."""
         with self._engine.connect() as connection:
             row = connection.execute(ROOM.select()).mappings().one()
-        fields: dict[str, Any] = {name: value for name, value in row.items() if name != "id"}
-        if left := fields["left"]:
-            fields["left"] = (left[0], Scene(left[1]), RoundId(left[2]))
-        fields |= {"programme": tuple(fields["programme"]), "scene": Scene(fields["scene"])}
-        return Setting(**fields)
+        return _room_state(dict(row))
 
-    def move(self, before: Setting, after: Setting, opened: Round | None = None, **of_round: object) -> bool:
+    def move(
+        self, before: RoomState, after: RoomState, opened: Round | None = None, **of_round: object
+    ) -> bool:
         """Put `after` in the place of `before`; False where somebody else moved the room meanwhile.
 
         In the same transaction a round is `opened`, or the one that the room stays at gets `of_round`: its
         state, that it was seen, when it closes. Raises `ValueError` when another item has its item's id.
         """
-        values = asdict(after) | {"programme": list(after.programme), "version": before.version + 1}
+        values = _room_row(after) | {"version": before.version + 1}
         unmoved = ROOM.c.version == before.version
         with suppress(IntegrityError), self._engine.begin() as connection:
             if not connection.execute(ROOM.update().where(unmoved).values(**values)).rowcount:
                 return False
             if opened:
-                self._know(connection, opened.item)
-                connection.execute(ROUNDS.insert().values(**_columns(opened)))
-            if before.round and before.round != after.round:  # left behind: nobody answers it any more
-                self._change(connection, before.round, state=State.CLOSED)
-            elif after.round and of_round:
-                self._change(connection, after.round, **of_round)
+                self._ensure_item(connection, opened.item)
+                connection.execute(ROUNDS.insert().values(**_round_row(opened)))
+            if before.round_id and before.round_id != after.round_id:  # nobody answers it any more
+                self._update_round(connection, before.round_id, state=State.CLOSED)
+            elif after.round_id and of_round:
+                self._update_round(connection, after.round_id, **of_round)
             return True
         return False  # its item was put there just now
 
-    def _change(self, connection: sql.Connection, round_id: RoundId, **fields: object) -> None:
+    def _update_round(self, connection: sql.Connection, round_id: RoundId, **fields: object) -> None:
         connection.execute(ROUNDS.update().where(ROUNDS.c.id == round_id).values(**fields))
 
-    def ok(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether the database answers now."""
         try:
             with self._engine.connect() as connection:
@@ -238,7 +238,7 @@ class Store:
             return False
 
     def keep_drift(self, drift: Drift) -> None:
-        """What was changed of a sitter; what the same one told before goes."""
+        """What was changed of a sitter; what was kept of the same one before goes."""
         with self._engine.begin() as connection:
             connection.execute(DRIFTS.delete().where(DRIFTS.c.sitter == drift.sitter))
             connection.execute(DRIFTS.insert().values(**asdict(drift)))
@@ -272,12 +272,11 @@ class Store:
     def _prepare(self) -> None:
         """Make the tables in an empty database; refuse one of another version or of another program."""
         with self._engine.begin() as connection:
-            connection.exec_driver_sql(ALONE[connection.dialect.name])  # another may be starting too
-            there = sql.inspect(connection).get_table_names()
-            if not there:
+            connection.exec_driver_sql(START_LOCKS[connection.dialect.name])  # another may be starting too
+            if not sql.inspect(connection).get_table_names():
                 TABLES.create_all(connection)
                 connection.execute(SCHEMA.insert().values(version=VERSION))
-                connection.execute(ROOM.insert().values(id=1, **asdict(Setting())))
+                connection.execute(ROOM.insert().values(id=1, **_room_row(RoomState())))
             found = connection.scalar(sql.select(SCHEMA.c.version))
         if found != VERSION:
             raise OperatorError(
@@ -290,9 +289,9 @@ def _new_round(item: Item) -> Round:
     return Round(RoundId(secrets.token_urlsafe(16)), item, datetime.now(UTC))
 
 
-def _columns(asked: Round) -> dict[str, object]:
-    """A round as its row."""
-    return {name: value for name, value in vars(asked).items() if name != "item"} | {"item": asked.item.id}
+def _round_row(round_: Round) -> dict[str, object]:
+    """The columns of a round."""
+    return vars(round_) | {"item": round_.item.id}
 
 
 def _round(row: dict[str, Any], item: Item) -> Round:
@@ -300,7 +299,36 @@ def _round(row: dict[str, Any], item: Item) -> Round:
     return Round(**{**row, "id": RoundId(row["id"]), "item": item})
 
 
-def _from(source: Source) -> sql.Delete:
+def _room_row(room: RoomState) -> dict[str, object]:
+    """The columns of the room; `left` is its bookmark, as a list of place, scene and round."""
+    row = vars(room) | {"programme": list(room.programme)}
+    round_id, bookmark = row.pop("round_id"), row.pop("bookmark")
+    return row | {"round": round_id, "left": astuple(bookmark) if bookmark else None}
+
+
+def _room_state(row: dict[str, Any]) -> RoomState:
+    """The room of its row."""
+    del row["id"]
+    round_id, bookmark = row.pop("round"), row.pop("left")
+    if bookmark:
+        place, scene, bookmarked = bookmark
+        bookmark = Bookmark(place, Scene(scene), RoundId(bookmarked))
+    row |= {"programme": tuple(row["programme"]), "scene": Scene(row["scene"])}
+    return RoomState(**row, round_id=round_id, bookmark=bookmark)
+
+
+def _refusal(state: State) -> str:
+    """Why a room's answer is not taken: a key of the words."""
+    match state:
+        case State.READY:
+            return "phone.soon"
+        case State.OPEN | State.CLOSED | State.REVEALED:  # open: its time was over
+            return "phone.late"
+        case unknown:
+            assert_never(unknown)
+
+
+def _delete_from(source: Source) -> sql.Delete:
     return GUESSES.delete().where(GUESSES.c.source == source)
 
 

@@ -1,14 +1,13 @@
 """Published accuracies, to stand beside a room's own: `presets/studies.toml`, validated."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from errors import PresetError
+from presets import PRESETS, parse_table, read_table
 
-STUDIES = Path(__file__).parent.parent / "presets" / "studies.toml"
+STUDIES = PRESETS / "studies.toml"
 Part = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -38,19 +37,12 @@ class Study(BaseModel):
         return self
 
 
-class _List(BaseModel):
+class _StudyTable(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     study: list[Study]
 
 
 def read_studies(file: Path = STUDIES) -> tuple[Study, ...]:
-    """All of them, in their order. Raises `PresetError` naming file, key and rule."""
-    try:
-        return tuple(_List.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).study)
-    except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"{file.name}: {error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise PresetError(f"{file.name}: {key}. {first['msg']}.") from error
+    """All of them, in their order. Raises `PresetError` naming file, key, value and rule."""
+    return tuple(parse_table(read_table(file), _StudyTable, file.name).study)

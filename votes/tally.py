@@ -54,7 +54,7 @@ class Tally:
 
     def share(self, kind: Kind) -> Share:
         """Of one answer. Raises `ValueError` without any answer."""
-        k = self.count.photograph if kind == Kind.PHOTOGRAPH else self.count.generated
+        k = self.count.of(kind)
         if not self.answers:
             raise ValueError("No answers, no share.")
         return Share(k / self.answers, *wilson(k, self.answers))

@@ -11,7 +11,7 @@ from typing import Literal
 from booth.visit import Visit
 from errors import ChoiceError
 from pipelines.draw.model_set import DIAL_TURNS, ModelSet, Start
-from pipelines.sitting import Order
+from pipelines.order import Order
 from services import Services
 
 MIDDLE = 0
@@ -28,40 +28,42 @@ def turns_of(place: object) -> int:
     return TURNS[place]
 
 
-def keep_starts(services: Services, visit: Visit) -> None:
-    """What portraits start from now is what this visitor is told, and drawn with, until told anew."""
-    sets = [one.model_set for one in (services.generator, services.fallback) if one]
-    visit.starts = {one.name: services.start_of(one) for one in sets}
+def current_starts(services: Services) -> dict[str, Start]:
+    """What portraits of each set start from now, by its name."""
+    sets = [generator.model_set for generator in (services.generator, services.fallback) if generator]
+    return {model_set.name: services.start_of(model_set) for model_set in sets}
 
 
 def start_of(services: Services, visit: Visit, model_set: ModelSet) -> Start:
     """What that set's portraits of this visitor start from, whatever the host has changed since."""
-    return visit.starts.get(model_set.name) or services.start_of(model_set)
+    return visit.dial.starts.get(model_set.name) or services.start_of(model_set)
 
 
-def dialled(order: Order, turns: int, model_set: ModelSet, start: Start) -> Order:
+def order_at(order: Order, turns: int, model_set: ModelSet, start: Start) -> Order:
     """The order as that set draws it from that start, at a place of its dial.
 
     The middle leaves all to set and look. Raises `ChoiceError` for another place where the set has no dial.
     """
-    begun = replace(order, start=None if start == model_set.start else start, strength=None, identity=None)
+    usual = replace(order, start=None if start == model_set.start else start, strength=None, identity=None)
     if turns == MIDDLE:
-        return begun
-    asked = model_set.dialled(turns, order.look.identity, start)
-    return replace(begun, strength=asked.strength, identity=asked.identity)
+        return usual
+    place = model_set.dial_at(turns, order.look.identity, start)
+    return replace(usual, strength=place.strength, identity=place.identity)
 
 
-def told(say: Callable[..., str], turns: int, model_set: ModelSet, start: Start, identity: float) -> str:
+def explain_place(
+    say: Callable[..., str], turns: int, model_set: ModelSet, start: Start, identity: float
+) -> str:
     """What a place of the dial does beside the usual, in one sentence; none where the dial moves nothing.
 
     `identity` is the look's. Where the place moves one thing only, the sentence says the usual of the other.
     """
-    if any(len(model_set.places(identity, one)) < 2 for one in (None, start)):
+    if any(len(model_set.places(identity, begun)) < 2 for begun in (None, start)):
         return ""  # None: from its own start, of which the page shows the places
-    every = {one: model_set.dialled(one, identity, start) for one in PLACES}
-    courses = {one: model_set.course(start, place.strength) for one, place in every.items()}
-    noise = _level({one: course.executed_steps for one, course in courses.items()}, turns)
-    scales = {one: place.identity for one, place in every.items() if place.identity is not None}
+    places = {place: model_set.dial_at(place, identity, start) for place in PLACES}
+    courses = {place: model_set.course(start, found.strength) for place, found in places.items()}
+    noise = _level({place: course.executed_steps for place, course in courses.items()}, turns)
+    scales = {place: found.identity for place, found in places.items() if found.identity is not None}
     words = {
         "noise": say(f"dial.noise_{noise}"),
         "stays": say(f"dial.stays_{noise}"),

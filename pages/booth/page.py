@@ -1,34 +1,36 @@
-"""The booth's one page: `booth_page` lays it out and wires it.
+"""The booth's one page: its screens, and the one that is shown.
 
-`screens` says what each is made of, `layout` what stands where, `views` fills it from a visit, `actions` and
-`climbing` answer events, `dial` knows what the dial asks for, `story` tells a making.
+`screen` says what a screen is; each of `screens/` lays itself out, fills itself from a visit, and answers its
+events. `story` tells a making, `report` what it changed, `dial` what the dial asks for.
 """
 
 from typing import Any
 
 import gradio as gr
 
-from booth.visit import Stage
-from pages.booth.actions import Actions
-from pages.booth.climbing import Climbing
-from pages.booth.layout import Layout
-from pages.booth.lending import wire_lent
-from pages.booth.screens import Screens
+from booth.visit import ScreenName, Visit
+from pages import markup
+from pages.booth.screen import Screen, Update, button, html
+from pages.booth.screens.camera import CameraScreen
+from pages.booth.screens.consent import ConsentScreen
+from pages.booth.screens.delete import DeleteScreen
+from pages.booth.screens.goodbye import GoodbyeScreen
+from pages.booth.screens.ladder import LadderScreen
+from pages.booth.screens.look import LookScreen
+from pages.booth.screens.making import MakingScreen
+from pages.booth.screens.result import ResultScreen
+from pages.booth.screens.vote import VoteScreen
+from pages.booth.screens.welcome import WelcomeScreen
+from pages.booth.screens.withdraw import WithdrawScreen
+from pages.guards.gate import COOKIE
 from services import Services
-from votes.schema import Kind
 
 
 def booth_page(services: Services) -> gr.Blocks:
     """Lay out and wire."""
     page = gr.Blocks(title="Face Value", fill_width=True, analytics_enabled=False)
     with page:
-        screens = Layout(services).screens()
-        does = Actions(services, screens)
-        wire(page, screens, does)
-        wire_making(screens, does)
-        wire_ladder(screens, does, Climbing(services, screens))
-        if services.signs_in:
-            wire_lent(page, screens, services)
+        BoothPage(services).wire(page)
     services.visits.on_forget = lambda session: forget_outputs(page, session)
     return page
 
@@ -40,77 +42,75 @@ def forget_outputs(page: gr.Blocks, session: str) -> None:
         kept.time_last_used.pop(session, None)
 
 
-def quick(screens: Screens) -> dict[str, Any]:
-    """For events that are answered at once, without waiting in Gradio's queue."""
-    return {"outputs": screens.components(), "queue": False, "show_progress": "hidden"}
+class BoothPage:
+    """All screens. Made inside the Blocks that the caller opened."""
 
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        with gr.Column(elem_classes=["fv", "page"]):
+            html(markup.idle(services.words.template("idle.ask"), services.say("idle.yes")))
+            self.idle = button(services.say("visit.start_over"), "leave-quietly")  # page.js presses it
+            self.welcome = WelcomeScreen(self)
+            self.consent = ConsentScreen(self)
+            self.camera = CameraScreen(self)
+            self.making = MakingScreen(self)
+            self.look = LookScreen(self, self.making)
+            self.result = ResultScreen(self)
+            self.ladder = LadderScreen(self)
+            self.vote = VoteScreen(self)
+            self.goodbye = GoodbyeScreen(self)
+            self.delete = DeleteScreen(self)
+            self.withdraw = WithdrawScreen(self)
 
-def wire(page: gr.Blocks, on: Screens, does: Actions) -> None:
-    """Who answers which event, but for the making."""
-    at_once = quick(on)
-    page.load(does.open, **at_once)
-    page.unload(does.close)
-    on.idle.click(does.leave, **at_once)
-    on.welcome.start.click(does.go(Stage.CONSENT), **at_once)
-    on.welcome.quiet["withdraw"].click(does.go(Stage.WITHDRAW), **at_once)
-    on.withdraw.go.click(does.withdraw, on.withdraw.code, **at_once)
-    on.withdraw.code.submit(does.withdraw, on.withdraw.code, **at_once)
-    on.withdraw.back.click(does.go(Stage.WELCOME), **at_once)
-    on.consent.go.click(does.consent, on.consent.ticks, **at_once)
-    on.camera.camera.done(does.photos_taken, **at_once)
-    on.look.quiet["photos"].click(does.go(Stage.CAMERA), **at_once)
-    on.result.show.input(does.allow_show, [on.result.show, on.result.portraits], **at_once)
-    on.result.misfire.input(does.allow_misfire, [on.result.misfire, on.result.portraits], **at_once)
-    on.result.portraits.input(does.choose_another, on.result.portraits, **at_once)
-    on.result.ask.click(does.ask_machine, on.result.portraits, **at_once)
-    on.result.guess.click(does.go(Stage.VOTE), **at_once)
-    on.result.quiet["again"].click(does.go(Stage.LOOK), **at_once)
-    for kind in Kind:
-        on.vote.buttons[kind].click(does.answer(kind), **at_once)
-    on.vote.next.click(does.next, **at_once)
-    on.vote.quiet["stop"].click(does.go(Stage.GOODBYE), **at_once)
-    on.goodbye.done.click(does.leave, **at_once)
-    on.goodbye.band.input(does.tell_band, on.goodbye.band, **at_once)
-    on.goodbye.quiet["back"].click(does.go(Stage.RESULT), **at_once)
-    on.delete.yes.click(does.delete, **at_once)
-    on.delete.no.click(does.keep, **at_once)
-    for stage in (Stage.CONSENT, Stage.CAMERA, Stage.LOOK):
-        on.of(stage).quiet["over"].click(does.leave, **at_once)
-    for stage in (Stage.RESULT, Stage.GOODBYE):
-        on.of(stage).quiet["delete"].click(does.go(Stage.DELETE), **at_once)
+    @property
+    def screens(self) -> dict[ScreenName, Screen]:
+        """By the name that a visit has for them."""
+        return {name: getattr(self, name.value) for name in ScreenName}
 
+    def components(self) -> list[Any]:
+        """Everything that a handler may change."""
+        return [part for screen in self.screens.values() for part in screen.components()]
 
-def wire_making(on: Screens, does: Actions) -> None:
-    """A generator can be cancelled and waits its turn; switching the screen must not wait."""
-    at_once = quick(on)
-    last: dict[str, Any] = {**at_once, "trigger_mode": "always_last"}  # taps may be faster than answers
-    on.look.count.input(does.count_chosen, on.look.count, **last)
-    on.look.dial.input(does.dial_turned, on.look.dial, **last)
-    begun = on.look.go.click(does.begin, **at_once, trigger_mode="multiple")
-    begun.then(
-        does.make,
-        [on.look.look, on.look.expression, on.look.count, on.look.dial],
-        on.components(),
-        concurrency_limit=None,  # the booth's own line says who is next
-        show_progress="hidden",
-        trigger_mode="multiple",
-    )
-    on.making.stop.click(does.stop, **at_once)
+    def visit_of(self, request: gr.Request) -> Visit:
+        """The visit of the browser that asks."""
+        return self.services.visits.of(request.cookies.get(COOKIE, ""), request.session_hash)
 
+    def show(self, visit: Visit, notice: str = "") -> Update:
+        """The screen where the visit is, and a sentence on it if something went wrong."""
+        screens, here = self.screens, self.screens[visit.screen]
+        update: Update = {screen.column: gr.Column(visible=screen is here) for screen in screens.values()}
+        if visit.screen == ScreenName.WELCOME:  # a new visitor
+            for screen in screens.values():
+                update |= screen.reset()
+        return update | {here.notice: markup.notice(notice)} | here.fill(visit)
 
-def wire_ladder(on: Screens, does: Actions, climbs: Climbing) -> None:
-    """Drawn like a making, shown beside the result."""
-    at_once = quick(on)
-    begun = on.result.quiet["ladder"].click(
-        climbs.begin, on.result.portraits, **at_once, trigger_mode="multiple"
-    )
-    begun.then(
-        climbs.draw,
-        None,
-        on.components(),
-        concurrency_limit=None,  # as for the making
-        show_progress="hidden",
-        trigger_mode="multiple",
-    )
-    on.ladder.show.input(climbs.allow, [on.ladder.show, on.ladder.portraits], **at_once)
-    on.ladder.quiet["back"].click(does.go(Stage.RESULT), **at_once)
+    def wire(self, page: gr.Blocks) -> None:
+        """Coming and going, then each screen's own events."""
+        page.load(self.open, **self.welcome.at_once)
+        page.unload(self.close)
+        self.idle.click(self.welcome.leave, **self.welcome.at_once)
+        for screen in self.screens.values():
+            screen.wire(page)
+        self.ladder.wire_start(self.result.ladder, self.result.portraits)
+        for arrival in (self.camera.camera.done, self.result.ways["again"].click):
+            self.look.wire_arrival(arrival)
+
+    def open(self, request: gr.Request) -> Update:
+        """A page was opened or reloaded: a new visit, or the one that it left."""
+        visit, making = self.visit_of(request), self.visit_of(request).making
+        if (
+            visit.screen == ScreenName.WELCOME
+        ):  # it is shown already; a late answer must not undo an early tap
+            return {self.welcome.notice: ""}
+        if visit.screen == ScreenName.MAKING:  # the reload ended the making
+            visit.stop()
+            visit.go(ScreenName.LOOK)
+            return self.show(visit, self.services.say("making.stopped"))
+        if visit.screen == ScreenName.LADDER and not (making and making.ladder and making.ladder.strip):
+            visit.stop()
+            visit.go(ScreenName.RESULT)
+        return self.show(visit)
+
+    def close(self, request: gr.Request) -> None:
+        """The tab was closed, or is being reloaded."""
+        self.services.visits.close_page(request.session_hash)

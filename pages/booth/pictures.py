@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from booth.album import Album
 from booth.visit import Visit, Visits
-from pages.guards.errors_shown import refusal
+from pages.guards.error_boundary import refusal
 from pages.guards.gate import COOKIE
 from words import Words
 
@@ -30,16 +30,18 @@ def picture_routes(album: Album, visits: Visits, words: Words) -> list[Route]:
             return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE)
         if not kept.name:
             return refusal(words.say("picture.gone"), 404)
-        visit.downloaded = True
-        return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE | _named(kept.name))
+        visit.take_home()
+        return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE | _disposition(kept.name))
 
     async def everything(request: Request) -> Response:
         visit = visits.with_ticket(request.path_params["ticket"])
         if visit is None or visit.sitting is None or not _its_own(visit, request):
             return refusal(words.say("picture.gone"), 404)
-        packed = await run_in_threadpool(_packed, album, visit)
-        visit.downloaded = True
-        return Response(packed, media_type="application/zip", headers=PRIVATE | _named("face-value.zip"))
+        packed = await run_in_threadpool(_pack, album, visit)
+        visit.take_home()
+        return Response(
+            packed, media_type="application/zip", headers=PRIVATE | _disposition("face-value.zip")
+        )
 
     return [Route("/pictures/{picture}", picture), Route("/take/{ticket}.zip", everything)]
 
@@ -48,14 +50,14 @@ def _its_own(visit: Visit, request: Request) -> bool:
     return secrets.compare_digest(visit.cookie.encode(), request.cookies.get(COOKIE, "").encode())
 
 
-def _packed(album: Album, visit: Visit) -> bytes:
+def _pack(album: Album, visit: Visit) -> bytes:
     """What may be taken home, as one file; pictures do not get smaller, so they are only put together."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as bundle:
-        for kept in album.kept(visit.sitting) if visit.sitting else ():
+        for kept in album.downloads(visit.sitting) if visit.sitting else ():
             bundle.writestr(kept.name, kept.jpeg)
     return file.getvalue()
 
 
-def _named(name: str) -> dict[str, str]:
+def _disposition(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,198 +1,210 @@
-"""What a portrait changed, as three frames with a word and a sentence each, and all figures on request."""
+"""What a portrait changed, in HTML: one sentence, three frames with a word each, all figures on request."""
 
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
 
 import cv2
 import numpy as np
 
 from pages import markup
 from pipelines.ladder import RUNGS
-from pipelines.measure.likeness import Lab, Level, LikenessReport, Measure, Outline
+from pipelines.measure.likeness import FRAMES, Lab, Level, LikenessReport, Measure, Outline, thresholds
 
 Say = Callable[..., str]
 
-# A frame each: its outline in the report, and the measures it tells the worst of.
-FRAMES = {"skin": ("skin",), "face": ("jaw", "face", "eyes"), "hair": ("hair", "hair_colour")}
 ORDER = (Level.NOT_MEASURED, Level.UNCHANGED, Level.A_LITTLE, Level.CLEARLY)
-BOXES = {Level.UNCHANGED: 0, Level.A_LITTLE: 1, Level.CLEARLY: 2}
 # What a frame shows of the portrait, in distances between the pupils: a side, and how far its middle lies
 # below the eyes. Frames are wider than high: a face is whole in their height, hair in their width.
 WINDOWS = {"face": (2.9, 0.35, "meet"), "hair": (4.6, -0.4, "slice")}
+LINES = 65  # outlines are a 65th of their frame wide
+COLUMNS = ("what", "is", "noise", "pair")
 
 
-def reports(say: Say, found: Sequence[LikenessReport | None], pictures: Sequence[str]) -> str:
-    """One a portrait, the first one visible; `portraits.js` shows that of the portrait that is large."""
-    inside = []
-    for i, (report, picture) in enumerate(zip(found, pictures, strict=True)):
-        told = _report(say, report, picture) if report else markup.note(say("result.unseen"))
-        hidden = " hidden" if i else ""
-        inside.append(f'<section class="likeness" data-portrait="{i}"{hidden}>{told}</section>')
-    return "".join(inside)
+@dataclass(frozen=True)
+class ReportLine:
+    """A measure in words: what it is of, how far it changed, and a sentence."""
+
+    title: str
+    word: str
+    box: int | None  # which of three boxes is filled; None where nothing was measured
+    sentence: str
 
 
-def briefly(
-    say: Say, found: Sequence[LikenessReport | None], left: Sequence[str] = (), levels: Sequence[str] = ()
+def render_headlines(say: Say, reports: Sequence[LikenessReport | None], chosen: int, note: str = "") -> str:
+    """The largest change of each portrait as the screen's title; that of the large one is visible."""
+    sentences = [_headline(say, report) for report in reports]
+    return str(markup.render("booth/headlines.html", sentences=sentences, chosen=chosen, note=note))
+
+
+def render_reports(
+    say: Say, reports: Sequence[LikenessReport | None], pictures: Sequence[str], chosen: int, note: str
+) -> str:
+    """One a portrait; `portraits.js` shows that of the one that is large. `note` is about all of them."""
+    views = [
+        _view(say, report, picture) if report else None
+        for report, picture in zip(reports, pictures, strict=True)
+    ]
+    words = {column: say(f"result.col_{column}") for column in COLUMNS}
+    words |= {key: say(f"result.{key}") for key in ("unseen", "figures")}
+    return str(
+        markup.render(
+            "booth/report.html", views=views, chosen=chosen, note=note, words=words, sign=markup.sign
+        )
+    )
+
+
+def render_steps(
+    say: Say,
+    reports: Sequence[LikenessReport | None],
+    shares: Sequence[str] = (),
+    levels: Sequence[str] = (),
 ) -> str:
     """The same in words alone, one a step of the ladder; the last one visible, as its picture is.
 
-    `levels` is what a face-recognition program said of each step; empty where nobody asked it. `left` names
+    `levels` is what a face-recognition program said of each step; empty where nobody asked it. `shares` names
     the steps.
     """
-    inside = []
-    for i, report in enumerate(found):
-        hidden = "" if i + 1 == len(found) else " hidden"
-        told = "" if report else markup.note(say("result.unseen"))
+    steps = []
+    for index, report in enumerate(reports):
         lines = [_line(say, report, name) for name in FRAMES] if report else []
-        if i < len(levels):
-            lines.append(_recognition(say, levels[i], lost(say, "ladder", left, levels[: i + 1])))
-        if lines:
-            told += f'<ul class="brief">{"".join(lines)}</ul>'
-        inside.append(f'<section class="likeness" data-portrait="{i}"{hidden}>{told}</section>')
-    return "".join(inside)
+        if index < len(levels):
+            lines.append(
+                _recognition(say, levels[index], explain_loss(say, "ladder", shares, levels[: index + 1]))
+            )
+        steps.append((report is not None, lines))
+    return str(markup.render("booth/steps.html", steps=steps, unseen=say("result.unseen")))
 
 
-def lost(say: Say, page: str, left: Sequence[str], levels: Sequence[str]) -> str:
+def explain_loss(say: Say, page: str, shares: Sequence[str], levels: Sequence[str]) -> str:
     """At which step a face-recognition program first loses the sitter, or that it knows them at all six.
 
     Empty where neither is known: nobody asked it, or it is still at an earlier step, or found no face.
     """
     if Level.CLEARLY in levels:
-        at = left[levels.index(Level.CLEARLY)].replace(" ", "\N{NO-BREAK SPACE}")
+        at = shares[levels.index(Level.CLEARLY)].replace(" ", "\N{NO-BREAK SPACE}")
         return say(f"{page}.lost", left=at)
-    whole = len(levels) == len(RUNGS) and Level.NOT_MEASURED not in levels
-    return say(f"{page}.kept") if whole else ""
+    is_whole = len(levels) == len(RUNGS) and Level.NOT_MEASURED not in levels
+    return say(f"{page}.kept") if is_whole else ""
 
 
-def misfired(report: LikenessReport | None) -> dict[str, str]:
+def find_clear_changes(report: LikenessReport | None) -> dict[str, str]:
     """The measures that changed clearly, and so make a portrait one for the wall of misfires."""
-    every = report.measures.values() if report else ()
-    return {one.name: one.level.value for one in every if one.level == Level.CLEARLY}
+    measures = report.measures.values() if report else ()
+    return {measure.name: measure.level.value for measure in measures if measure.level == Level.CLEARLY}
 
 
-def _report(say: Say, report: LikenessReport, picture: str) -> str:
-    frames = "".join(_frame(say, report, name, picture) for name in FRAMES)
-    unsure = any(one.unsure for one in report.measures.values())
-    doubt = markup.note(say("likeness.unsure")) if unsure else ""
-    return f'<ul class="report">{frames}</ul><div class="below">{doubt}{_figures(say, report)}</div>'
+def _headline(say: Say, report: LikenessReport | None) -> str:
+    """The largest certain change; where there is none, that, or that nothing could be measured."""
+    if report is None:
+        return say("result.unseen")
+    measures = [measure for measure in report.measures.values() if measure.value is not None]
+    changes = [measure for measure in measures if measure.level != Level.UNCHANGED]
+    sure = [measure for measure in changes if not measure.unsure]
+    if not sure:
+        return say("result.unsure" if changes else "result.unchanged" if measures else "result.unmeasured")
+    largest = max(sure, key=lambda measure: (ORDER.index(measure.level), _size(measure)))
+    return say(largest.key, **largest.values)
 
 
-def _frame(say: Say, report: LikenessReport, name: str, picture: str) -> str:
-    worst = _worst([report.measures[one] for one in FRAMES[name]])
+def _size(measure: Measure) -> float:
+    """How large a change is beside the one from which it is clear."""
+    return abs(measure.value or 0.0) / thresholds()[measure.name].clearly
+
+
+def _view(say: Say, report: LikenessReport, picture: str) -> Mapping[str, object]:
+    is_unsure = any(measure.unsure for measure in report.measures.values())
+    rows = [
+        {
+            "name": say(f"likeness.{measure.name}"),
+            "value": "–" if measure.value is None else f"{measure.value:+.2f}".replace("-", "−"),
+            "unit": measure.unit if measure.value is not None else "",
+            "sentence": say(measure.key, **measure.values),
+            "noise": f"{measure.noise:g}",
+            "pair": f"{measure.pair:g}",
+        }
+        for measure in report.measures.values()
+    ]
+    return {
+        "frames": [_frame(say, report, name, picture) for name in FRAMES],
+        "doubt": say("likeness.unsure") if is_unsure else "",
+        "rows": rows,
+    }
+
+
+def _frame(say: Say, report: LikenessReport, name: str, picture: str) -> Mapping[str, object]:
+    """One frame: skin as two fields beside each other, the others with their outlines."""
+    worst = _worst([report.measures[measure] for measure in FRAMES[name]])
+    is_measured = worst.level != Level.NOT_MEASURED
+    frame = {"line": _line(say, report, name), "tones": (), "outline": None}
+    if name == "skin" and is_measured:
+        return frame | {
+            "tones": tuple(zip(("photograph", "generated"), map(_css, report.tones), strict=True))
+        }
+    outlined = "face" if name == "skin" else name
+    return frame | {"outline": _outline(report, outlined, picture, is_measured)}
+
+
+def _line(say: Say, report: LikenessReport, name: str) -> ReportLine:
+    worst = _worst([report.measures[measure] for measure in FRAMES[name]])
     word = say(f"likeness.level_{worst.level.replace(' ', '_')}")
-    sentence = say(worst.key, **worst.values)
-    title = say(f"result.frame_{name}")
-    label = escape(f"{title}: {word}. {sentence}")
-    drawn = _swatches(report.tones, label) if name == "skin" else _outlined(report, name, picture, label)
-    if name == "skin" and worst.level == Level.NOT_MEASURED:
-        drawn = _outlined(report, "face", picture, label, measured=False)
-    return (
-        f'<li><div class="pic">{drawn}</div><div><h2>{escape(title)}</h2>'
-        f'<span class="level">{_level(worst.level)}{escape(word)}</span><p>{escape(sentence)}</p></div></li>'
-    )
+    return ReportLine(say(f"result.frame_{name}"), word, _box(worst.level), say(worst.key, **worst.values))
 
 
-def _line(say: Say, report: LikenessReport, name: str) -> str:
-    worst = _worst([report.measures[one] for one in FRAMES[name]])
-    word = say(f"likeness.level_{worst.level.replace(' ', '_')}")
-    return (
-        f'<li><h2>{escape(say(f"result.frame_{name}"))}</h2><span class="level">{_level(worst.level)}'
-        f"{escape(word)}</span><p>{escape(say(worst.key, **worst.values))}</p></li>"
-    )
-
-
-def _recognition(say: Say, level: str, told: str) -> str:
+def _recognition(say: Say, level: str, loss: str) -> ReportLine:
     """A face-recognition program's answer about one step, and where it loses the sitter."""
     key = "unseen" if level == Level.NOT_MEASURED else level.replace(" ", "_")
     word = say(f"stage.step_{level.replace(' ', '_')}")  # "clearly" would read as clearly recognised
-    sentence = f"{say(f'likeness.recognition_{key}')} {told}".strip()
-    return (
-        f'<li><h2>{escape(say("likeness.recognition"))}</h2><span class="level">{_level(Level(level))}'
-        f"{escape(word)}</span><p>{escape(sentence)}</p></li>"
-    )
+    sentence = f"{say(f'likeness.recognition_{key}')} {loss}".strip()
+    return ReportLine(say("likeness.recognition"), word, _box(Level(level)), sentence)
+
+
+def _box(level: Level) -> int | None:
+    """Which of three boxes is filled."""
+    match level:
+        case Level.UNCHANGED:
+            return 0
+        case Level.A_LITTLE:
+            return 1
+        case Level.CLEARLY:
+            return 2
+        case Level.NOT_MEASURED:
+            return None
+        case unknown:
+            assert_never(unknown)
 
 
 def _worst(measures: Sequence[Measure]) -> Measure:
     """The one that changed most; of two that changed alike the first."""
-    return max(measures, key=lambda one: ORDER.index(one.level))
+    return max(measures, key=lambda measure: ORDER.index(measure.level))
 
 
-def _level(level: Level) -> str:
-    """Three boxes, one of them filled; none where nothing was measured."""
-    boxes = "".join(
-        f'<rect x="{1 + 18 * i}" y="2" width="14" height="16" stroke="currentColor" stroke-width="2" '
-        f'fill="{"currentColor" if BOXES.get(level) == i else "none"}"/>'
-        for i in range(3)
-    )
-    return f'<svg viewBox="0 0 52 20" aria-hidden="true">{boxes}</svg>'
-
-
-def _swatches(tones: tuple[Lab, Lab], label: str) -> str:
-    """Both skins edge to edge: what distance hides, an edge shows."""
-    fields = _field(tones[0], "photograph") + _field(tones[1], "generated")
-    return f'<div class="swatch" role="img" aria-label="{label}">{fields}</div>'
-
-
-def _field(tone: Lab, kind: markup.Sign) -> str:
-    ink = "#000" if tone[0] > 50 else "#fff"
-    return f'<i style="background:{_css(tone)};color:{ink}">{markup.sign(kind)}</i>'
-
-
-def _css(tone: Lab) -> str:
+def _css(tone: Lab) -> Mapping[str, str]:
+    """A skin tone as CSS, and what is read on it."""
     colour = cv2.cvtColor(np.array([[tone]], np.float32), cv2.COLOR_Lab2RGB)[0, 0]
     red, green, blue = (round(255 * float(part)) for part in colour.clip(0, 1))
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    return {"ground": f"#{red:02x}{green:02x}{blue:02x}", "ink": "#000" if tone[0] > 50 else "#fff"}
 
 
-def _outlined(
-    report: LikenessReport, name: str, picture: str, label: str, measured: bool | None = None
-) -> str:
+def _outline(report: LikenessReport, name: str, picture: str, is_measured: bool) -> Mapping[str, object]:
     """The portrait, dimmed below both outlines: the photograph's solid, its own dashed."""
-    d = report.pupil_distance
     first, second = report.outlines[name]
-    eyes = report.eyes
     sides, below, fit = WINDOWS[name]
-    side = sides * d
-    left, top = eyes[0] - side / 2, eyes[1] + below * d - side / 2
-    if measured is None:
-        measured = any(report.measures[one].level != Level.NOT_MEASURED for one in FRAMES[name])
+    side = sides * report.pupil_distance
+    left = report.eyes[0] - side / 2
+    top = report.eyes[1] + below * report.pupil_distance - side / 2
+    has_lines = is_measured and len(first) and len(second)
     width, height = report.size
-    lines = ""
-    if measured and len(first) and len(second):
-        lines = (
-            f'<path class="dim" d="M0 0h{width}v{height}h-{width}Z"/>'
-            f'<path d="{_path(first)}"/><path class="d" d="{_path(second)}"/>'
-        )
-    return (
-        f'<svg class="outl" viewBox="{left:.1f} {top:.1f} {side:.1f} {side:.1f}" role="img" '
-        f'preserveAspectRatio="xMidYMid {fit}" aria-label="{label}" style="--w:{side / 65:.2f}">'
-        f'<image href="{escape(picture)}" width="{width}" height="{height}"/>{lines}</svg>'
-    )
+    return {
+        "window": f"{left:.1f} {top:.1f} {side:.1f} {side:.1f}",
+        "fit": fit,
+        "line": f"{side / LINES:.2f}",
+        "picture": picture,
+        "width": width,
+        "height": height,
+        "paths": (_path(first), _path(second)) if has_lines else (),
+    }
 
 
 def _path(points: Outline) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "Z"
-
-
-def _figures(say: Say, report: LikenessReport) -> str:
-    """Every measure with value, noise and what another photo would differ by."""
-    head = "".join(
-        f"<th scope=col>{escape(say(f'result.col_{one}'))}</th>" for one in ("what", "is", "noise", "pair")
-    )
-    rows = "".join(
-        f"<tr><th scope=row>{escape(say(f'likeness.{one.name}'))}</th>"
-        f"<td>{_number(one.value)} {escape(one.unit) if one.value is not None else ''}"
-        f"<small>{escape(say(one.key, **one.values))}</small></td>"
-        f"<td>{one.noise:g}</td><td>{one.pair:g}</td></tr>"
-        for one in report.measures.values()
-    )
-    return (
-        f"<details class=figures><summary>{escape(say('result.figures'))}</summary>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
-    )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:+.2f}".replace("-", "−")

@@ -16,8 +16,8 @@ from starlette.routing import Route
 
 from booth.visit import Visit, Visits
 from errors import VisitorError
-from pages.guards.errors_shown import ErrorsShown, refusal
-from pipelines.exhibit import fitted
+from pages.guards.error_boundary import ErrorBoundary, refusal
+from pipelines.exhibit import crop_to_fit
 from pipelines.selfie.face import Face, FaceFinder, require_good
 from pipelines.selfie.photo import MAX_BYTES, Photo, read_photo
 from pipelines.selfie.samples import SAMPLES, sample
@@ -31,10 +31,12 @@ THUMBNAIL = (384, 480)  # width, height in px; 4:5 like every print
 class Intake:
     """The handlers of the routes."""
 
-    def __init__(self, visits: Visits, finder: FaceFinder, errors_shown: ErrorsShown, words: Words) -> None:
+    def __init__(
+        self, visits: Visits, finder: FaceFinder, error_boundary: ErrorBoundary, words: Words
+    ) -> None:
         self._visits = visits
         self._finder = finder
-        self._errors_shown = errors_shown
+        self._error_boundary = error_boundary
         self._words = words
         self._seats = asyncio.Semaphore(AT_ONCE)
 
@@ -51,7 +53,7 @@ class Intake:
         visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None:
             return refusal(self._words.say("visit.over"), 404)
-        if not visit.consented:
+        if not visit.has_consented:
             return refusal(self._words.say("consent.missing"), 403)
         async with self._seats:
             data = await body_of(request)
@@ -65,7 +67,7 @@ class Intake:
         )
         if visit is None or name not in SAMPLES:
             return refusal(self._words.say("visit.over"), 404)
-        if not visit.consented:
+        if not visit.has_consented:
             return refusal(self._words.say("consent.missing"), 403)
         return await run_in_threadpool(self._keep, visit, lambda: sample(name), True)
 
@@ -77,18 +79,17 @@ class Intake:
         return JSONResponse({})
 
     def _keep(self, visit: Visit, read: Callable[[], Photo], is_sample: bool = False) -> Response:
-        with self._errors_shown.shown() as told:
-            photo = read()
-            face = require_good(self._finder.find(photo))
+        with self._error_boundary.catch() as failure:
+            face = require_good(self._finder.find(read()))
             picture = visit.keep(_thumbnail(face))
             try:
-                visit.add(photo, picture, is_sample)
+                visit.add(face, picture, is_sample)
             except VisitorError:
                 visit.album.drop(picture)
                 raise
             verdict = self._words.say(face.verdict.key)
             return JSONResponse({"id": picture, "url": f"pictures/{picture}", "verdict": verdict})
-        return refusal(told.sentence, 422)
+        return refusal(failure.sentence, 422)
 
 
 async def body_of(request: Request) -> bytes:
@@ -113,5 +114,5 @@ def _thumbnail(face: Face) -> bytes:
     left, right = max(0, round(x - half)), round(x + half)
     top, bottom = max(0, round(y - half)), round(y + 1.5 * half)
     file = io.BytesIO()
-    Image.fromarray(fitted(pixels[top:bottom, left:right], THUMBNAIL)).save(file, "JPEG", quality=90)
+    Image.fromarray(crop_to_fit(pixels[top:bottom, left:right], THUMBNAIL)).save(file, "JPEG", quality=90)
     return file.getvalue()

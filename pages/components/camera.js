@@ -1,13 +1,24 @@
 // One visitor before one lens. The server is told by /selfies; this script only shows what it answered.
 const box = element.querySelector(".booth-camera");
 const part = (selector) => box.querySelector(selector);
-const said = JSON.parse(box.dataset.said);
+const words = JSON.parse(box.dataset.words);
 const FRAMES = Number(box.dataset.frames);
 const COUNT_S = 3, FLASH_MS = 80, QUALITY = 0.95;
 const ASKING_MS = 1000; // a browser that remembers its permission answers sooner
 const PATIENCE_MS = 70_000; // a little more than the server's
-const TROUBLE = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "none", OverconstrainedError: "none", NotReadableError: "busy", AbortError: "busy" };
-const video = part("video"), shutter = part(".shutter"), use = part(".use"), picker = part(".upload input"), verdict = part(".verdict");
+const TROUBLE = {
+  NotAllowedError: "denied",
+  SecurityError: "denied",
+  NotFoundError: "none",
+  OverconstrainedError: "none",
+  NotReadableError: "busy",
+  AbortError: "busy",
+};
+const video = part("video"),
+  shutter = part(".shutter"),
+  use = part(".use"),
+  picker = part(".upload input"),
+  verdict = part(".verdict");
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const life = new AbortController(); // ends with this screen, and every listener outside it too
 let state = {}, shots = [], stream = null, opening = false, used = false, counting = 0, sending = false;
@@ -19,9 +30,12 @@ const read = () => {
   used = false;
   draw();
 };
-const line = (sentence, name = "") => Object.assign(document.createElement("p"), { textContent: sentence, className: name });
-const say = (sentence = "", more = "") => verdict.replaceChildren(...(sentence ? [line(sentence)] : []), ...(more ? [line(more, "more")] : []));
-const complain = (sentences) => verdict.replaceChildren(...sentences.map((sentence) => line(sentence, "notice")));
+const line = (sentence, name = "") =>
+  Object.assign(document.createElement("p"), { textContent: sentence, className: name });
+const say = (sentence = "", more = "") =>
+  verdict.replaceChildren(...(sentence ? [line(sentence)] : []), ...(more ? [line(more, "more")] : []));
+const complain = (sentences) =>
+  verdict.replaceChildren(...sentences.map((sentence) => line(sentence, "notice")));
 const frame = (shot, index) => {
   const item = document.createElement("li");
   if (!shot) {
@@ -30,9 +44,16 @@ const frame = (shot, index) => {
     item.setAttribute("aria-hidden", "true");
     return item;
   }
-  const picture = Object.assign(document.createElement("img"), { src: shot.url, alt: said.selfie.replace("{i}", index + 1) });
-  const remove = Object.assign(document.createElement("button"), { type: "button", className: "quiet remove", textContent: said.again });
-  remove.setAttribute("aria-label", said.remove.replace("{i}", index + 1));
+  const picture = Object.assign(document.createElement("img"), {
+    src: shot.url,
+    alt: words.selfie.replace("{i}", index + 1),
+  });
+  const remove = Object.assign(document.createElement("button"), {
+    type: "button",
+    className: "quiet remove",
+    textContent: words.again,
+  });
+  remove.setAttribute("aria-label", words.remove.replace("{i}", index + 1));
   remove.addEventListener("click", () => drop(shot));
   item.append(picture, remove);
   return item;
@@ -42,56 +63,70 @@ const draw = () => {
   part(".shots").replaceChildren(...Array.from({ length: FRAMES }, (_, index) => frame(shots[index], index)));
   use.hidden = !shots.length;
   use.disabled = sending; // what is on its way would be left out
-  use.textContent = shots.length > 1 ? said.use_many.replace("{n}", shots.length) : said.use;
+  use.textContent = shots.length > 1 ? words.use_many.replace("{n}", shots.length) : words.use;
   shutter.disabled = !stream || (full && !sending); // once the next button is ready to take the focus
-  shutter.title = full ? said.full : "";
+  shutter.title = full ? words.full : "";
   box.classList.toggle("live", Boolean(stream));
   box.classList.toggle("taken", Boolean(shots.length));
   if (held && shutter.disabled) aim();
 };
 // Where the next key press belongs.
-const aim = () => [shutter, use, picker].find((one) => !one.disabled && one.offsetParent !== null)?.focus({ preventScroll: true });
+const aim = () =>
+  [shutter, use, picker].find((button) => !button.disabled && button.offsetParent !== null)?.focus({
+    preventScroll: true,
+  });
 const ask = async (path, options) => {
-  const answer = await fetch(path, { ...options, headers: { "X-Ticket": state.ticket }, signal: AbortSignal.timeout(PATIENCE_MS) });
+  const answer = await fetch(path, {
+    ...options,
+    headers: { "X-Ticket": state.ticket },
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  });
   return [answer.ok, await answer.json().catch(() => ({}))];
 };
 // The verdict of a photo that was taken, or the sentence that refuses it.
 const send = async (path, body) => {
   const { ticket } = state;
   try {
-    const [taken, told] = await ask(path, { method: "POST", body });
-    if (!taken) return { refused: told.error || said.lost };
-    if (ticket === state.ticket) shots = [...shots, told]; // else another visitor stands here now
-    return told;
+    const [taken, answer] = await ask(path, { method: "POST", body });
+    if (!taken) return { refused: answer.error || words.lost };
+    if (ticket === state.ticket) shots = [...shots, answer]; // else another visitor stands here now
+    return answer;
   } catch {
-    return { refused: said.lost };
+    return { refused: words.lost };
   }
 };
 const bring = async (path, bodies) => {
   if (sending) return;
   sending = true;
-  say(said.sending);
+  say(words.sending);
   draw();
   const refused = [];
-  let told = {};
+  let latest = {};
   for (const [index, body] of bodies.entries()) {
-    if (shots.length >= FRAMES) { refused.push(said.full); break; }
+    if (shots.length >= FRAMES) {
+      refused.push(words.full);
+      break;
+    }
     const answer = await send(path, body);
-    if (answer.verdict) { told = answer; draw(); }
-    else refused.push((bodies.length > 1 ? said.nth.replace("{i}", index + 1) + " " : "") + answer.refused);
+    if (answer.verdict) {
+      latest = answer;
+      draw();
+    } else {refused.push(
+        (bodies.length > 1 ? words.nth.replace("{i}", index + 1) + " " : "") + answer.refused,
+      );}
   }
   sending = false;
   draw();
   if (refused.length) complain(refused);
-  else say(told.verdict, shots.length < FRAMES ? said.more : said.full);
+  else say(latest.verdict, shots.length < FRAMES ? words.more : words.full);
 };
 const drop = async (shot) => {
   try {
     await ask(`selfies/${shot.id}`, { method: "DELETE" });
-    shots = shots.filter((one) => one !== shot);
+    shots = shots.filter((kept) => kept !== shot);
     say();
   } catch {
-    complain([said.lost]);
+    complain([words.lost]);
   }
   draw();
   aim();
@@ -100,7 +135,7 @@ const drop = async (shot) => {
 // ---- the lens
 const trouble = (key) => {
   const notice = part(".trouble"), sentence = document.createElement("span");
-  sentence.textContent = key ? said[key] : "";
+  sentence.textContent = key ? words[key] : "";
   if (key === "busy") Object.assign(sentence, { tabIndex: 0, role: "button" });
   notice.replaceChildren(sentence);
   notice.hidden = !key;
@@ -122,12 +157,18 @@ const open = async () => {
   try {
     const tall = innerHeight > innerWidth;
     const size = { width: { ideal: tall ? 1080 : 1920 }, height: { ideal: tall ? 1920 : 1080 } };
-    const found = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: "user", ...size } });
+    const found = await navigator.mediaDevices.getUserMedia({
+      audio: false,
+      video: { facingMode: "user", ...size },
+    });
     clearTimeout(waiting);
     trouble("");
     if (!present()) return found.getTracks().forEach((track) => track.stop());
     stream = found;
-    stream.getVideoTracks()[0].addEventListener("ended", () => { release(); draw(); }); // unplugged: `look` tries again
+    stream.getVideoTracks()[0].addEventListener("ended", () => {
+      release();
+      draw();
+    }); // unplugged: `look` tries again
     video.srcObject = stream;
     await video.play();
   } catch (error) {
@@ -144,13 +185,15 @@ const open = async () => {
 // ---- the shot
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const running = () => box.classList.contains("counting");
-const count = (left) => { part(".count b").textContent = part(".aloud").textContent = left; };
+const count = (left) => {
+  part(".count b").textContent = part(".aloud").textContent = left;
+};
 const stop = () => {
   if (!running()) return;
   counting += 1;
   box.classList.remove("counting");
   part(".count").hidden = part(".stop").hidden = true;
-  part(".hint span").textContent = said.hint;
+  part(".hint span").textContent = words.hint;
   count("");
   say();
 };
@@ -159,8 +202,8 @@ const take = async () => {
   const turn = (counting += 1);
   box.classList.add("counting");
   part(".count").hidden = part(".stop").hidden = false;
-  part(".hint span").textContent = said.count;
-  say(said.calm);
+  part(".hint span").textContent = words.count;
+  say(words.calm);
   part(".stop").focus({ preventScroll: true });
   for (let left = COUNT_S; left > 0; left -= 1) {
     count(left);
@@ -182,21 +225,42 @@ const snap = () => {
   const { videoWidth: width, videoHeight: height, clientWidth, clientHeight } = video;
   const scale = Math.max(clientWidth / width, clientHeight / height);
   const [across, down] = [Math.min(width, clientWidth / scale), Math.min(height, clientHeight / scale)];
-  const canvas = Object.assign(document.createElement("canvas"), { width: Math.round(across), height: Math.round(down) });
-  canvas.getContext("2d").drawImage(video, (width - across) / 2, (height - down) / 2, across, down, 0, 0, canvas.width, canvas.height);
+  const canvas = Object.assign(document.createElement("canvas"), {
+    width: Math.round(across),
+    height: Math.round(down),
+  });
+  canvas.getContext("2d").drawImage(
+    video,
+    (width - across) / 2,
+    (height - down) / 2,
+    across,
+    down,
+    0,
+    0,
+    canvas.width,
+    canvas.height,
+  );
   return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
 };
 
 // ---- hands
 shutter.addEventListener("click", take);
-part(".stop").addEventListener("click", () => { stop(); aim(); });
+part(".stop").addEventListener("click", () => {
+  stop();
+  aim();
+});
 part(".trouble").addEventListener("click", open);
 part(".trouble").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" && event.key !== " ") return;
   event.preventDefault();
   open();
 });
-use.addEventListener("click", () => { used = true; release(); draw(); trigger("done"); });
+use.addEventListener("click", () => {
+  used = true;
+  release();
+  draw();
+  trigger("done");
+});
 picker.addEventListener("change", async () => {
   const files = [...picker.files].map((file) => file.slice(0, state.limit + 1));
   await bring("selfies", files);
@@ -216,15 +280,25 @@ const keys = (event) => {
 };
 // Left, hidden, or back again.
 const look = () => {
-  if (!box.isConnected) { clearInterval(watcher); life.abort(); }
-  if (!present()) { if (stream) { release(); draw(); } } else if (!part(".trouble").dataset.why) open();
+  if (!box.isConnected) {
+    clearInterval(watcher);
+    life.abort();
+  }
+  if (!present()) {
+    if (stream) {
+      release();
+      draw();
+    }
+  } else if (!part(".trouble").dataset.why) open();
 };
 const { signal } = life;
 const watcher = setInterval(look, 500);
 document.addEventListener("keydown", keys, { signal });
 document.addEventListener("visibilitychange", look, { signal });
 navigator.mediaDevices?.addEventListener("devicechange", () => open(), { signal }); // plugged in
-navigator.permissions?.query({ name: "camera" }).then((permission) => permission.addEventListener("change", () => open(), { signal })).catch(() => {});
+navigator.permissions?.query({ name: "camera" }).then((permission) =>
+  permission.addEventListener("change", () => open(), { signal })
+).catch(() => {});
 read();
 watch("value", read);
 open();

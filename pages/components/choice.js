@@ -1,6 +1,12 @@
 // A native radio group; its value is the value of the radio that is checked. Gradio's own radios carry
 // a name each, so arrow keys do not move between them.
-const check = () => element.querySelectorAll("input").forEach((one) => { one.checked = one.value === props.value; });
+const check = () =>
+  element.querySelectorAll("input").forEach((radio) => {
+    radio.checked = radio.value === props.value;
+  });
 check();
 watch("value", check);
-element.addEventListener("change", ({ target }) => { props.value = target.value; trigger("input"); });
+element.addEventListener("change", ({ target }) => {
+  props.value = target.value;
+  trigger("input");
+});

@@ -1,7 +1,9 @@
 const boxes = () => [...element.querySelectorAll("input")];
 const check = () => {
   const said = JSON.parse(props.value || "{}");
-  boxes().forEach((box) => { box.checked = said[box.name] === true; });
+  boxes().forEach((box) => {
+    box.checked = said[box.name] === true;
+  });
 };
 check();
 watch("value", check);

@@ -5,48 +5,48 @@ checks it again. Whenever the server sets the value, the boxes follow.
 """
 
 import json
-from html import escape
-from pathlib import Path
+from typing import NamedTuple
 
 import gradio as gr
 
-from pages.components.template import literal
+from pages.components.template import component
 
-SCRIPT = Path(__file__).parent / "consent.js"
 UNTICKED = json.dumps({"agreed": False, "minor": False})
 TICKED = json.dumps({"agreed": True, "minor": False})  # what somebody ticked before, shown again
 
 
+class Tick(NamedTuple):
+    """One native checkbox."""
+
+    name: str
+    sentence: str
+    classes: str
+
+
 def consent(sentence: str, minor: str) -> gr.HTML:
     """The visitor's own sentence, and a grown-up's for the young."""
-    return _ticks(_tick("agreed", sentence, "tick"), _tick("minor", minor, "tick second"))
+    ticks = Tick("agreed", sentence, "tick"), Tick("minor", minor, "tick second")
+    return component("consent", UNTICKED, ticks=ticks)
 
 
 def tick(sentence: str) -> gr.HTML:
     """One sentence to agree to."""
-    return _ticks(_tick("agreed", sentence, "tick second"))
+    return component("consent", UNTICKED, ticks=[Tick("agreed", sentence, "tick second")])
 
 
-def ticked(ticks: str) -> bool:
+def is_ticked(ticks: str) -> bool:
     """Whether the box was ticked: exactly true, in JSON. Whatever else arrives is a no."""
+    return _value(ticks).get("agreed") is True
+
+
+def is_minor(ticks: str) -> bool:
+    """Whether the second box was: it protects, so whatever else than a plain no arrives is a yes."""
+    return _value(ticks).get("minor", False) is not False
+
+
+def _value(ticks: str) -> dict[str, object]:
     try:
-        said = json.loads(ticks)
+        value = json.loads(ticks)
     except (TypeError, ValueError, RecursionError):
-        return False
-    return isinstance(said, dict) and said.get("agreed") is True
-
-
-def _ticks(*boxes: str) -> gr.HTML:
-    return gr.HTML(
-        UNTICKED,
-        html_template=literal(f'<div class="ticks">{"".join(boxes)}</div>'),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
-        apply_default_css=False,
-    )
-
-
-def _tick(name: str, sentence: str, classes: str) -> str:
-    return (
-        f'<label class="{classes}"><input type="checkbox" name="{name}" autocomplete="off">'
-        f"<span>{escape(sentence)}</span></label>"
-    )
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -6,10 +6,20 @@ const show = async () => {
   const reply = await fetch("/api/host/split");
   if (!reply.ok || !held) return;
   const counts = await reply.json();
-  button.textContent = button.dataset.told.replace("{photograph}", counts.photograph).replace("{generated}", counts.generated);
+  button.textContent = button.dataset.split.replace("{photograph}", counts.photograph).replace(
+    "{generated}",
+    counts.generated,
+  );
 };
-const hide = () => { held = false; button.textContent = button.dataset.label; };
+const hide = () => {
+  held = false;
+  button.textContent = button.dataset.label;
+};
 button.addEventListener("pointerdown", show);
-for (const end of ["pointerup", "pointerleave", "pointercancel", "blur", "keyup"]) button.addEventListener(end, hide);
-button.addEventListener("keydown", (event) => { if (event.key === " " && !event.repeat) show(); });
+for (const end of ["pointerup", "pointerleave", "pointercancel", "blur", "keyup"]) {
+  button.addEventListener(end, hide);
+}
+button.addEventListener("keydown", (event) => {
+  if (event.key === " " && !event.repeat) show();
+});
 document.addEventListener("visibilitychange", hide);

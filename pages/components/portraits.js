@@ -1,10 +1,11 @@
+const screen = element.closest(".screen");
 const wipe = element.querySelector(".wipe");
 const range = wipe.querySelector("input");
 const [photograph, large] = wipe.querySelectorAll("img");
 const captions = element.querySelectorAll("figcaption b");
-const skin = element.querySelector(".skin");
-const mend = skin.querySelector("input");
 const strip = element.querySelector("fieldset > div");
+const tone = () => screen.querySelector(".skin input"); // on a sheet of the same screen
+const read = () => JSON.parse(props.value || "{}");
 const place = () => {
   wipe.style.setProperty("--x", `${range.value}%`);
   range.setAttribute("aria-valuetext", wipe.dataset.spoken.replace("{p}", range.value));
@@ -25,18 +26,25 @@ const appear = () => { // before anything is drawn the photograph stands alone
   if (!drawn) wipe.classList.add("alone");
   else if (large.complete && large.naturalWidth) wipe.classList.remove("alone");
 };
+const accompany = (chosen, index) => { // what else the screen shows of that portrait
+  for (const part of screen.querySelectorAll("[data-portrait]")) {
+    part.hidden = Number(part.dataset.portrait) !== index;
+  }
+  for (const part of screen.querySelectorAll(".needs-tone")) part.hidden = !chosen?.tone;
+  for (const part of screen.querySelectorAll(".needs-misfire")) part.hidden = !chosen?.misfire;
+};
 const draw = () => {
-  const value = JSON.parse(props.value || "{}");
+  const value = read();
   if (!value.photograph) return;
-  const own = value.portraits[value.chosen]?.photograph; // in the same light and crop
-  fill(photograph, captions[0], own ? { ...value.photograph, url: own } : value.photograph);
   const chosen = value.portraits[value.chosen];
-  skin.hidden = !chosen?.guarded;
+  const own = chosen?.photograph; // in the same light and crop
+  fill(photograph, captions[0], own ? { ...value.photograph, url: own } : value.photograph);
   drawn = Boolean(chosen);
-  if (drawn) fill(large, captions[1], mend.checked && chosen.guarded ? { ...chosen, url: chosen.guarded } : chosen);
+  if (drawn) {
+    fill(large, captions[1], tone()?.checked && chosen.tone ? { ...chosen, url: chosen.tone } : chosen);
+  }
   appear();
-  for (const report of document.querySelectorAll("[data-portrait]")) report.hidden = Number(report.dataset.portrait) !== value.chosen;
-  document.querySelector(".misfire")?.toggleAttribute("hidden", !chosen?.misfire);
+  accompany(chosen, value.chosen);
   const shown = value.portraits.map((print) => print.url).join();
   if (strip.dataset.shown !== shown) {
     strip.dataset.shown = shown;
@@ -49,13 +57,20 @@ const draw = () => {
 draw();
 place();
 watch("value", draw);
+// the screen's other parts may come into the page a moment after this one
+new MutationObserver(() => {
+  const { portraits = [], chosen } = read();
+  accompany(portraits[chosen], chosen);
+}).observe(screen, { childList: true, subtree: true });
 range.addEventListener("input", place);
 large.addEventListener("load", appear);
+screen.addEventListener("change", ({ target }) => {
+  if (target === tone()) draw();
+});
 element.addEventListener("change", ({ target }) => {
   if (target === range) return;
-  if (target === mend) return draw();
-  mend.checked = false;
-  props.value = JSON.stringify({ ...JSON.parse(props.value), chosen: Number(target.value) });
+  if (tone()) tone().checked = false;
+  props.value = JSON.stringify({ ...read(), chosen: Number(target.value) });
   draw();
   trigger("input");
 });

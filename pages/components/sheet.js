@@ -3,8 +3,8 @@ const list = element.querySelector("ol"), template = element.querySelector("temp
 let ids = "";
 const draw = () => {
   const { frames } = JSON.parse(props.value);
-  if (ids !== frames.map((one) => one.id).join()) {
-    ids = frames.map((one) => one.id).join();
+  if (ids !== frames.map((frame) => frame.id).join()) {
+    ids = frames.map((frame) => frame.id).join();
     list.replaceChildren(...frames.map((frame) => {
       const made = template.content.cloneNode(true), button = made.querySelector("button");
       button.dataset.id = frame.id;

@@ -7,19 +7,14 @@ browser's word: the handler looks the id up.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from html import escape
-from pathlib import Path
 
 import gradio as gr
 
-from pages import markup
-from pages.components.template import literal
-
-SCRIPT = Path(__file__).parent / "sheet.js"
+from pages.components.template import component
 
 
 @dataclass(frozen=True)
-class Frame:
+class SheetFrame:
     """One print."""
 
     id: str
@@ -29,21 +24,11 @@ class Frame:
     on: bool = False  # ringed
 
 
-def value_of(frames: Sequence[Frame]) -> str:
+def value_of(frames: Sequence[SheetFrame]) -> str:
     """The component's value."""
     return json.dumps({"frames": [asdict(frame) for frame in frames], "chosen": ""})
 
 
 def sheet(label: str) -> gr.HTML:
     """The component, empty."""
-    one = (
-        '<template><li><button type="button"><span class="pic"><img alt="" loading="lazy">'
-        f'{markup.ring()}</span><span class="cap"><b></b><span class="word"></span></span></button></li>'
-        "</template>"
-    )
-    return gr.HTML(
-        value_of(()),
-        html_template=literal(f'<div class="sheet"><ol aria-label="{escape(label)}"></ol>{one}</div>'),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
-        apply_default_css=False,
-    )
+    return component("sheet", value_of(()), label=label)

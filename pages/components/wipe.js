@@ -8,8 +8,13 @@ const place = (share) => {
   wipe.style.setProperty("--x", `${share}%`);
   range.setAttribute("aria-valuetext", wipe.dataset.spoken.replace("{p}", Math.round(share)));
 };
-const rest = () => { attracting = false; };
-range.addEventListener("input", () => { rest(); place(Number(range.value)); });
+const rest = () => {
+  attracting = false;
+};
+range.addEventListener("input", () => {
+  rest();
+  place(Number(range.value));
+});
 ["pointerdown", "keydown", "focus"].forEach((name) => range.addEventListener(name, rest));
 const move = (began) => (now) => {
   if (!attracting || !wipe.isConnected) return;
@@ -22,7 +27,10 @@ const move = (began) => (now) => {
 const arrive = async (picture) => {
   if (!wipe.isConnected) return;
   const reply = await fetch(picture.dataset.src, { method: "HEAD" }).catch(() => null);
-  if (!reply || reply.status === 202) { setTimeout(arrive, AGAIN_MS, picture); return; }
+  if (!reply || reply.status === 202) {
+    setTimeout(arrive, AGAIN_MS, picture);
+    return;
+  }
   if (reply.status === 200) picture.src = picture.dataset.src;
 };
 left.addEventListener("load", () => wipe.classList.add("here"));

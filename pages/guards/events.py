@@ -12,9 +12,9 @@ import gradio as gr
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pages.guards.errors_shown import ErrorsShown, refusal
+from pages.guards.error_boundary import ErrorBoundary, refusal
 
-AT_ONCE, QUEUED = PATHS = "/gradio_api/run/predict", "/gradio_api/queue/join"
+UNQUEUED, QUEUED = PATHS = "/gradio_api/run/predict", "/gradio_api/queue/join"
 
 
 class Event(BaseModel):
@@ -29,19 +29,19 @@ class Event(BaseModel):
     event_data: Annotated[dict[str, None], Field(max_length=0)] | None = None  # none of ours has any
 
 
-class Events:
+class EventFilter:
     """Middleware: only events that a page has, each page by its path. A failure is one sentence."""
 
     def __init__(
-        self, app: ASGIApp, pages: Mapping[str, gr.Blocks], errors_shown: ErrorsShown, sentence: str
+        self, app: ASGIApp, pages: Mapping[str, gr.Blocks], error_boundary: ErrorBoundary, sentence: str
     ) -> None:
         self._app = app
         self._pages = {
-            f"{front}{path}": (page, path == QUEUED)
-            for front, page in pages.items()
-            for path in (AT_ONCE, QUEUED)
+            f"{prefix}{path}": (page, path == QUEUED)
+            for prefix, page in pages.items()
+            for path in (UNQUEUED, QUEUED)
         }
-        self._errors_shown = errors_shown
+        self._error_boundary = error_boundary
         self._sentence = sentence
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,39 +50,39 @@ class Events:
             await self._app(scope, receive, send)
             return
         if scope["path"] in self._pages and scope["method"] == "POST":
-            body = _checked(await _whole(receive), *self._pages[scope["path"]])
+            body = _validate(await _read_body(receive), *self._pages[scope["path"]])
             if body is None:
                 await refusal(self._sentence, 422)(scope, receive, send)
                 return
-            scope, receive = _with_body(scope, receive, body)
+            scope, receive = _replace_body(scope, receive, body)
         started = False
 
-        async def watched(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
-        with self._errors_shown.shown() as told:
-            await self._app(scope, receive, watched)
-        if told.sentence and started:  # Gradio's streams can fail when they are open already
+        with self._error_boundary.catch() as failure:
+            await self._app(scope, receive, send_and_note)
+        if failure.sentence and started:  # Gradio's streams can fail when they are open already
             await send({"type": "http.response.body", "body": b""})
-        elif told.sentence:
-            await refusal(told.sentence, 500)(scope, receive, send)
+        elif failure.sentence:
+            await refusal(failure.sentence, 500)(scope, receive, send)
 
 
-def _checked(body: bytes | None, page: gr.Blocks, queued: bool) -> bytes | None:
+def _validate(body: bytes | None, page: gr.Blocks, queued: bool) -> bytes | None:
     """The event in our own words; None where the page has no such event or sends no such values."""
     try:
         event = Event.model_validate_json(body or b"")
     except ValidationError:
         return None
-    known = page.fns.get(event.fn_index)
-    if known is None or known.queue != queued or len(event.data) != len(known.inputs):
+    handler = page.fns.get(event.fn_index)
+    if handler is None or handler.queue != queued or len(event.data) != len(handler.inputs):
         return None
     return event.model_dump_json(exclude_unset=True).encode()
 
 
-async def _whole(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """The body, which the gate has bounded; None when its sender is gone."""
     body = bytearray()
     while True:
@@ -94,13 +94,13 @@ async def _whole(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-def _with_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
+def _replace_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
     """The same request with another body; later messages, as that the browser is gone, still come."""
     length = (b"content-length", str(len(body)).encode())
     headers = [*((name, value) for name, value in scope["headers"] if name != length[0]), length]
     first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def replayed() -> Message:
+    async def receive_again() -> Message:
         return first.pop() if first else await receive()
 
-    return {**scope, "headers": headers}, replayed
+    return {**scope, "headers": headers}, receive_again

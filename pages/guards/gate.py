@@ -12,17 +12,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pages.guards.errors_shown import refusal
+from pages.guards.error_boundary import refusal
 
 COOKIE = "face_value"
 MOST_BYTES = 256 * 1024  # of an event; photos have routes of their own, which count for themselves
-OWN_BOUND = ("/selfies", "/verify")
-FRONTS = ("/host",)  # where a page of its own lies
-BEHIND = "/gradio_api/"
-OPEN = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
-BEATS = "heartbeat/"  # and the session's name
-SIGNING_IN = ("/login/huggingface", "/login/callback", "/logout")  # of Gradio, where visitors may
-CLOSED = ("/monitoring", "/login", "/logout", "/pwa_icon", "/manifest.json")
+OWN_LIMIT = ("/selfies", "/verify")
+PAGE_PREFIXES = ("/host",)  # where a page of its own lies
+GRADIO = "/gradio_api/"
+OPEN_ROUTES = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
+HEARTBEAT = "heartbeat/"  # and the session's name
+SIGN_IN_ROUTES = ("/login/huggingface", "/login/callback", "/logout")  # of Gradio, where visitors may
+CLOSED_ROUTES = ("/monitoring", "/login", "/logout", "/pwa_icon", "/manifest.json")
 HUB = "https://huggingface.co https://*.hf.space"  # whose page frames a Space
 
 
@@ -34,10 +34,10 @@ class Gate:
     ) -> None:
         self._app = app
         self._sentence = sentence
-        self._public = urlsplit(public_url).netloc if public_url else ""
-        self._manner = manner(hosted)
+        self._public_host = urlsplit(public_url).netloc if public_url else ""
+        self._attributes = cookie_attributes(hosted)
         self._hosted = hosted
-        self._signing_in = SIGNING_IN if signs_in else ()
+        self._sign_in_routes = SIGN_IN_ROUTES if signs_in else ()
         policy = (
             "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
             "script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -45,7 +45,7 @@ class Gate:
             "font-src 'self' data:; form-action 'self'; base-uri 'self'; object-src 'none'; "
             f"frame-ancestors 'self'{' ' + HUB if hosted else ''}"
         )
-        self._ours = {
+        self._headers = {
             b"content-security-policy": policy.encode(),
             b"referrer-policy": b"same-origin",
             b"x-content-type-options": b"nosniff",
@@ -58,17 +58,17 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not _is_open(scope["path"]) and scope["path"] not in self._signing_in:
+        if not _is_open(scope["path"]) and scope["path"] not in self._sign_in_routes:
             await refusal(self._sentence, 404)(scope, receive, send)
             return
         if not self._is_ours(headers):
             await refusal(self._sentence, 403)(scope, receive, send)
             return
-        bound = None if scope["path"] in OWN_BOUND else MOST_BYTES
-        if bound and _length(headers) > bound:
+        limit = None if scope["path"] in OWN_LIMIT else MOST_BYTES
+        if limit and _content_length(headers) > limit:
             await refusal(self._sentence, 413)(scope, receive, send)
             return
-        await self._app(scope, _bounded(receive, bound), self._dressed(scope, send))
+        await self._app(scope, _limit_body(receive, limit), self._with_headers(scope, send))
 
     def _is_ours(self, headers: Headers) -> bool:
         """Whether the page that asks is ours, also where it only reads.
@@ -80,43 +80,43 @@ class Gate:
         origin = headers.get("origin")
         if origin is None:
             return True
-        hosts = {headers.get("host", ""), self._public}
+        hosts = {headers.get("host", ""), self._public_host}
         if self._hosted:
             hosts.add(headers.get("x-forwarded-host", ""))
         return _netloc(origin) in hosts - {""}
 
-    def _dressed(self, scope: Scope, send: Send) -> Send:
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
         """Add our headers to the answer, and the cookie to the page's."""
         asks_page = scope["method"] == "GET" and scope["path"] == "/"
         # as every handler reads it; Python's own parser finds none behind another program's odd cookie
-        new = asks_page and not HTTPConnection(scope).cookies.get(COOKIE)
+        is_new = asks_page and not HTTPConnection(scope).cookies.get(COOKIE)
 
-        async def dressed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = [one for one in message["headers"] if one[0] not in self._ours]
-                message["headers"] = [*given, *self._ours.items()]
+                theirs = [header for header in message["headers"] if header[0] not in self._headers]
+                message["headers"] = [*theirs, *self._headers.items()]
                 headers = MutableHeaders(scope=message)
-                if new and headers.get("content-type", "").startswith("text/html"):
+                if is_new and headers.get("content-type", "").startswith("text/html"):
                     value = secrets.token_urlsafe(16)
-                    headers.append("set-cookie", f"{COOKIE}={value}; Path=/; HttpOnly; {self._manner}")
+                    headers.append("set-cookie", f"{COOKIE}={value}; Path=/; HttpOnly; {self._attributes}")
             await send(message)
 
-        return dressed
+        return send_with_headers
 
 
-def manner(hosted: bool) -> str:
+def cookie_attributes(hosted: bool) -> str:
     """How our cookies are kept: in the frame of another site a browser keeps only partitioned ones."""
     return "SameSite=None; Secure; Partitioned" if hosted else "SameSite=Strict"
 
 
 def _is_open(path: str) -> bool:
     """Whether a page of ours ever asks for that."""
-    for front in FRONTS:
-        path = path.removeprefix(front)
-    if path.startswith(BEHIND):
-        asked = path.removeprefix(BEHIND)
-        return asked in OPEN or asked.startswith(BEATS)
-    return not path.startswith(CLOSED)
+    for prefix in PAGE_PREFIXES:
+        path = path.removeprefix(prefix)
+    if path.startswith(GRADIO):
+        asked = path.removeprefix(GRADIO)
+        return asked in OPEN_ROUTES or asked.startswith(HEARTBEAT)
+    return not path.startswith(CLOSED_ROUTES)
 
 
 def _netloc(origin: str) -> str:
@@ -126,21 +126,21 @@ def _netloc(origin: str) -> str:
         return ""
 
 
-def _length(headers: Headers) -> int:
+def _content_length(headers: Headers) -> int:
     given = headers.get("content-length", "0")[:12]  # Python reads no number of thousands of digits
     return int(given) if given.isdecimal() else 0
 
 
-def _bounded(receive: Receive, bound: int | None) -> Receive:
+def _limit_body(receive: Receive, limit: int | None) -> Receive:
     """As much of a body as is allowed; then the sender counts as gone."""
-    if bound is None:
+    if limit is None:
         return receive
     taken = 0
 
-    async def counted() -> Message:
+    async def receive_limited() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        return message if taken <= bound else {"type": "http.disconnect"}
+        return message if taken <= limit else {"type": "http.disconnect"}
 
-    return counted
+    return receive_limited

@@ -1,65 +1,74 @@
 """The event's fairness as a chart: what portraits changed, by the skin tone that sitters chose to tell."""
 
 from collections.abc import Callable, Sequence
-from html import escape
+from typing import NamedTuple
 
-from pages import markup
-from pipelines.measure.likeness import thresholds
-from votes.fairness import MEASURES, Middle, middles, model_sets
+from markupsafe import Markup
+
+from pages.markup import render
+from pipelines.measure.likeness import MEASURES, thresholds
+from votes.fairness import Median, medians, model_sets
 from votes.schema import Drift
 
 Say = Callable[..., str]
 
 
-def fairness_chart(say: Say, drifts: Sequence[Drift], titles: dict[str, str]) -> str:
+class Group(NamedTuple):
+    """A group of tones: in words, and low end, median, high end on a scale of 0..100; None for too few."""
+
+    name: str
+    words: str
+    marks: tuple[float, float, float] | None
+
+
+class Table(NamedTuple):
+    """One model set's."""
+
+    caption: str
+    measures: list["MeasureRows"]
+
+
+class MeasureRows(NamedTuple):
+    """A row a group. `unchanged` is how far from the middle, 50, nobody sees a change."""
+
+    name: str
+    unit: str
+    unchanged: float
+    groups: list[Group]
+
+
+def fairness_chart(say: Say, drifts: Sequence[Drift], titles: dict[str, str]) -> Markup:
     """One table a model set; `titles` names the sets for people."""
-    if not drifts:
-        return markup.note(say("fair.none"))
-    return "".join(_set(say, drifts, name, titles) for name in model_sets(drifts)) + markup.note(
-        say("fair.care")
-    )
+    tables = [_table(say, drifts, name, titles.get(name, name)) for name in model_sets(drifts)]
+    return render("host/fairness.html", tables=tables, care=say("fair.care"), nothing=say("fair.none"))
 
 
-def _set(say: Say, drifts: Sequence[Drift], name: str, titles: dict[str, str]) -> str:
-    n = sum(one.model_set == name for one in drifts)
-    caption = escape(say("fair.set", model=titles.get(name, name), n=n))
-    rows = "".join(_measure(say, measure, middles(drifts, name, measure)) for measure in MEASURES)
-    return f"<table class=fair><caption>{caption}</caption><tbody>{rows}</tbody></table>"
+def _table(say: Say, drifts: Sequence[Drift], name: str, title: str) -> Table:
+    n = sum(drift.model_set == name for drift in drifts)
+    rows = [_rows(say, measure, medians(drifts, name, measure)) for measure in MEASURES]
+    return Table(say("fair.set", model=title, n=n), rows)
 
 
-def _measure(say: Say, measure: str, groups: dict[str, Middle]) -> str:
-    """A row a group of tones; the measure's name stands before the first."""
-    unit = thresholds()[measure].unit
-    named = escape(say(f"likeness.{measure}"))
-    first = f"<th scope=rowgroup rowspan={len(groups)}>{named}<small>{escape(unit)}</small></th>"
-    rows = [
-        f"<th scope=row>{escape(say(f'fair.group_{group}'))}</th>"
-        f"<td>{_line(measure, found)}</td><td>{escape(_told(say, found))}</td>"
-        for group, found in groups.items()
-    ]
-    return f"<tr>{first}{rows[0]}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows[1:])
-
-
-def _told(say: Say, found: Middle) -> str:
-    if found.too_few:
-        return say("fair.few", n=found.sitters)
-    value, low, high = (f"{one:+.2f}".replace("-", "\u2212") for one in found[1:])
-    return say("fair.middle", value=value, low=low, high=high, n=found.sitters)
-
-
-def _line(measure: str, found: Middle) -> str:
-    """Interval and median on a scale that ends where changes are clear; the middle grey is unchanged."""
+def _rows(say: Say, measure: str, groups: dict[str, Median]) -> MeasureRows:
+    """The scale ends where changes are clear."""
     limits = thresholds()[measure]
-    unchanged = 50 * limits.flag / limits.clearly
 
     def at(value: float) -> float:
         return 50 + 50 * max(-1.0, min(1.0, value / limits.clearly))
 
-    marks = ""
-    if not found.too_few:
-        low, middle, high = at(found.low), at(found.value), at(found.high)
-        marks = f'<path d="M{low:.1f} 6H{high:.1f}"/><path class="dot" d="M{middle:.1f} 6h.01"/>'
-    return (
-        '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect x="{50 - unchanged:.1f}" width="{2 * unchanged:.1f}" height="12"/>{marks}</svg>'
-    )
+    drawn = [
+        Group(
+            say(f"fair.group_{name}"),
+            _sentence(say, middle),
+            None if middle.too_few else (at(middle.low), at(middle.value), at(middle.high)),
+        )
+        for name, middle in groups.items()
+    ]
+    return MeasureRows(say(f"likeness.{measure}"), limits.unit, 50 * limits.flag / limits.clearly, drawn)
+
+
+def _sentence(say: Say, middle: Median) -> str:
+    if middle.too_few:
+        return say("fair.few", n=middle.sitters)
+    value, low, high = (f"{figure:+.2f}".replace("-", "\u2212") for figure in middle[1:])
+    return say("fair.middle", value=value, low=low, high=high, n=middle.sitters)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -16,7 +16,8 @@ from pages.components.sheet import sheet
 from pipelines.draw.model_set import Start
 from words import Words
 
-Parts = dict[str, Any]
+HostParts = dict[str, Any]
+part = partial(markup.part, "host/parts.html")
 TIMES = ("0", "20", "30", "60")  # seconds until a round closes by itself
 
 
@@ -54,7 +55,7 @@ class Host:
     fair: gr.HTML
     clock: gr.Timer
 
-    def shown(self) -> list[gr.HTML | gr.Button]:
+    def outputs(self) -> list[gr.HTML | gr.Button]:
         """What changes by itself; what the host is typing is left alone."""
         return [
             *(self.bar, self.sheet, self.now, self.states, self.notice, self.next, self.blank, self.live),
@@ -86,24 +87,24 @@ def lay_out(words: Words, starts: Sequence[Start], why: str = "") -> Host:
     return Host(bar=bar, clock=gr.Timer(1.0), **parts)
 
 
-def _deck(words: Words) -> Parts:
+def _deck(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.deck")):
         return {"sheet": sheet(say("host.deck")), "order": gr.Button(say("host.order"))}
 
 
-def _stage(words: Words) -> Parts:
+def _stage(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.stage"), "onstage"):
-        parts: Parts = {"now": _html(""), "live": _html("")}
+        parts: HostParts = {"now": _html(""), "live": _html("")}
         peek(say("host.split"), words.template("host.split_told"), say("host.hidden"))
         return parts
 
 
-def _controls(words: Words) -> Parts:
+def _controls(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.states"), "ctl", hidden=True):
-        parts: Parts = {"states": _html(""), "notice": _html("")}
+        parts: HostParts = {"states": _html(""), "notice": _html("")}
         parts["next"] = gr.Button("", variant="primary", elem_classes=["go"], elem_id="host-next")
         with gr.Row():
             for name in ("back", "blank", "replay"):
@@ -116,10 +117,10 @@ def _controls(words: Words) -> Parts:
         return parts
 
 
-def _setup(words: Words, starts: Sequence[Start]) -> Parts:
+def _setup(words: Words, starts: Sequence[Start]) -> HostParts:
     say, either = words.say, len(starts) > 1
-    begins = [Option(one, say(f"host.start_{one}")) for one in sorted(starts, reverse=True)]
-    options = [Option(one, _time(words, one)) for one in TIMES]
+    begins = [Option(start, say(f"host.start_{start}")) for start in sorted(starts, reverse=True)]
+    options = [Option(seconds, _time(words, seconds)) for seconds in TIMES]
     with _part(say("host.setup")):
         return {
             "event": gr.Textbox(label=say("host.event"), max_length=100, elem_classes=["code"]),
@@ -131,7 +132,7 @@ def _setup(words: Words, starts: Sequence[Start]) -> Parts:
         }
 
 
-def _without_phones(words: Words) -> Parts:
+def _without_phones(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.hands")):
         _html(markup.note(say("host.hands_note")))
@@ -140,18 +141,18 @@ def _without_phones(words: Words) -> Parts:
                 gr.Textbox(label=say(f"host.hands_{kind}"), max_length=5, min_width=80)
                 for kind in ("photograph", "generated")
             )
-        parts: Parts = {"hands": hands, "hands_go": gr.Button(say("host.hands_go"))}
-        _html(f'<h2 class="title2">{escape(say("host.rehearse"))}</h2>')
+        parts: HostParts = {"hands": hands, "hands_go": gr.Button(say("host.hands_go"))}
+        _html(part("title", say("host.rehearse"), False))
         _html(markup.note(say("host.rehearse_note")))
         parts["rehearse"] = gr.Button(say("host.rehearse"))
         parts["end_rehearsal"] = gr.Button(say("host.rehearse_end"), visible=False)
         return parts
 
 
-def _reach(words: Words) -> Parts:
+def _reach(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.reach_title")):
-        parts: Parts = {"reach": _html(""), "code": gr.Button(say("host.code_new"))}
+        parts: HostParts = {"reach": _html(""), "code": gr.Button(say("host.code_new"))}
         _html(markup.note(say("host.code_note")))
         return parts
 
@@ -163,7 +164,7 @@ def _time(words: Words, seconds: str) -> str:
 @contextmanager
 def _part(title: str, kind: str = "", hidden: bool = False) -> Iterator[None]:
     with gr.Column(elem_classes=["part", *kind.split()]):
-        _html(f'<h2 class="{"hidden-text" if hidden else "title2"}">{escape(title)}</h2>')
+        _html(part("title", title, hidden))
         yield
 
 

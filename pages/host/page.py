@@ -5,71 +5,79 @@ It tells no truth and no split: host screens get mirrored. The split is shown wh
 
 import json
 from collections.abc import Callable
-from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
+from markupsafe import Markup
 
+from booth.album import SittingId
 from errors import ChoiceError, VisitorError
 from pages import markup
 from pages.board import qr
-from pages.components.consent import ticked
-from pages.components.sheet import Frame, value_of
+from pages.components.consent import is_ticked
+from pages.components.sheet import SheetFrame, value_of
 from pages.host.fairness import fairness_chart
-from pages.host.layout import TIMES, Host, lay_out
+from pages.host.layout import TIMES, Host, lay_out, part
+from pages.markup import render
 from pipelines.draw.model_set import read_model_sets
 from services import Services
 from votes.room import Snapshot
-from votes.rounds import SCENES, TRUTH_KNOWN, Scene
+from votes.rounds import SCENES, Scene, step_forward
 from votes.schema import Count, Drift
 
 Update = dict[Any, Any]
-STATES = {
-    Scene.READY: "ready",
-    Scene.OPEN: "open",
-    Scene.CLOSED: "closed",
-    Scene.SPLIT: "split_state",
-    Scene.TRUTH: "truth_state",
-    Scene.MADE: "made_state",
-    Scene.LADDER: "ladder_state",
-    Scene.ROOM: "room_state",
-}
+EXPORTS = {"csv": "export.csv", "json": "export.json", "method": "method.md", "drift": "drift.csv"}
 MOST_HANDS = 5_000
-LOOK = "/api/host/picture/"
+PICTURES = "/api/host/picture/"
 
 
 def host_page(services: Services) -> gr.Blocks:
     """Lay out and wire."""
     page = gr.Blocks(title="Host · Face Value", fill_width=True, analytics_enabled=False)
     with page:
-        on = lay_out(services.words, services.generator.model_set.starts, services.why)
+        on = lay_out(services.words, services.generator.model_set.starts, explain_drawing(services))
         does = Handlers(services, on)
         wire(page, on, does)
     return page
 
 
+def explain_drawing(services: Services) -> str:
+    """Why this model set draws, and what its licences ask of whoever runs the event."""
+    model_set = services.generator.model_set
+    restricted = [services.words.say("host.restricted")] if model_set.restricted else []
+    return " ".join([services.why, *restricted, model_set.licence])
+
+
 def wire(page: gr.Blocks, on: Host, does: "Handlers") -> None:
     """Who answers which event."""
     room = does.room
-    at_once: dict[str, Any] = {"outputs": on.shown(), "queue": False, "show_progress": "hidden"}
-    page.load(does.opened, **{**at_once, "outputs": [*on.shown(), on.event, on.timer, on.start]})
-    on.clock.tick(does.looked, **at_once)
+    at_once: dict[str, Any] = {"outputs": on.outputs(), "queue": False, "show_progress": "hidden"}
+    page.load(does.on_load, **{**at_once, "outputs": [*on.outputs(), on.event, on.timer, on.start]})
+    on.clock.tick(does.refresh, **at_once)
     moves = {on.next: room.next, on.back: room.back, on.blank: room.blank, on.replay: room.replay}
     for button, move in moves.items():
-        button.click(does.doing(move), **at_once)
-    on.order.click(does.doing(room.draw), **at_once)
-    on.code.click(does.doing(room.new_code), **at_once)
-    on.end_rehearsal.click(does.doing(room.forget_rehearsal), **at_once)
-    on.rehearse.click(does.doing(lambda: room.change(rehearsing=True)), **at_once)
+        button.click(does.command(move), **at_once)
+    on.order.click(does.command(room.draw_programme), **at_once)
+    on.code.click(does.command(room.renew_code), **at_once)
+    on.end_rehearsal.click(does.command(room.forget_rehearsal), **at_once)
+    on.rehearse.click(does.command(lambda: room.change(rehearsing=True)), **at_once)
     on.sheet.input(does.go_to, on.sheet, **at_once)
     for button, decide in ((on.show, does.show), (on.later, does.later), (on.reject, does.reject)):
         button.click(decide, **at_once)
-    on.event.change(does.named, on.event, **at_once)
-    on.timer.input(does.timed, on.timer, **at_once)
-    on.start.input(does.started, on.start, **at_once)
-    on.informed.input(does.informed, on.informed, **at_once)
-    on.familiar.input(does.familiar, on.familiar, **at_once)
+    on.event.change(does.set_event, on.event, **at_once)
+    on.timer.input(does.set_timer, on.timer, **at_once)
+    on.start.input(does.set_start, on.start, **at_once)
+    on.informed.input(does.set_informed, on.informed, **at_once)
+    on.familiar.input(does.set_familiar, on.familiar, **at_once)
     on.hands_go.click(does.hands, list(on.hands), **at_once)
+
+
+class Waiting(NamedTuple):
+    """A portrait that a host decides about: whose, the item that shows it, and for what it is."""
+
+    sitting: SittingId
+    item: str
+    purpose: str  # wall, ladder or lead
 
 
 class Handlers:
@@ -81,33 +89,32 @@ class Handlers:
         self._on = on
         self._say = services.words.say
         self._drifts: list[Drift] | None = None
-        self._chart = ""
-        self._titles = {name: one.title for name, one in read_model_sets().items()}
-        self._put_off: list[str] = []  # sittings for which the host said "later", the latest last
+        self._chart = Markup()
+        self._titles = {name: model_set.title for name, model_set in read_model_sets().items()}
+        self._put_off: list[SittingId] = []  # sittings for which the host said "later", the latest last
         self.room = services.board.room
 
     # ---- what a host does
 
-    def opened(self) -> Update:
+    def on_load(self) -> Update:
         """The page was opened: with what is set."""
-        now, start = self.room.now().setting, self._services.start_of(self._services.generator.model_set)
+        now, start = self.room.snapshot().room, self._services.start_of(self._services.generator.model_set)
         set_ = {self._on.event: now.event, self._on.timer: str(now.seconds), self._on.start: start}
-        return {**self.looked(), **set_}
+        return {**self.refresh(), **set_}
 
-    def looked(self) -> Update:
+    def refresh(self) -> Update:
         """Once a second."""
-        shown = self._show(self.room.now())
+        shown = self._show(self.room.snapshot())
         del shown[self._on.notice]  # what was said stays until the next command
         return {**shown, self._on.notice: gr.skip()}
 
-    def doing(self, move: Callable[[], object], said: str = "") -> Callable[[], Update]:
+    def command(self, move: Callable[[], object], done: str = "") -> Callable[[], Update]:
         """Do it, then show where the room is; what fails is told there."""
 
         def handle() -> Update:
-            sentence = said
-            with self._services.errors_shown.shown() as told:
+            with self._services.error_boundary.catch() as failure:
                 move()
-            return self._show(self.room.now(), told.sentence or sentence)
+            return self._show(self.room.snapshot(), failure.sentence or done)
 
         return handle
 
@@ -121,40 +128,44 @@ class Handlers:
                 raise VisitorError("host.gone") from error
             self.room.go_to(str(item))
 
-        return self.doing(step)()
+        return self.command(step)()
 
     def show(self) -> Update:
         """The portrait that waits may be shown."""
         waiting = self._next_waiting()
-        programme = self._board.programme
-        return self.doing(
-            lambda: self.room.add(programme.approve(waiting[0])) if waiting else None,
-            self._say("host.approved_wall" if waiting[2] == "wall" else "host.approved") if waiting else "",
+        programme = self._board.catalogue
+        return self.command(
+            lambda: self.room.add(programme.approve(waiting.sitting)) if waiting else None,
+            self._say("host.approved_wall" if waiting.purpose == "wall" else "host.approved")
+            if waiting
+            else "",
         )()
 
     def later(self) -> Update:
         """The one that waits goes behind the others."""
         if waiting := self._next_waiting():
-            self._put_off = [one for one in self._put_off if one != waiting[0]] + [waiting[0]]
-        return self._show(self.room.now())
+            self._put_off = [sitting for sitting in self._put_off if sitting != waiting.sitting] + [
+                waiting.sitting
+            ]
+        return self._show(self.room.snapshot())
 
     def reject(self) -> Update:
         """The portrait that waits is not shown."""
         waiting = self._next_waiting()
-        return self.doing(
-            lambda: self._board.programme.reject(waiting[0]) if waiting else None,
+        return self.command(
+            lambda: self._board.catalogue.reject(waiting.sitting) if waiting else None,
             self._say("host.rejected") if waiting else "",
         )()
 
-    def named(self, event: str) -> Update:
+    def set_event(self, event: str) -> Update:
         """The event's name, for export and method card."""
-        return self.doing(lambda: self.room.change(event=event.strip()[:100]))()
+        return self.command(lambda: self.room.change(event=event.strip()[:100]))()
 
-    def timed(self, seconds: str) -> Update:
+    def set_timer(self, seconds: str) -> Update:
         """When a round closes by itself."""
-        return self.doing(lambda: self.room.change(seconds=int(seconds) if seconds in TIMES else 0))()
+        return self.command(lambda: self.room.change(seconds=int(seconds) if seconds in TIMES else 0))()
 
-    def started(self, start: str) -> Update:
+    def set_start(self, start: str) -> Update:
         """What portraits are drawn from, from now on."""
 
         def step() -> None:
@@ -162,27 +173,29 @@ class Handlers:
                 raise ChoiceError("The host page asked for a start that the model set does not have.")
             self.room.change(start=start)
 
-        return self.doing(step)()
+        return self.command(step)()
 
-    def informed(self, ticks: str) -> Update:
+    def set_informed(self, ticks: str) -> Update:
         """Whether the sitter of the next rounds is in view."""
-        return self.doing(lambda: self.room.change(informed=ticked(ticks)))()
+        return self.command(lambda: self.room.change(informed=is_ticked(ticks)))()
 
-    def familiar(self, ticks: str) -> Update:
+    def set_familiar(self, ticks: str) -> Update:
         """Whether phones ask how well people know the sitter."""
-        return self.doing(lambda: self.room.change(asks_familiarity=ticked(ticks)))()
+        return self.command(lambda: self.room.change(asks_familiarity=is_ticked(ticks)))()
 
     def hands(self, photograph: str, generated: str) -> Update:
         """A show of hands."""
         counts = [_number(text) for text in (photograph, generated)]
         if None in counts:
-            return self._show(self.room.now(), self._say("host.hands_wrong", most=MOST_HANDS))
-        count = Count(*(one or 0 for one in counts))
-        return self.doing(lambda: self.room.hands(count), self._say("host.hands_done", n=count.answers))()
+            return self._show(self.room.snapshot(), self._say("host.hands_wrong", most=MOST_HANDS))
+        count = Count(*(hands or 0 for hands in counts))
+        return self.command(
+            lambda: self.room.record_hands(count), self._say("host.hands_done", n=count.answers)
+        )()
 
     # ---- what the page shows
 
-    def _fair(self) -> Any:
+    def _fair(self) -> Markup:
         """Drawn anew only where somebody told a skin tone since: its intervals take a second."""
         drifts = self._services.store.drifts()
         if drifts != self._drifts:
@@ -191,113 +204,90 @@ class Handlers:
         return self._chart
 
     def _show(self, now: Snapshot, sentence: str = "") -> Update:
-        on, say, setting = self._on, self._say, now.setting
-        last = setting.scene == Scene.ROOM and setting.is_last
-        skipped = self.room.skipped(setting)
-        follows = "made_ladder" if setting.scene == Scene.MADE and not skipped else setting.scene.value
-        next_ = say("host.do_last") if last else f"{say(f'host.do_{follows}')}  {say('host.key_next')}"
-        waiting = self._next_waiting() is not None
+        on, say, setting = self._on, self._say, now.room
+        is_over = setting.scene == Scene.ROOM and setting.is_last
+        skipped = self.room.skipped_scenes(setting)
+        follows = step_forward(setting, skipped).scene
+        next_ = say("host.no_next") if is_over else f"{say(f'host.do_{follows}')}  {say('host.key_next')}"
+        is_asked = self._next_waiting() is not None
         return {
             on.bar: self._bar(),
             on.sheet: self._sheet(now),
             on.now: self._now(now),
             on.states: self._states(setting.scene, skipped),
             on.notice: markup.status(sentence) if sentence else "",
-            on.next: gr.Button(next_, interactive=not last),
+            on.next: gr.Button(next_, interactive=not is_over),
             on.blank: gr.Button(
                 f"{say('host.unblank' if setting.blank else 'host.blank')}  {say('host.key_blank')}"
             ),
             on.live: self._live(now),
             on.waiting: self._waiting(),
-            **{button: gr.Button(visible=waiting) for button in (on.show, on.later, on.reject)},
+            **{button: gr.Button(visible=is_asked) for button in (on.show, on.later, on.reject)},
             on.rehearse: gr.Button(visible=not setting.rehearsing),
             on.end_rehearsal: gr.Button(visible=setting.rehearsing),
             on.reach: self._reach(),
             on.fair: self._fair(),
         }
 
-    def _bar(self) -> str:
-        say = self._say
-        state = "yes" if self._board.reached else "no" if self._board.is_only_here else "not_yet"
-        links = "".join(
-            f'<a class="quiet" href="/api/host/{file}" download>{escape(say(key))}</a>'
-            for key, file in (
-                ("host.export_csv", "export.csv"),
-                ("host.export_json", "export.json"),
-                ("host.export_method", "method.md"),
-                ("host.export_drift", "drift.csv"),
-            )
-        )
-        return (
-            f'<header class="bar">{markup.LOGO}<h1 class="hidden-text">{escape(say("host.title"))}</h1>'
-            f"<p>{escape(say('host.reach'))} <b>{escape(say(f'host.reach_{state}'))}</b></p>"
-            f'<p class="links">{links}<a class="quiet" href="/host/wall" target="_blank">'
-            f'{escape(say("host.to_wall"))}</a><a class="quiet" href="/stage" target="_blank">'
-            f"{escape(say('host.to_stage'))}</a></p></header>"
-        )
+    def _bar(self) -> Markup:
+        reach = "yes" if self._board.is_reached else "no" if self._board.is_only_here else "not_yet"
+        return render("host/bar.html", say=self._say, reach=reach, exports=EXPORTS)
 
     def _sheet(self, now: Snapshot) -> str:
-        place, programme = now.setting.place, now.setting.programme
+        place, programme = now.room.place, now.room.programme
         words = {place: self._say("host.now_word"), place + 1: self._say("host.next_word")}
         frames = [
-            Frame(item, f"{LOOK}{item}.jpg", f"{i + 1}", words.get(i, ""), on=i == place)
+            SheetFrame(item, f"{PICTURES}{item}.jpg", f"{i + 1}", words.get(i, ""), on=i == place)
             for i, item in enumerate(programme)
         ]
         return value_of(frames)
 
-    def _now(self, now: Snapshot) -> str:
-        setting, say = now.setting, self._say
-        state = say(f"host.{STATES[setting.scene]}")
-        told = say("host.place", state=state, i=setting.place + 1, n=len(setting.programme))
-        picture = f'<img src="{LOOK}{setting.item}.jpg" alt="">' if setting.item else ""
-        return f'<div class="now"><div class="pic">{picture}</div></div><p class="state">{escape(told)}</p>'
+    def _now(self, now: Snapshot) -> Markup:
+        setting, state = now.room, self._state(now.room.scene)
+        where = self._say("host.place", state=state, i=setting.place + 1, n=len(setting.programme))
+        return part("now", f"{PICTURES}{setting.item}.jpg" if setting.item else "", where)
 
-    def _states(self, scene: Scene, skipped: frozenset[Scene]) -> str:
-        untold = frozenset() if scene in TRUTH_KNOWN else frozenset({Scene.LADDER})  # a portrait may have one
-        known = [one for one in SCENES if one not in skipped | untold]
-        marks = {one: " aria-current=step" if one == scene else "" for one in known}
-        items = "".join(
-            f"<li{mark}>{escape(self._say(f'host.{STATES[one]}'))}</li>" for one, mark in marks.items()
-        )
-        return f'<ol class="states" aria-label="{escape(self._say("host.states"))}">{items}</ol>'
+    def _states(self, scene: Scene, skipped: frozenset[Scene]) -> Markup:
+        hidden = frozenset() if scene.is_truth_known else frozenset({Scene.LADDER})  # a portrait may have one
+        steps = [(self._state(each), each == scene) for each in SCENES if each not in skipped | hidden]
+        return part("steps", self._say("host.states"), steps)
 
-    def _live(self, now: Snapshot) -> str:
-        numbers = ((now.answers, "host.answers"), (self._board.phones, "host.phones"))
-        pairs = "".join(f"<div><dt>{escape(self._say(key))}</dt><dd>{n}</dd></div>" for n, key in numbers)
-        return f'<dl class="live">{pairs}</dl>'
+    def _state(self, scene: Scene) -> str:
+        return self._say(f"host.scene_{scene}")
 
-    def _waiting(self) -> str:
-        say = self._say
-        title = f'<h2 class="title2">{escape(say("host.approve"))} '
-        waiting = self._next_waiting()
-        if waiting is None:
-            return f"{title}</h2>{markup.note(say('host.approve_none'))}"
-        many = len(self._board.programme.waiting())
-        return (
-            f'{title}<span class="cnt">{many}</span></h2><div class="appr"><div class="pic">'
-            f'<img src="{LOOK}{waiting[1]}.jpg" alt=""></div>'
-            f"<p>{escape(say(f'host.approve_{waiting[2]}'))}</p></div>"
+    def _live(self, now: Snapshot) -> Markup:
+        answers, phones = self._say("host.answers"), self._say("host.phones")
+        return part("live", [(answers, now.answers), (phones, self._board.phones)])
+
+    def _waiting(self) -> Markup:
+        say, waiting = self._say, self._next_waiting()
+        return part(
+            "approval",
+            say("host.approve"),
+            f"{PICTURES}{waiting.item}.jpg" if waiting else "",
+            say(f"host.approve_{waiting.purpose}") if waiting else "",
+            len(self._board.catalogue.waiting()),
+            say("host.approve_none"),
         )
 
-    def _next_waiting(self) -> tuple[Any, str, str] | None:
-        """The sitting to decide about, the item of its portrait, and what it is for: wall, ladder or lead."""
-        waiting = self._board.programme.waiting()
+    def _next_waiting(self) -> Waiting | None:
+        """Which portrait the host is asked about; None where nobody waits."""
         ordered = sorted(
-            waiting, key=lambda one: self._put_off.index(one[0]) if one[0] in self._put_off else -1
+            self._board.catalogue.waiting(),
+            key=lambda offer: self._put_off.index(offer[0]) if offer[0] in self._put_off else -1,
         )
         if not ordered:
             return None
-        sitting, found = ordered[0]
-        alone = "ladder" if found.has_ladder else "lead"
-        return sitting, found.item.id, "wall" if found.is_misfire else alone
+        sitting, exhibit = ordered[0]
+        purpose = "wall" if exhibit.is_misfire else "ladder" if exhibit.has_ladder else "lead"
+        return Waiting(sitting, exhibit.item.id, purpose)
 
-    def _reach(self) -> str:
+    def _reach(self) -> Markup:
         say, board = self._say, self._board
         if board.is_only_here:
             return markup.note(say("host.reach_here"))
-        label = escape(say("stage.qr", link=board.link))
-        code = f'<div class="qr" role="img" aria-label="{label}">{qr(board.url)}</div>'
-        return f"{code}<p>{escape(say('host.link', link=board.link))}</p>{markup.note(say('host.reach_try'))}"
+        label, link = say("stage.qr", link=board.link), say("host.link", link=board.link)
+        return part("reach", qr(board.url), label, link, say("host.reach_try"))
 
 
 def _number(text: str) -> int | None:

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from errors import VisitorError
-from pages.guards.errors_shown import refusal
-from pages.guards.host_key import Answer
+from pages.guards.error_boundary import refusal
+from pages.guards.host_auth import Access
 from services import Services
 from settings import version
 from votes import fairness
@@ -24,9 +24,9 @@ from votes.rounds import split
 
 NO_STORE = {"Cache-Control": "no-store"}
 REFUSED = {
-    Answer.MISSING: (401, "host.missing"),
-    Answer.WRONG: (403, "host.wrong"),
-    Answer.WAIT: (429, "host.wait"),
+    Access.MISSING: (401, "host.missing"),
+    Access.WRONG: (403, "host.wrong"),
+    Access.THROTTLED: (429, "host.wait"),
 }
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -50,7 +50,7 @@ class Commands:
     def routes(self) -> list[Route]:
         """All of them."""
         moves = [
-            Route(f"/api/host/{name}", self._for_hosts(self._moving(move)), methods=["POST"])
+            Route(f"/api/host/{name}", self._for_hosts(self._command(move)), methods=["POST"])
             for name, move in self._moves.items()
         ]
         exports = {
@@ -64,68 +64,68 @@ class Commands:
             Route("/api/host/split", self._for_hosts(self._split)),
             Route("/api/host/picture/{picture}.jpg", self._for_hosts(self._picture)),
             *(
-                Route(f"/api/host/{name}", self._for_hosts(self._export(name, kind, made)))
-                for name, (kind, made) in exports.items()
+                Route(f"/api/host/{name}", self._for_hosts(self._export(name, kind, write)))
+                for name, (kind, write) in exports.items()
             ),
         ]
 
     def _for_hosts(self, handle: Handler) -> Handler:
         """Nothing but a sentence for everybody else."""
 
-        async def guarded(request: Request) -> Response:
-            answer = self._services.host_key.asks(request)
-            if answer != Answer.OPEN:
-                status, key = REFUSED[answer]
-                return self._refused(key, status)
+        async def answer(request: Request) -> Response:
+            access = self._services.host_auth.check(request)
+            if access != Access.GRANTED:
+                status, key = REFUSED[access]
+                return self._refuse(key, status)
             return await handle(request)
 
-        return guarded
+        return answer
 
-    def _moving(self, move: Callable[[], Snapshot]) -> Handler:
+    def _command(self, move: Callable[[], Snapshot]) -> Handler:
         async def handle(_: Request) -> Response:
             try:
                 now = await run_in_threadpool(move)
             except VisitorError as error:
-                return self._refused(error.key, 409)
-            body = {"round": now.asked.id if now.asked else None, "state": now.setting.state.value}
+                return self._refuse(error.key, 409)
+            body = {"round": now.round.id if now.round else None, "state": now.room.round_state.value}
             return _json(body)
 
         return handle
 
     async def _split(self, _: Request) -> Response:
         """How the room answered so far: only while the host holds the button."""
-        now = await run_in_threadpool(self._room.now)
+        now = await run_in_threadpool(self._room.snapshot)
         return _json(split(now.count) | {"source": now.source.value})
 
     async def _picture(self, request: Request) -> Response:
         """A picture of the programme, or one that waits for approval, by the id of its item."""
-        programme, name = self._services.board.programme, request.path_params["picture"]
+        programme, name = self._services.board.catalogue, request.path_params["picture"]
         jpeg = await run_in_threadpool(programme.host_jpeg, name)
         if jpeg is None:
-            return self._refused("phone.gone", 404)
+            return self._refuse("phone.gone", 404)
         return Response(jpeg, media_type="image/jpeg", headers=NO_STORE)
 
-    def _export(self, name: str, kind: str, made: Callable[[], str]) -> Handler:
+    def _export(self, name: str, kind: str, write: Callable[[], str]) -> Handler:
         async def handle(_: Request) -> Response:
-            text = await run_in_threadpool(made)
+            text = await run_in_threadpool(write)
             headers = NO_STORE | {"Content-Disposition": f'attachment; filename="face-value-{name}"'}
             return Response(text, media_type=kind, headers=headers)
 
         return handle
 
     def _csv(self) -> str:
-        return as_csv(rows(self._services.store.answered()))
+        return as_csv(rows(self._services.store.trials()))
 
     def _drift(self) -> str:
         return fairness.as_csv(self._services.store.drifts())
 
     def _json(self) -> str:
-        return as_json(rows(self._services.store.answered()))
+        return as_json(rows(self._services.store.trials()))
 
     def _method(self) -> str:
-        return method(self._services.store.answered(), version(), self._room.now().setting.event)
+        return method(self._services.store.trials(), version(), self._room.snapshot().room.event)
 
-    def _refused(self, key: str, status: int) -> Response:
+    def _refuse(self, key: str, status: int) -> Response:
         return refusal(self._services.words.say(key), status)
 
 

@@ -2,11 +2,20 @@
 (() => {
   const words = JSON.parse(document.getElementById("w").textContent);
   const main = document.getElementById("m"), status = document.getElementById("s");
-  const say = (key, values = {}) => Object.entries(values).reduce(
-    (text, [name, value]) => text.replace(`{${name}}`, value), words[key]);
-  let kept = {};  // by round: what the server has; remembered, so that a reload shows it
-  try { kept = JSON.parse(localStorage.getItem("face value") || "{}"); } catch { /* private mode: not remembered */ }
-  const remember = () => { try { localStorage.setItem("face value", JSON.stringify(kept)); } catch { /* likewise */ } };
+  const say = (key, values = {}) =>
+    Object.entries(values).reduce(
+      (text, [name, value]) => text.replace(`{${name}}`, value),
+      words[key],
+    );
+  let kept = {}; // by round: what the server has; remembered, so that a reload shows it
+  try {
+    kept = JSON.parse(localStorage.getItem("face value") || "{}");
+  } catch { /* private mode: not remembered */ }
+  const remember = () => {
+    try {
+      localStorage.setItem("face value", JSON.stringify(kept));
+    } catch { /* likewise */ }
+  };
   let now = null, drawn = "", wish = null, sending = false, lost = false;
 
   const make = (tag, attributes = {}, ...inside) => {
@@ -17,11 +26,19 @@
   };
   const drawing = (id) => document.getElementById(id).content.cloneNode(true);
   const mine = () => (wish && wish.round === now.round ? wish : kept[now.round]);
-  const tag = (kind) => make("span", { class: `t ${kind === "photograph" ? "f" : "g"}` },
-    drawing(kind), say(kind === "photograph" ? "photo" : "ai"));
+  const tag = (kind) =>
+    make(
+      "span",
+      { class: `t ${kind === "photograph" ? "f" : "g"}` },
+      drawing(kind),
+      say(kind === "photograph" ? "photo" : "ai"),
+    );
   const picture = (alt) => {
     const image = make("img", { src: now.picture, alt });
-    image.onerror = () => setTimeout(() => { if (image.isConnected) image.src = image.src; }, 1500 + 1500 * Math.random());
+    image.onerror = () =>
+      setTimeout(() => {
+        if (image.isConnected) image.src = image.src;
+      }, 1500 + 1500 * Math.random());
     return make("figure", { class: "p" }, image);
   };
 
@@ -32,31 +49,61 @@
     open: () => [
       picture(say("alt")),
       make("h1", { id: "q" }, say("title")),
-      make("div", { class: "a", role: "group", "aria-labelledby": "q" }, answer("photograph"), answer("generated")),
-      ...choices("them", ["yes", "no", "unsure"]), ...choices("knows", ["me", "known", "stranger"]),
+      make(
+        "div",
+        { class: "a", role: "group", "aria-labelledby": "q" },
+        answer("photograph"),
+        answer("generated"),
+      ),
+      ...choices("them", ["yes", "no", "unsure"]),
+      ...choices("knows", ["me", "known", "stranger"]),
     ],
     closed: () => {
-      const said = kept[now.round];
-      return [make("div", { class: "b" }, make("h1", {}, say("closed")),
-        said ? make("p", {}, say("closed_said"), " ", tag(said.answer)) : make("p", {}, say("closed_none")),
-        make("p", {}, say("look_up")))];
+      const guess = kept[now.round];
+      return [
+        make(
+          "div",
+          { class: "b" },
+          make("h1", {}, say("closed")),
+          guess
+            ? make("p", {}, say("closed_said"), " ", tag(guess.answer))
+            : make("p", {}, say("closed_none")),
+          make("p", {}, say("look_up")),
+        ),
+      ];
     },
     revealed: () => {
-      const said = kept[now.round];
-      const right = said && said.answer === now.truth;
-      const sentence = !said ? say(`was_${now.truth}`)
-        : right ? say("right", { x: say(`said_${now.truth}`) }) : say(`wrong_${now.truth}`);
-      if (said && said.truth !== now.truth) { said.truth = now.truth; remember(); }
-      const judged = Object.values(kept).filter((one) => one.truth);
-      const k = judged.filter((one) => one.truth === one.answer).length;
-      return [picture(say(`alt_${now.truth}`)), tag(now.truth), make("h1", {}, sentence),
-        ...(judged.length ? [make("p", {}, say("so_far", { k, n: judged.length }))] : []), make("p", {}, say("wait"))];
+      const guess = kept[now.round];
+      const right = guess && guess.answer === now.truth;
+      const sentence = !guess
+        ? say(`was_${now.truth}`)
+        : right
+        ? say("right", { x: say(`said_${now.truth}`) })
+        : say(`wrong_${now.truth}`);
+      if (guess && guess.truth !== now.truth) {
+        guess.truth = now.truth;
+        remember();
+      }
+      const judged = Object.values(kept).filter(({ truth }) => truth);
+      const k = judged.filter(({ truth, answer }) => truth === answer).length;
+      return [
+        picture(say(`alt_${now.truth}`)),
+        tag(now.truth),
+        make("h1", {}, sentence),
+        ...(judged.length ? [make("p", {}, say("so_far", { k, n: judged.length }))] : []),
+        make("p", {}, say("wait")),
+      ];
     },
   };
   const ring = () => drawing("ring");
   const answer = (kind) => {
-    const button = make("button", { class: kind === "photograph" ? "f" : "g", "data-answer": kind },
-      drawing(kind), say(kind === "photograph" ? "photo" : "ai"), ring());
+    const button = make(
+      "button",
+      { class: kind === "photograph" ? "f" : "g", "data-answer": kind },
+      drawing(kind),
+      say(kind === "photograph" ? "photo" : "ai"),
+      ring(),
+    );
     button.onclick = () => choose({ ...(mine() || {}), round: now.round, answer: kind });
     return button;
   };
@@ -64,11 +111,22 @@
     if (!now[question]) return [];
     const buttons = offered.map((name) => {
       const button = make("button", { [`data-${question}`]: name }, say(name));
-      button.onclick = () => choose({ ...mine(), [question]: question === "them" ? { yes: true, no: false, unsure: null }[name] : name, [`${question}Said`]: name });
+      button.onclick = () =>
+        choose({
+          ...mine(),
+          [question]: question === "them" ? { yes: true, no: false, unsure: null }[name] : name,
+          [`${question}Said`]: name,
+        });
       return button;
     });
-    return [make("div", { class: "later", hidden: "" }, make("h2", { id: question }, say(question)),
-      make("div", { class: "k", role: "group", "aria-labelledby": question }, ...buttons))];
+    return [
+      make(
+        "div",
+        { class: "later", hidden: "" },
+        make("h2", { id: question }, say(question)),
+        make("div", { class: "k", role: "group", "aria-labelledby": question }, ...buttons),
+      ),
+    ];
   };
 
   const show = () => {
@@ -83,17 +141,24 @@
     if (state === "open") press();
   };
   const press = () => {
-    const said = mine();
+    const guess = mine();
     for (const button of main.querySelectorAll("button")) {
       const { answer: kind, them, knows } = button.dataset;
-      const on = !!said && (kind ? said.answer === kind : them ? said.themSaid === them : said.knowsSaid === knows);
+      const on = !!guess &&
+        (kind ? guess.answer === kind : them ? guess.themSaid === them : guess.knowsSaid === knows);
       button.setAttribute("aria-pressed", on);
     }
     for (const later of main.querySelectorAll(".later")) later.hidden = !kept[now.round];
-    if (said && !sending && !wish && !status.dataset.held) tell("said", { x: say(`said_${said.answer}`) });
+    if (guess && !sending && !wish && !status.dataset.held) tell("said", { x: say(`said_${guess.answer}`) });
   };
-  const tell = (key, values) => { const text = say(key, values); if (status.textContent !== text) status.textContent = text; };
-  const hold = (text) => { status.textContent = text; status.dataset.held = "1"; };
+  const tell = (key, values) => {
+    const text = say(key, values);
+    if (status.textContent !== text) status.textContent = text;
+  };
+  const hold = (text) => {
+    status.textContent = text;
+    status.dataset.held = "1";
+  };
 
   // ---- the answer goes to the server, and is kept here until it is there
 
@@ -109,17 +174,27 @@
     sending = true;
     const sent = wish;
     let trouble = "";
-    const { round, answer: said, them = null, knows = null } = sent;
+    const { round, answer, them = null, knows = null } = sent;
     try {
-      const reply = await fetch("api/guess", { method: "POST", headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ round, answer: said, them, knows }) });
-      if (reply.ok) { kept[round] = sent; remember(); } else if (reply.status >= 500) {
+      const reply = await fetch("api/guess", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ round, answer, them, knows }),
+      });
+      if (reply.ok) {
+        kept[round] = sent;
+        remember();
+      } else if (reply.status >= 500) {
         trouble = (await reply.json()).error;
         throw new Error("later");
-      } else { hold((await reply.json()).error); if (wish === sent) wish = null; }
+      } else {
+        hold((await reply.json()).error);
+        if (wish === sent) wish = null;
+      }
       if (reply.ok && wish === sent) wish = null;
     } catch {
-      if (trouble) status.textContent = trouble; else tell("offline");
+      if (trouble) status.textContent = trouble;
+      else tell("offline");
       setTimeout(send, 1000 + 1000 * Math.random());
       sending = false;
       return;
@@ -136,12 +211,20 @@
       const reply = await fetch("api/round", { cache: "no-cache" });
       if (!reply.ok) throw new Error("later");
       now = await reply.json();
-      if (lost) { lost = false; status.textContent = ""; }
+      if (lost) {
+        lost = false;
+        status.textContent = "";
+      }
       if (wish && wish.round !== now.round) wish = null;
       show();
-    } catch { lost = true; tell("offline"); }
+    } catch {
+      lost = true;
+      tell("offline");
+    }
     setTimeout(ask, (document.hidden ? 6000 : 1500) + 500 * Math.random());
   };
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && now) send(); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && now) send();
+  });
   ask();
 })();

@@ -12,10 +12,10 @@ import secrets
 import time
 from collections import OrderedDict, deque
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import Annotated
 
+from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -23,21 +23,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from booth.album import OUR_ID
+from booth.album import ID_PATTERN
 from errors import VisitorError
-from pages import markup
-from pages.guards.errors_shown import refusal
-from pages.guards.gate import COOKIE, manner
-from pages.guards.host_key import HERE
+from pages.guards.error_boundary import refusal
+from pages.guards.gate import COOKIE, cookie_attributes
+from pages.guards.host_auth import LOOPBACK
+from pages.markup import render
 from services import Services
-from votes.room import CODE_LENGTH, Snapshot
+from votes.room import ROOM_CODE_LENGTH, Snapshot
 from votes.schema import Guess, Kind, Knows, RoundId, Source, VoterId
 from words import FALLBACK, Words
 
 LOG = logging.getLogger("face_value")
 VOTER = "face_value_voter"  # 128 random bits, a point, and the code that this phone was let in with
-KNOWN_VOTER = re.compile(f"({OUR_ID})[.]([a-z0-9]{{1,16}})")
-CODE = f"[A-Za-z0-9]{{{CODE_LENGTH}}}"  # people type capitals, and letters that we never use
+KNOWN_VOTER = re.compile(f"({ID_PATTERN})[.]([a-z0-9]{{1,16}})")
+CODE = f"[A-Za-z0-9]{{{ROOM_CODE_LENGTH}}}"  # people type capitals, and letters that we never use
 YEAR_S = 365 * 24 * 3600
 MOST_BYTES = 1024  # of an answer
 BURST, WITHIN_S = 6, 3.0  # taps of one phone; people who change their mind are slower
@@ -47,18 +47,18 @@ NO_STORE = {"Cache-Control": "no-store"}
 FOLDER = Path(__file__).parent
 
 
-class Answer(BaseModel):
+class GuessBody(BaseModel):
     """The body of an answer."""
 
     model_config = ConfigDict(extra="forbid")
 
-    round: Annotated[str, StringConstraints(pattern=f"^{OUR_ID}$")]
+    round: Annotated[str, StringConstraints(pattern=f"^{ID_PATTERN}$")]
     answer: Kind
     them: bool | None = None
     knows: Knows | None = None
 
 
-class Pace:
+class RateLimit:
     """How fast one phone may answer; the phones that are heard of longest are forgotten."""
 
     def __init__(self) -> None:
@@ -84,8 +84,8 @@ class Phones:
         self._services = services
         self._board = services.board
         self._words = services.words
-        self._manner = manner(services.hosted)
-        self._pace = Pace()
+        self._attributes = cookie_attributes(services.is_hosted)
+        self._rate_limit = RateLimit()
         pages = {language: vote_page(services.words, language).encode() for language in services.words.tables}
         self._pages = {language: (page, gzip.compress(page)) for language, page in pages.items()}
 
@@ -105,25 +105,27 @@ class Phones:
         """The page for whoever has the room's code; else a page that asks for it."""
         language = language_of(request.headers.get("accept-language", ""), self._words)
         now = await self._board.now()
-        voter, had = voter_of(request)
-        given = request.path_params.get("code") or request.query_params.get("code") or had
-        if str(given).strip().lower() != now.setting.code:
-            wrong = bool(given) and given != had
-            return HTMLResponse(code_page(self._words, language, wrong), headers=NO_STORE)
-        if request.client and request.client.host not in HERE:
-            self._board.reached = True
-        packed = "gzip" in request.headers.get("accept-encoding", "")
-        headers = NO_STORE | ({"Content-Encoding": "gzip"} if packed else {})
-        answer = HTMLResponse(self._pages[language][packed], headers=headers)
-        value = f"{voter or secrets.token_urlsafe(16)}.{now.setting.code}"
-        answer.headers["set-cookie"] = f"{VOTER}={value}; Path=/; Max-Age={YEAR_S}; HttpOnly; {self._manner}"
+        voter, former = voter_of(request)
+        code = request.path_params.get("code") or request.query_params.get("code") or former
+        if str(code).strip().lower() != now.room.code:
+            is_wrong = bool(code) and code != former
+            return HTMLResponse(code_page(self._words, language, is_wrong), headers=NO_STORE)
+        if request.client and request.client.host not in LOOPBACK:
+            self._board.is_reached = True
+        takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
+        headers = NO_STORE | ({"Content-Encoding": "gzip"} if takes_gzip else {})
+        answer = HTMLResponse(self._pages[language][takes_gzip], headers=headers)
+        value = f"{voter or secrets.token_urlsafe(16)}.{now.room.code}"
+        answer.headers["set-cookie"] = (
+            f"{VOTER}={value}; Path=/; Max-Age={YEAR_S}; HttpOnly; {self._attributes}"
+        )
         return answer
 
     async def _round(self, request: Request) -> Response:
         """Where the room is: the same bytes for everyone."""
         body, tag = await self._board.body()
         if voter := voter_of(request)[0]:
-            self._board.saw(voter)
+            self._board.count_phone(voter)
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
@@ -133,58 +135,58 @@ class Phones:
         """200 after the commit; 403, 409, 422 or 429 with a sentence."""
         language = language_of(request.headers.get("accept-language", ""), self._words)
 
-        def refused(key: str, status: int) -> Response:
+        def refuse(key: str, status: int) -> Response:
             return refusal(self._words.say(key, language), status)
 
         voter, code = voter_of(request)
         if not voter:
-            return refused("phone.cookie", 403)
+            return refuse("phone.cookie", 403)
         now = await self._board.now()
-        if code != now.setting.code:
-            return refused("phone.code_wrong", 403)
-        if not self._pace.allows(voter):
-            return refused("phone.slow", 429)
-        said = await _read(request)
-        if said is None:
-            return refused("phone.invalid", 422)
-        if now.asked is None or now.asked.id != said.round:
-            return refused("phone.late", 409)
+        if code != now.room.code:
+            return refuse("phone.code_wrong", 403)
+        if not self._rate_limit.allows(voter):
+            return refuse("phone.slow", 429)
+        sent = await _read_guess(request)
+        if sent is None:
+            return refuse("phone.invalid", 422)
+        if now.round is None or now.round.id != sent.round:
+            return refuse("phone.late", 409)
         try:
-            kept = await self._services.store.recorded(self._as_guess(said, voter, now, request))
+            kept = await self._services.store.record_async(self._as_guess(sent, voter, now, request))
         except VisitorError as error:
-            return refused(error.key, STATUS[error.key])
+            return refuse(error.key, STATUS[error.key])
         except SQLAlchemyError as error:  # a full disk, say, or a lock that somebody holds
             LOG.error("an answer cannot be kept now: %s", type(error).__name__)
-            return refused("phone.unsaved", 503)
+            return refuse("phone.unsaved", 503)
         return Response(
             json.dumps({"round": kept.round, "answer": kept.answer.value}),
             media_type="application/json",
             headers=NO_STORE,
         )
 
-    def _as_guess(self, said: Answer, voter: str, now: Snapshot, request: Request) -> Guess:
+    def _as_guess(self, sent: GuessBody, voter: str, now: Snapshot, request: Request) -> Guess:
         """The answer as it is kept: who saw the picture being made, or is in it, is exposed."""
-        if now.asked is None:
+        if now.round is None:
             raise VisitorError("phone.late")
         at = datetime.now(UTC)
-        seconds = max(0.0, (at - now.asked.at).total_seconds())  # a clock can be set back
-        exposed = now.asked.again or said.knows == Knows.ME or self._made_it(now, request)
+        seconds = max(0.0, (at - now.round.at).total_seconds())  # a clock can be set back
+        exposed = now.round.again or sent.knows == Knows.ME or self._saw_making(now, request)
         return Guess(
-            RoundId(said.round),
+            RoundId(sent.round),
             VoterId(voter),
-            said.answer,
+            sent.answer,
             exposed,
             seconds,
             at,
-            said.them if now.asked.informed else None,
-            said.knows if now.asked.asks_familiarity else None,
+            sent.them if now.round.informed else None,
+            sent.knows if now.round.asks_familiarity else None,
             Source.PHONE,
         )
 
-    def _made_it(self, now: Snapshot, request: Request) -> bool:
+    def _saw_making(self, now: Snapshot, request: Request) -> bool:
         """Whether this browser also holds the visit that the picture comes from."""
-        item, cookie = now.setting.item, request.cookies.get(COOKIE, "")
-        shown = self._board.programme.exhibit(item) if item and cookie else None
+        item, cookie = now.room.item, request.cookies.get(COOKIE, "")
+        shown = self._board.catalogue.exhibit(item) if item and cookie else None
         if shown is None or shown.sitting is None:
             return False
         visit = self._services.visits.with_sitting(shown.sitting)
@@ -193,10 +195,10 @@ class Phones:
     async def _picture(self, request: Request) -> Response:
         """The picture of the round on the stage, while phones may see it."""
         now = await self._board.now()
-        asked = now.asked
+        asked = now.round
         if asked is None or asked.id != request.path_params["round"] or not self._board.has_picture(now):
             return refusal(self._words.say("phone.gone"), 404)
-        jpeg = await run_in_threadpool(self._board.programme.jpeg, asked.item.id, True)
+        jpeg = await run_in_threadpool(self._board.catalogue.jpeg, asked.item.id, True)
         if jpeg is None:
             return refusal(self._words.say("phone.gone"), 404)
         return Response(jpeg, media_type="image/jpeg", headers=NO_STORE)
@@ -210,26 +212,26 @@ def voter_of(request: Request) -> tuple[str, str]:
 
 def language_of(accepted: str, words: Words) -> str:
     """The first language of a browser's list that we speak; browsers put the dearest first."""
-    for one in accepted[:200].split(","):
-        tag = one.split(";")[0].split("-")[0].strip().lower()
+    for entry in accepted[:200].split(","):
+        tag = entry.split(";")[0].split("-")[0].strip().lower()
         if tag in words.tables:
             return tag
     return FALLBACK
 
 
-async def _read(request: Request) -> Answer | None:
+async def _read_guess(request: Request) -> GuessBody | None:
     body = bytearray()
     try:
         async for part in request.stream():
             body += part
             if len(body) > MOST_BYTES:
                 return None
-        return Answer.model_validate_json(bytes(body))
+        return GuessBody.model_validate_json(bytes(body))
     except (ValidationError, ClientDisconnect):
         return None
 
 
-def vote_page(words: Words, language: str) -> str:
+def vote_page(words: Words, language: str) -> Markup:
     """The whole page, in one answer: style, script and sentences are inside."""
     spoken = {
         key.removeprefix("phone."): words.template(key, language)
@@ -237,42 +239,21 @@ def vote_page(words: Words, language: str) -> str:
         if key.startswith("phone.") and not key.startswith(("phone.code", "phone.cookie", "phone.unsaved"))
     }
     sentences = json.dumps(spoken, ensure_ascii=False).replace("<", "\\u003c")
-    drawn = "".join(
-        f'<template id="{kind}"><svg viewBox="0 0 24 24" aria-hidden="true">{drawing}</svg></template>'
-        for kind, drawing in markup.SIGNS.items()
-    )
-    ring = f'<template id="ring">{markup.ring("r")}</template>'
-    script = (FOLDER / "phone.js").read_text(encoding="utf-8")
-    inside = (
-        f"<noscript>{escape(words.say('phone.script', language))}</noscript>{drawn}{ring}"
-        f'<script type="application/json" id="w">{sentences}</script><script>{script}</script>'
-    )
-    return _page(words, language, "", inside)
+    return _page("vote", words, language, sentences=Markup(sentences), script=_own("phone.js"))
 
 
-def code_page(words: Words, language: str, wrong: bool) -> str:
+def code_page(words: Words, language: str, is_wrong: bool) -> Markup:
     """Asks for the code of the room."""
+    return _page("code", words, language, is_wrong=is_wrong, length=ROOM_CODE_LENGTH)
 
+
+def _page(name: str, words: Words, language: str, **values: object) -> Markup:
     def say(key: str) -> str:
-        return escape(words.say(f"phone.{key}", language))
+        return words.say(key, language)
 
-    told = f'<p role="alert">{say("code_wrong")}</p>' if wrong else ""
-    body = (
-        f'<div class="b"><h1>{say("code_title")}</h1><p>{say("code_lead")}</p>{told}<form action="vote">'
-        f'<input name="code" aria-label="{say("code")}" required maxlength="{CODE_LENGTH}" '
-        f'autocomplete="off" autocapitalize="none" spellcheck="false"><button>{say("code_go")}</button>'
-        "</form></div>"
-    )
-    return _page(words, language, body, "")
+    return render(f"phone/{name}.html", language=language, say=say, style=_own("phone.css"), **values)
 
 
-def _page(words: Words, language: str, body: str, script: str) -> str:
-    page = (FOLDER / "page.html").read_text(encoding="utf-8")
-    filled = {
-        "language": language,
-        "title": escape(words.say("phone.title", language)),
-        "css": (FOLDER / "phone.css").read_text(encoding="utf-8"),
-        "body": body,
-        "script": script,
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: filled[found[1]], page)
+def _own(file: str) -> Markup:
+    """A file of ours that goes into the page as it is."""
+    return Markup((FOLDER / file).read_text(encoding="utf-8"))

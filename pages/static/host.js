@@ -1,6 +1,16 @@
 // A clicker's keys work on the host's page too, except where somebody types or chooses.
 (() => {
-  const BUTTONS = { ArrowRight: "next", PageDown: "next", " ": "next", ArrowLeft: "back", PageUp: "back", b: "blank", B: "blank", ".": "blank", r: "replay" };
+  const BUTTONS = {
+    ArrowRight: "next",
+    PageDown: "next",
+    " ": "next",
+    ArrowLeft: "back",
+    PageUp: "back",
+    b: "blank",
+    B: "blank",
+    ".": "blank",
+    r: "replay",
+  };
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     const busy = event.target.closest("input, textarea, select, [contenteditable]");

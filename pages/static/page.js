@@ -9,21 +9,39 @@
   const arrive = () => {
     const now = document.querySelector(".fv .screen");
     const title = now?.querySelector("h1");
-    if (!title || (now === screen && title.textContent === said)) return;
+    if (!title || (now === screen && title.innerText === said)) return;
     const first = screen === null;
     if (now !== screen) {
       touched = Date.now();
       document.title = "Face Value";
       scrollTo(0, 0);
     }
-    [screen, said] = [now, title.textContent];
-    if (!now.querySelector(".truth")) document.title = `${said} · Face Value`; // a title tells no truth: others may still guess
+    [screen, said] = [now, title.innerText]; // of several sentences the one that is shown
+    // a title tells no truth: others may still guess
+    if (!now.querySelector(".truth")) document.title = `${said} · Face Value`;
     if (!first) title.focus({ preventScroll: true });
   };
   new MutationObserver(arrive).observe(document.documentElement, { childList: true, subtree: true });
 
-  const touch = () => { touched = Date.now(); };
-  ["pointerdown", "keydown", "input"].forEach((name) => addEventListener(name, touch, { capture: true, passive: true }));
+  // A sheet is laid over its screen by the button that names it, and closed by its own, by Escape, by a tap
+  // beside it.
+  addEventListener("click", ({ target }) => {
+    const opener = target.closest(".opens"), close = target.closest(".pane .close");
+    if (close) close.closest(".pane").hidePopover();
+    if (!opener) return;
+    const name = [...opener.classList].find((one) => one.startsWith("to-")).slice(3);
+    const sheet = opener.closest(".screen").querySelector(`.pane.${name}`);
+    sheet.popover = "auto";
+    sheet.showPopover();
+    sheet.querySelector("h2").focus({ preventScroll: true });
+  });
+
+  const touch = () => {
+    touched = Date.now();
+  };
+  ["pointerdown", "keydown", "input"].forEach((name) =>
+    addEventListener(name, touch, { capture: true, passive: true })
+  );
   addEventListener("click", ({ target }) => target.closest("dialog.idle")?.close());
   setInterval(() => {
     const dialog = document.querySelector("dialog.idle");

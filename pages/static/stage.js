@@ -2,7 +2,15 @@
 (() => {
   const scene = document.getElementById("scene"), note = document.getElementById("note");
   const keys = document.getElementById("keys");
-  const COMMANDS = { ArrowRight: "next", PageDown: "next", " ": "next", Enter: "next", ArrowLeft: "back", PageUp: "back", r: "replay" };
+  const COMMANDS = {
+    ArrowRight: "next",
+    PageDown: "next",
+    " ": "next",
+    Enter: "next",
+    ArrowLeft: "back",
+    PageUp: "back",
+    r: "replay",
+  };
   let shown = "";
 
   // Pictures are there before the words about them: a black frame in front of a hall lasts for ever.
@@ -25,16 +33,26 @@
     }
     document.body.classList.toggle("card", !!scene.querySelector(".card"));
     const count = scene.querySelector(".card .count"), unit = scene.querySelector(".unit");
-    if (count && unit) { count.textContent = now.answers; unit.textContent = now.unit; }
+    if (count && unit) {
+      count.textContent = now.answers;
+      unit.textContent = now.unit;
+    }
     note.textContent = now.note;
     note.hidden = !now.note;
   };
   const blank = (on) => document.documentElement.classList.toggle("blank", on);
 
-  // A browser tries again by itself only where the connection broke; behind a proxy that answers for us it gives up.
+  // A browser tries again by itself only where the connection broke; behind a proxy that answers for us it
+  // gives up.
   const listen = () => {
     const stream = new EventSource("api/stage");
-    stream.onmessage = (event) => { if (keys.dataset.lost) { keys.textContent = ""; delete keys.dataset.lost; } show(JSON.parse(event.data)); };
+    stream.onmessage = (event) => {
+      if (keys.dataset.lost) {
+        keys.textContent = "";
+        delete keys.dataset.lost;
+      }
+      show(JSON.parse(event.data));
+    };
     stream.onerror = () => {
       keys.textContent = document.body.dataset.offline;
       keys.dataset.lost = "1";
@@ -42,22 +60,33 @@
     };
   };
   listen();
-  if (keys.textContent) setTimeout(() => { if (!keys.dataset.lost) keys.textContent = ""; }, 8000);
+  if (keys.textContent) {
+    setTimeout(() => {
+      if (!keys.dataset.lost) keys.textContent = "";
+    }, 8000);
+  }
 
   const send = async (command) => {
     try {
       const reply = await fetch(`api/host/${command}`, { method: "POST" });
-      if (reply.ok) { if (!keys.dataset.lost) keys.textContent = ""; return; }
+      if (reply.ok) {
+        if (!keys.dataset.lost) keys.textContent = "";
+        return;
+      }
       keys.textContent = (await reply.json()).error;
-    } catch { keys.textContent = document.body.dataset.offline; keys.dataset.lost = "1"; }
+    } catch {
+      keys.textContent = document.body.dataset.offline;
+      keys.dataset.lost = "1";
+    }
   };
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "b" || event.key === "B" || event.key === ".") {
-      blank(!document.documentElement.classList.contains("blank"));  // at once; the server is told after it
+      blank(!document.documentElement.classList.contains("blank")); // at once; the server is told after it
       send("blank");
     } else if (event.key === "f" || event.key === "F") {
-      if (document.fullscreenElement) document.exitFullscreen(); else document.documentElement.requestFullscreen();
+      if (document.fullscreenElement) document.exitFullscreen();
+      else document.documentElement.requestFullscreen();
     } else if (COMMANDS[event.key]) {
       event.preventDefault();
       send(COMMANDS[event.key]);

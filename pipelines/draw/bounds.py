@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipelines.look import Preset, Sentence, rule
+from presets import Preset, Sentence, rule
 
 End = Annotated[float, Field(strict=True, ge=0, le=10_000)]
 
@@ -39,7 +39,7 @@ class Bound(Preset):
         return low <= value <= high
 
     @property
-    def told(self) -> str:
+    def phrase(self) -> str:
         """For a sentence: `0.7 to 1.3`, `at most 2.5`."""
         if self.least is None:
             return f"at most {self.most:g}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from pipelines.draw.drawer import MOST_REFERENCES, Pixels, Request
+from pipelines.arrays import Pixels
+from pipelines.draw.drawer import MOST_REFERENCES, DrawRequest
 from pipelines.draw.loading import Networks
 from pipelines.draw.model_set import Course, ModelSet
 from pipelines.draw.preview import Sketch, fitted_sketch, tiny_sketch, to_tensor
@@ -31,7 +32,9 @@ class Conditions:
     sketch: Sketch | None  # latents to pictures (n, 3, h, w) in -1..1
 
 
-def conditions_of(request: Request, model_set: ModelSet, networks: Networks, course: Course) -> Conditions:
+def conditions_of(
+    request: DrawRequest, model_set: ModelSet, networks: Networks, course: Course
+) -> Conditions:
     """Encode prompt, faces and plates: once, whatever the number of portraits."""
     import torch
 
@@ -84,7 +87,7 @@ def options_for(conditions: Conditions, first: int, count: int) -> dict[str, Any
     return options
 
 
-def _faces(networks: Networks, request: Request, guided: bool) -> "Tensor":
+def _faces(networks: Networks, request: DrawRequest, guided: bool) -> "Tensor":
     """What the image encoder sees in the face crops: (1, 4, tokens, width), twice that with guidance.
 
     Always of four faces, taken in turn where there are fewer: compiled networks then see one shape. A face
@@ -99,14 +102,14 @@ def _faces(networks: Networks, request: Request, guided: bool) -> "Tensor":
     pictures = pipe.feature_extractor(crops, return_tensors="pt").pixel_values
     pictures = pictures.to(networks.device, next(pipe.image_encoder.parameters()).dtype)
     turns = list(islice(cycle(range(len(crops))), MOST_REFERENCES))
-    seen = _hidden(pipe.image_encoder, pictures)[turns][None]
+    seen = _hidden_state(pipe.image_encoder, pictures)[turns][None]
     if guided:  # only there a picture without a face is asked about
-        blank = _hidden(pipe.image_encoder, torch.zeros_like(pictures[:1]))
+        blank = _hidden_state(pipe.image_encoder, torch.zeros_like(pictures[:1]))
         seen = torch.cat([blank.expand(MOST_REFERENCES, -1, -1)[None], seen])
     return seen.to(networks.device, networks.dtype)
 
 
-def _hidden(encoder: Any, pictures: "Tensor") -> "Tensor":
+def _hidden_state(encoder: Any, pictures: "Tensor") -> "Tensor":
     """The last hidden state but one (n, tokens, width): what the "plus" adapters were trained on."""
     seen: Tensor = encoder(pictures, output_hidden_states=True).hidden_states[-2]
     return seen

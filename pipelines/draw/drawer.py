@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipelines.arrays import Pixels
 from pipelines.draw.machine import Device
 from pipelines.draw.model_set import Course, ModelSet, Start
 from pipelines.draw.plan import Plan
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-Pixels = NDArray[np.uint8]
 Watch = Callable[[int, Callable[[], tuple[Pixels, ...]]], None]  # step 1..n, and what would draw its previews
 MOST_REFERENCES = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class DrawRequest:
     """What to draw. Portraits differ by their seed, and by their light and crop: pose map and plate."""
 
     prompt: str
@@ -42,12 +41,12 @@ class Request:
     start: Start | None = None  # None: the set's own
     strength: float | None = None  # share of the schedule, for a start from the plate; None: the set's own
 
-    def only(self, place: int, seed: int) -> "Request":
+    def only(self, place: int, seed: int) -> "DrawRequest":
         """The same for the portrait at one place alone, with another seed."""
         return replace(self, controls=(self.controls[place],), plates=(self.plates[place],), seeds=(seed,))
 
 
-def check_request(request: Request, model_set: ModelSet) -> None:
+def check_request(request: DrawRequest, model_set: ModelSet) -> None:
     """Programming errors, said before a thread starts."""
     width, height = model_set.canvas
     for name, pictures in (("controls", request.controls), ("plates", request.plates)):
@@ -65,7 +64,7 @@ class Drawer(Protocol):
 
     plan: Plan
 
-    def encode(self, request: Request, course: Course) -> Any:
+    def encode(self, request: DrawRequest, course: Course) -> Any:
         """What the networks are conditioned on: made once, for all portraits of a request."""
 
     def denoise(
@@ -101,7 +100,7 @@ def call(pipe: Any, **options: Any) -> Any:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def silence_diffusers() -> Iterator[None]:
     """Keep diffusers and transformers from writing to stderr: advice to programmers, progress bars."""
     import diffusers.utils.logging as of_diffusers
     import transformers.utils.logging as of_transformers

@@ -70,32 +70,34 @@ def fetch(model_set: ModelSet, say: Say, cache: Path | None = None, endpoint: st
     wanted = downloads(model_set)
     if not wanted:
         raise ChoiceError(f"{model_set.name} comes with the project, in weights/. Check that copy of it.")
-    missing = [file for one in wanted for file in _missing(one, cache, endpoint)]
+    missing = [file for download in wanted for file in _missing(download, cache, endpoint)]
     _check_disk(model_set.name, sum(file.size for file in missing) / 1e9, cache)
-    told = _Told(say, sum(file.size for file in missing))
+    progress = _Progress(say, sum(file.size for file in missing))
     for file in missing:
-        _bring(file, cache, endpoint, told)
+        _bring(file, cache, endpoint, progress)
     say(f"All files of {model_set.name} are on this machine.")
 
 
-def _missing(one: Download, cache: Path | None, endpoint: str | None) -> list[_File]:
+def _missing(download: Download, cache: Path | None, endpoint: str | None) -> list[_File]:
     """Files that are not in the cache, with the sizes that the Hub gives."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
     absent = [
         name
-        for name in one.files
-        if not isinstance(try_to_load_from_cache(one.repo, name, cache_dir=cache, revision=one.revision), str)
+        for name in download.files
+        if not isinstance(
+            try_to_load_from_cache(download.repo, name, cache_dir=cache, revision=download.revision), str
+        )
     ]
     if not absent:
         return []
-    with _network(one.repo):
-        found = HfApi(endpoint=endpoint).get_paths_info(one.repo, absent, revision=one.revision)
+    with _network(download.repo):
+        found = HfApi(endpoint=endpoint).get_paths_info(download.repo, absent, revision=download.revision)
     sizes = {file.path: int(file.size) for file in found if hasattr(file, "size")}
     gone = [name for name in absent if name not in sizes]
     if gone:
-        raise OperatorError(f"{one.repo} has no file {gone[0]} at revision {one.revision}.")
-    return [_File(one.repo, one.revision, name, sizes[name]) for name in absent]
+        raise OperatorError(f"{download.repo} has no file {gone[0]} at revision {download.revision}.")
+    return [_File(download.repo, download.revision, name, sizes[name]) for name in absent]
 
 
 def _check_disk(name: str, needed: float, cache: Path | None) -> None:
@@ -112,10 +114,10 @@ def _check_disk(name: str, needed: float, cache: Path | None) -> None:
         )
 
 
-def _bring(file: _File, cache: Path | None, endpoint: str | None, told: "_Told") -> None:
+def _bring(file: _File, cache: Path | None, endpoint: str | None, progress: "_Progress") -> None:
     from huggingface_hub import hf_hub_download
 
-    told.begin(file)
+    progress.begin(file)
     with _network(file.repo):
         hf_hub_download(
             file.repo,
@@ -123,12 +125,12 @@ def _bring(file: _File, cache: Path | None, endpoint: str | None, told: "_Told")
             revision=file.revision,
             cache_dir=cache,
             endpoint=endpoint,
-            tqdm_class=told.bar(),
+            tqdm_class=progress.bar(),
         )
-    told.end(file)
+    progress.end(file)
 
 
-class _Told:
+class _Progress:
     """Counts bytes over all files and says a line at each whole percent."""
 
     def __init__(self, say: Say, total: int) -> None:
@@ -152,13 +154,13 @@ class _Told:
 
     def bar(self) -> type:
         """What huggingface_hub takes for a progress bar."""
-        told = self
+        progress = self
 
         class Bar:
             total = 0
 
             def __init__(self, *_: Any, initial: float = 0, **__: Any) -> None:
-                told.add(initial)
+                progress.add(initial)
 
             def __enter__(self) -> "Bar":
                 return self
@@ -167,7 +169,7 @@ class _Told:
                 pass
 
             def update(self, count: float | None = 1) -> None:
-                told.add(count or 0)
+                progress.add(count or 0)
 
             def __getattr__(self, name: str) -> Callable[..., None]:
                 return lambda *_, **__: None  # whatever else a bar may be told: colours, rates, an end

@@ -11,11 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.plate.masks import Array, blurred, ramp, sized
-
-Pixels = NDArray[np.uint8]
+from pipelines.arrays import Array, Pixels
+from pipelines.plate.masks import blur, linear_step, resize
 
 # Lengths are px of a canvas 256 px wide, which all of this was tried on; other canvases scale them.
 TRIED_PX = 256
@@ -34,7 +32,7 @@ AGREE, LEAST_DETAIL = (0.2, 0.7), 0.5  # correlations mapped to 0..1; never less
 FLAT = 4.0  # variance in grey values below which a correlation says nothing
 
 
-def finished(portrait: Pixels, base: Pixels, plate: Pixels, alpha: Array) -> Pixels:
+def transfer_detail(portrait: Pixels, base: Pixels, plate: Pixels, alpha: Array) -> Pixels:
     """The portrait at the plate's size.
 
     `portrait` and `base` are small: what the network drew, and the plate's round trip through its
@@ -42,17 +40,17 @@ def finished(portrait: Pixels, base: Pixels, plate: Pixels, alpha: Array) -> Pix
     Deterministic. Retouchers do the same by hand; the flow is DIS (Kroeger, Timofte, Dai, Van Gool 2016).
     """
     unit = base.shape[1] / TRIED_PX
-    cover = sized(alpha, base.shape[:2])
+    cover = resize(alpha, base.shape[:2])
     flow = displacement(portrait, base, cover, unit)
-    moved, cover = _moved(base, flow), _moved(cover, flow)
-    inner = ramp(blurred(cover, INNER_SIGMA * unit), *INNER).astype(np.float32)
+    moved, cover = _warp(base, flow), _warp(cover, flow)
+    inner = linear_step(blur(cover, INNER_SIGMA * unit), *INNER).astype(np.float32)
     change = tone_change(portrait, moved, inner, unit)
     detail = 1 - (1 - agreement(portrait, moved, unit)) * inner
     shape = plate.shape[:2]
-    large = _moved(plate, _enlarged(flow, shape)).astype(np.float32)
-    share = sized(detail, shape).clip(0, 1)[..., None]
-    large += (1 - share) * (sized(moved, shape).astype(np.float32) - large)
-    large += sized(change, shape)
+    large = _warp(plate, _enlarge_flow(flow, shape)).astype(np.float32)
+    share = resize(detail, shape).clip(0, 1)[..., None]
+    large += (1 - share) * (resize(moved, shape).astype(np.float32) - large)
+    large += resize(change, shape)
     return np.asarray(cv2.convertScaleAbs(large.clip(0, 255)), np.uint8)
 
 
@@ -66,15 +64,15 @@ def displacement(portrait: Pixels, base: Pixels, cover: Array, unit: float = 1.0
     )
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     found = search.calc(first, second, np.zeros((*first.shape, 2), np.float32))
-    flow = blurred(found, FLOW_SIGMA * FLOW_SCALE * unit)
-    flow = unfolded(sized(flow, (height, width)) / FLOW_SCALE, unit)
+    flow = blur(found, FLOW_SIGMA * FLOW_SCALE * unit)
+    flow = remove_folds(resize(flow, (height, width)) / FLOW_SCALE, unit)
     length = np.hypot(flow[..., 0], flow[..., 1])
-    near = ramp(blurred(cv2.dilate(cover, np.ones((9, 9), np.uint8)), NEAR * unit), 0, 0.6)
+    near = linear_step(blur(cv2.dilate(cover, np.ones((9, 9), np.uint8)), NEAR * unit), 0, 0.6)
     bound = near * np.minimum(1, MOST_FLOW * unit / np.maximum(length, 1e-6))
     return np.asarray(flow * bound[..., None], np.float32)
 
 
-def unfolded(flow: Array, unit: float) -> Array:
+def remove_folds(flow: Array, unit: float) -> Array:
     """The flow, smoother where it bends so much that hair would swirl."""
     for _ in range(BEND_ROUNDS):
         across, down = (cv2.Sobel(flow, -1, *step, ksize=3, scale=1 / 8) for step in ((1, 0), (0, 1)))
@@ -82,8 +80,8 @@ def unfolded(flow: Array, unit: float) -> Array:
         if not bent.any():
             break
         there = cv2.dilate(bent.astype(np.float32), np.ones((9, 9), np.uint8))
-        share = blurred(there, BEND_SIGMA / 2 * unit)[..., None]
-        flow = flow + share * (blurred(flow, BEND_SIGMA * unit) - flow)
+        share = blur(there, BEND_SIGMA / 2 * unit)[..., None]
+        flow = flow + share * (blur(flow, BEND_SIGMA * unit) - flow)
     return flow
 
 
@@ -101,22 +99,22 @@ def tone_change(portrait: Pixels, moved: Pixels, inner: Array, unit: float = 1.0
     change *= inner[..., None]
     after = cv2.cvtColor(before + change, cv2.COLOR_LAB2RGB).clip(0, 1)
     colours = 255 * (after - cv2.cvtColor(before, cv2.COLOR_LAB2RGB))
-    return np.asarray(blurred(colours, CHANGE_SIGMA * unit), np.float32)
+    return np.asarray(blur(colours, CHANGE_SIGMA * unit), np.float32)
 
 
 def agreement(portrait: Pixels, moved: Pixels, unit: float = 1.0) -> Array:
     """How much of the plate's detail fits what was drawn, (h, w) `LEAST_DETAIL`..1: else it would ghost."""
     first, second = (_band(pixels, unit) for pixels in (portrait, moved))
-    both, one, other = (
-        blurred(product, FINE_SIGMA * unit) for product in (first * second, first * first, second * second)
+    both, first_power, second_power = (
+        blur(product, FINE_SIGMA * unit) for product in (first * second, first * first, second * second)
     )
-    likeness = (both + FLAT) / np.sqrt((one + FLAT) * (other + FLAT))
-    return np.asarray(np.maximum(LEAST_DETAIL, ramp(likeness, *AGREE)), np.float32)
+    likeness = (both + FLAT) / np.sqrt((first_power + FLAT) * (second_power + FLAT))
+    return np.asarray(np.maximum(LEAST_DETAIL, linear_step(likeness, *AGREE)), np.float32)
 
 
 def _band(pixels: Pixels, unit: float) -> Array:
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return np.asarray(blurred(grey, FINE[0] * unit) - blurred(grey, FINE[1] * unit), np.float32)
+    return np.asarray(blur(grey, FINE[0] * unit) - blur(grey, FINE[1] * unit), np.float32)
 
 
 def _within(value: Array, weight: Array, across_px: float, down_px: float | None = None) -> Array:
@@ -129,12 +127,12 @@ def _within(value: Array, weight: Array, across_px: float, down_px: float | None
     return np.asarray(total.reshape(value.shape) / np.maximum(share, 0.05)[..., None], np.float32)
 
 
-def _enlarged(flow: Array, shape: tuple[int, ...]) -> Array:
+def _enlarge_flow(flow: Array, shape: tuple[int, ...]) -> Array:
     large = cv2.resize(flow, shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(large * np.float32(shape[1] / flow.shape[1]), np.float32)
 
 
-def _moved(layer: Any, flow: Array) -> Any:
+def _warp(layer: Any, flow: Array) -> Any:
     """The layer at places moved by the flow."""
     height, width = flow.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from errors import ChoiceError, TooMuch
+from errors import ChoiceError, OutOfMemory
+from pipelines.arrays import Pixels
 from pipelines.draw.drawer import (
     Drawer,
+    DrawRequest,
     Loader,
-    Pixels,
-    Request,
     check_request,
     out_of_memory,
-    quiet,
+    silence_diffusers,
     wait_for_device,
 )
 from pipelines.draw.klein import load_klein
@@ -88,7 +88,7 @@ class Rendering:
     costs: tuple[Cost, ...] = ()  # of its batch, stage by stage
 
 
-Event = Progress | Rendering
+DrawEvent = Progress | Rendering
 
 
 class _Closed(Exception):
@@ -101,9 +101,9 @@ class _Job:
 
     model_set: ModelSet
     drawer: Drawer
-    request: Request
+    request: DrawRequest
     course: Course
-    put: Callable[[Event], None]
+    put: Callable[[DrawEvent], None]
     stop: threading.Event
     bases: dict[int, Pixels] = field(default_factory=dict)  # plates through the autoencoder alone, by id
 
@@ -134,16 +134,10 @@ class Generator:
         self._loader = loader
         self._drawer: Drawer | None = None
         self._batch = 1
-        self._is_warming = False
         self._spared = spared
         self._cores = 0  # of all that torch would take
         # one thread for all: networks and scheduler have a state, and two at once would crash them
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="draw")
-
-    @property
-    def loaded(self) -> bool:
-        """Whether a portrait could be begun at once."""
-        return self._drawer is not None and not self._is_warming
 
     def load(self) -> None:
         """Read the networks, unless they are there. Any thread may call this, any number of times.
@@ -153,7 +147,7 @@ class Generator:
         self._thread.submit(self._ready).result()
 
     def warm(self) -> None:
-        """Compile what the plan wants compiled, by drawing once: minutes, in which nothing counts as loaded.
+        """Compile what the plan wants compiled, by drawing once, which takes minutes.
 
         Nothing to do for a plan without, nor where the memory does not suffice: then smaller batches are
         drawn, as they are. Raises what `load` raises.
@@ -164,20 +158,19 @@ class Generator:
             return
         width, height = self.model_set.canvas
         grey = (np.full((height, width, 3), 128, np.uint8),) * count
-        self._is_warming = True
         try:
-            for _ in self.draw(Request("", "", grey, (), grey, tuple(range(count)), identity=1.0, pose=1.0)):
+            for _ in self.draw(
+                DrawRequest("", "", grey, (), grey, tuple(range(count)), identity=1.0, pose=1.0)
+            ):
                 pass
-        except TooMuch:
+        except OutOfMemory:
             log.warning("Too little memory to draw %d portraits together: nothing is compiled.", count)
-        finally:
-            self._is_warming = False
 
-    def draw(self, request: Request) -> Iterator[Event]:
+    def draw(self, request: DrawRequest) -> Iterator[DrawEvent]:
         """Progress and portraits, as they come. Closing the iterator cancels within one step.
 
         Raises at once `ChoiceError` for a start that the set cannot honour and `ValueError` for pictures
-        of the wrong shape; while drawing what `load` raises, and `TooMuch`.
+        of the wrong shape; while drawing what `load` raises, and `OutOfMemory`.
         """
         course = self.model_set.course(request.start, request.strength)
         check_request(request, self.model_set)
@@ -203,8 +196,8 @@ class Generator:
             self._batch = plan.batch
         return self._drawer
 
-    def _events(self, request: Request, course: Course) -> Iterator[Event]:
-        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    def _events(self, request: DrawRequest, course: Course) -> Iterator[DrawEvent]:
+        events: queue.SimpleQueue[DrawEvent | None] = queue.SimpleQueue()
         stop = threading.Event()
         work = self._thread.submit(self._draw, request, course, events.put, stop)
         work.add_done_callback(lambda _: events.put(None))
@@ -218,7 +211,7 @@ class Generator:
                 wait((work,))
 
     def _draw(
-        self, request: Request, course: Course, put: Callable[[Event], None], stop: threading.Event
+        self, request: DrawRequest, course: Course, put: Callable[[DrawEvent], None], stop: threading.Event
     ) -> None:
         drawer = self._ready()
         import torch
@@ -228,7 +221,7 @@ class Generator:
             self._cores = self._cores or torch.get_num_threads()
             torch.set_num_threads(max(1, self._cores - self._spared()))
         try:
-            with quiet(), torch.no_grad():
+            with silence_diffusers(), torch.no_grad():
                 self._portraits(_Job(self.model_set, drawer, request, course, put, stop))
         finally:
             drawer.release()
@@ -236,13 +229,13 @@ class Generator:
     def _portraits(self, job: _Job) -> None:
         """All portraits in batches, in smaller ones when the memory does not suffice."""
         first, seeds = 0, job.request.seeds
-        conditions, encoding = _encoded(job)
+        conditions, encoding = _encode(job)
         while first < len(seeds):
             batch = seeds[first : first + self._batch_of(len(seeds) - first)]
             try:
                 watcher = _Watcher(job, first, len(batch))
                 denoise = partial(job.drawer.denoise, conditions, job.course, first, batch, watcher)
-                latents, cost = _measured("denoise", len(batch), denoise)
+                latents, cost = _measure_cost("denoise", len(batch), denoise)
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
@@ -253,7 +246,7 @@ class Generator:
             # here, not in the clause: the error holds on to the memory of the batch that failed
             _free_memory(job.drawer)
             if len(batch) == 1:
-                raise TooMuch
+                raise OutOfMemory
             self._batch = len(batch) // 2
             log.warning("Out of memory with %d portraits at a time, now %d.", len(batch), self._batch)
 
@@ -263,17 +256,17 @@ class Generator:
         return compiled if 0 < compiled <= min(left, self._batch) else min(left, self._batch)
 
 
-def _encoded(job: _Job) -> tuple[Any, Cost]:
-    """What the request conditions the networks on; once more where the card was full. Raises `TooMuch`."""
+def _encode(job: _Job) -> tuple[Any, Cost]:
+    """What the request conditions the networks on; again where the card was full. Raises `OutOfMemory`."""
     encode = partial(job.drawer.encode, job.request, job.course)
     for _ in range(2):
         try:
-            return _measured("encode", len(job.request.seeds), encode)
+            return _measure_cost("encode", len(job.request.seeds), encode)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
         _free_memory(job.drawer)
-    raise TooMuch
+    raise OutOfMemory
 
 
 def _hand_over(job: _Job, conditions: Any, latents: "Tensor", first: int, costs: tuple[Cost, ...]) -> None:
@@ -288,7 +281,7 @@ def _hand_over(job: _Job, conditions: Any, latents: "Tensor", first: int, costs:
         if job.stop.is_set():
             raise _Closed
         part = latents[offset : offset + together]
-        images, cost = _measured("decode", len(part), partial(_decode, job.drawer, part))
+        images, cost = _measure_cost("decode", len(part), partial(_decode, job.drawer, part))
         for index, image in enumerate(images, first + offset):
             base, seed = _base(job, conditions, index), job.request.seeds[index]
             seconds = drawn + cost.seconds / cost.portraits
@@ -309,7 +302,7 @@ def _base(job: _Job, conditions: Any, index: int) -> Pixels | None:
 def _decode(drawer: Drawer, latents: "Tensor") -> list[Pixels]:
     """Pictures from latents: together, or one by one, or each in tiles, as the memory allows.
 
-    Raises `TooMuch`.
+    Raises `OutOfMemory`.
     """
     ways: tuple[tuple[int, bool], ...] = ((len(latents), False), (1, False), (1, True))
     for together, tiled in ways:
@@ -320,10 +313,10 @@ def _decode(drawer: Drawer, latents: "Tensor") -> list[Pixels]:
             if not out_of_memory(error):
                 raise
         _free_memory(drawer)  # here, not in the clause: the error holds on to what it could not use
-    raise TooMuch
+    raise OutOfMemory
 
 
-def _measured(stage: Stage, portraits: int, work: Callable[[], T]) -> tuple[T, Cost]:
+def _measure_cost(stage: Stage, portraits: int, work: Callable[[], T]) -> tuple[T, Cost]:
     """What the work gives, with the seconds it took and the most memory that the card held meanwhile."""
     import torch
 

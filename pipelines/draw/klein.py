@@ -15,12 +15,13 @@ import numpy as np
 from PIL import Image
 
 from errors import ChoiceError
-from pipelines.draw.drawer import Pixels, Request, Watch, call, number_type, quiet
+from pipelines.arrays import Pixels
+from pipelines.draw.drawer import DrawRequest, Watch, call, number_type, silence_diffusers
 from pipelines.draw.loading import in_tiles
 from pipelines.draw.machine import Device
 from pipelines.draw.model_set import Course, Edit, ModelSet
 from pipelines.draw.plan import Plan
-from pipelines.draw.preview import Sketch, Steps, decoded, fitted_sketch, to_tensor
+from pipelines.draw.preview import Sketch, Steps, decode_latents, fitted_sketch, to_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +46,7 @@ SCHEDULES: dict[str, dict[str, object]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Conditions:
+class KleinConditions:
     """A request in the networks' terms."""
 
     words: "Tensor"  # (1, 512, C): the instruction, as three layers of the text encoder understand it
@@ -58,7 +59,7 @@ def load_klein(model_set: ModelSet, folders: dict[str, Path], plan: Plan, device
 
     `folders` by role, as `machine.locate` returns them.
     """
-    edit = _checked(model_set, plan)
+    edit = _check_edit(model_set, plan)
     import torch
     from diffusers import (
         AutoencoderKLFlux2,
@@ -70,7 +71,7 @@ def load_klein(model_set: ModelSet, folders: dict[str, Path], plan: Plan, device
 
     base = folders["base"]
     how: dict[str, Any] = {"dtype": number_type(plan), "local_files_only": True}
-    with quiet():
+    with silence_diffusers():
         config = FlowMatchEulerDiscreteScheduler.load_config(base, subfolder="scheduler")
         pipe: Any = Flux2KleinPipeline(
             tokenizer=Qwen2TokenizerFast.from_pretrained(base / "tokenizer", local_files_only=True),
@@ -88,7 +89,7 @@ def load_klein(model_set: ModelSet, folders: dict[str, Path], plan: Plan, device
     return Klein(model_set, edit, pipe, plan, torch.device(device.kind))
 
 
-def _checked(model_set: ModelSet, plan: Plan) -> Edit:
+def _check_edit(model_set: ModelSet, plan: Plan) -> Edit:
     """What the set shows and tells its networks. Raises `ChoiceError` for what they cannot do."""
     family, name = model_set.family, model_set.name
     if model_set.edit is None:
@@ -108,17 +109,17 @@ class Klein:
     ) -> None:
         self.model_set, self.edit, self.pipe, self.plan, self.device = model_set, edit, pipe, plan, device
 
-    def encode(self, request: Request, course: Course) -> Conditions:
+    def encode(self, request: DrawRequest, course: Course) -> KleinConditions:
         """The instruction, encoded once. The pipeline encodes the pictures for each portrait: little work."""
         faces = [Image.fromarray(face) for face in request.references[: self.edit.faces]]
-        told = self.edit.told(request.prompt, has_faces=bool(faces))
-        words, _ = self.pipe.encode_prompt(told, device=self.device)
-        known = {id(plate): self._seen(plate) for plate in request.plates}
+        instruction = self.edit.instruct(request.prompt, has_faces=bool(faces))
+        words, _ = self.pipe.encode_prompt(instruction, device=self.device)
+        known = {id(plate): self._scale_plate(plate) for plate in request.plates}
         pictures = tuple((Image.fromarray(known[id(plate)]), *faces) for plate in request.plates)
-        return Conditions(words, pictures, self._sketch(known[id(request.plates[0])]))
+        return KleinConditions(words, pictures, self._sketch(known[id(request.plates[0])]))
 
     def denoise(
-        self, conditions: Conditions, course: Course, first: int, seeds: tuple[int, ...], watch: Watch
+        self, conditions: KleinConditions, course: Course, first: int, seeds: tuple[int, ...], watch: Watch
     ) -> "Tensor":
         """Finished latents (1, C, h, w) of one portrait, as the autoencoder takes them."""
         (seed,) = seeds  # plans of this family have batches of one
@@ -139,9 +140,9 @@ class Klein:
 
     def decode(self, latents: "Tensor", tiled: bool = False) -> list[Pixels]:
         """Pictures from the autoencoder's latents."""
-        return decoded(self.pipe.vae, latents, tiled)
+        return decode_latents(self.pipe.vae, latents, tiled)
 
-    def plate_latents(self, conditions: Conditions, index: int) -> None:
+    def plate_latents(self, conditions: KleinConditions, index: int) -> None:
         """None: nothing starts from a plate here."""
 
     def release(self) -> None:
@@ -157,7 +158,7 @@ class Klein:
         noise = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))
         return noise.to(self.device, self.pipe.transformer.dtype)
 
-    def _seen(self, plate: Pixels) -> Pixels:
+    def _scale_plate(self, plate: Pixels) -> Pixels:
         """A plate as the networks see it: smaller, in whole tokens, uint8 (h, w, 3) sRGB."""
         size = [round(side * self.edit.plate / TOKEN_PX) * TOKEN_PX for side in self.model_set.canvas]
         return np.asarray(cv2.resize(plate, size, interpolation=cv2.INTER_AREA), np.uint8)

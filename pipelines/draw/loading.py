@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.draw.drawer import number_type, out_of_memory, quiet
+from pipelines.draw.drawer import number_type, out_of_memory, silence_diffusers
 from pipelines.draw.machine import Device
 from pipelines.draw.model_set import ModelSet
 from pipelines.draw.plan import Plan
@@ -77,7 +77,7 @@ def load_networks(model_set: ModelSet, folders: dict[str, Path], plan: Plan, dev
     from diffusers import StableDiffusionXLControlNetImg2ImgPipeline as Pipeline
 
     dtype = number_type(plan)
-    with quiet():
+    with silence_diffusers():
         pipe: Any = Pipeline(
             **_encoders(model_set, folders, dtype),
             unet=_unet(model_set, folders, dtype),
@@ -268,12 +268,12 @@ def _scale_outside(controlnet: Any) -> None:
     def forward(sample: "torch.Tensor", *args: Any, conditioning_scale: float = 1.0, **options: Any) -> Any:
         if conditioning_scale:
             down, mid = compute(sample, *args, **options)
-            return [one * conditioning_scale for one in down], mid * conditioning_scale
+            return [residual * conditioning_scale for residual in down], mid * conditioning_scale
         key = (sample.shape, sample.dtype, sample.device)
         if key not in known:  # the shapes are only known to the network itself
             down, mid = compute(sample, *args, **options)
             # in the same order in memory too, for which networks are compiled
-            known[key] = [torch.zeros_like(one) for one in down], torch.zeros_like(mid)
+            known[key] = [torch.zeros_like(residual) for residual in down], torch.zeros_like(mid)
         return known[key]
 
     controlnet.forward = forward
@@ -308,7 +308,7 @@ def _let_visit(encoder: Any, device: "torch.device") -> None:
     """Bring an encoder to the card when it is called and back to main memory after."""
     from accelerate.hooks import ModelHook, add_hook_to_module, send_to_device
 
-    class Visit(ModelHook):  # type: ignore[misc]
+    class EncoderStay(ModelHook):  # type: ignore[misc]
         def pre_forward(self, module: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
             module.to(device)
             return send_to_device(args, device), send_to_device(options, device)
@@ -317,7 +317,7 @@ def _let_visit(encoder: Any, device: "torch.device") -> None:
             module.to("cpu")
             return output
 
-    add_hook_to_module(encoder, Visit())
+    add_hook_to_module(encoder, EncoderStay())
 
 
 def _without_encoders(pipe: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from errors import ChoiceError, NotDownloaded
 from pipelines.draw.model_set import ModelSet, Part
-from pipelines.draw.plan import Kind
+from pipelines.draw.plan import DeviceKind
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 
@@ -77,7 +77,7 @@ def _revision(root: Path) -> str:
 class Device:
     """Where networks can run on this machine."""
 
-    kind: Kind
+    kind: DeviceKind
     gigabytes: float  # 10^9 bytes: of the card, or of the whole machine for cpu and mps
     name: str  # for a sentence
 
@@ -121,21 +121,21 @@ def choose(
                 f"There is no model set {wanted!r}. There are: {', '.join(sorted(sets))}, auto."
             )
         return sets[wanted], f"{sets[wanted].title}, because the setting names it."
-    ranked = sorted(sets.values(), key=lambda one: one.rank, reverse=True)
-    here = [one for one in ranked if is_here(one, cache, weights)]
+    ranked = sorted(sets.values(), key=lambda model_set: model_set.rank, reverse=True)
+    here = [model_set for model_set in ranked if is_here(model_set, cache, weights)]
     if not here:
         locate(ranked[-1], cache, weights)  # says what is missing of the smallest
     passed: list[str] = []
-    for one in here:
-        if one.commission_first and one.name not in commissioned:
-            passed.append(f"{one.title} was not commissioned here")
+    for model_set in here:
+        if model_set.commission_first and model_set.name not in commissioned:
+            passed.append(f"{model_set.title} was not commissioned here")
             continue
-        if one.runs_anywhere:
-            return one, _why(one, passed, "runs on any machine")  # without asking torch
+        if model_set.runs_anywhere:
+            return model_set, _why(model_set, passed, "runs on any machine")  # without asking torch
         device = find_device(device) if isinstance(device, str) else device
-        if one.plan(device.kind, device.gigabytes):
-            return one, _why(one, passed, f"fits {device.name} with {device.gigabytes:.0f} GB")
-        passed.append(f"{one.title} needs {one.least}")
+        if model_set.plan(device.kind, device.gigabytes):
+            return model_set, _why(model_set, passed, f"fits {device.name} with {device.gigabytes:.0f} GB")
+        passed.append(f"{model_set.title} needs {model_set.least}")
     raise ChoiceError(f"No model set fits this machine: {'; '.join(passed)}.")
 
 

@@ -14,8 +14,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from errors import ChoiceError
 from pipelines.draw.bounds import Bounds
-from pipelines.draw.plan import KEEPS, KIND_WORDS, Gigabytes, Kind, Plan, memory_plan
-from pipelines.look import PRESETS, Framing, Preset, Sentence, read_preset, read_presets, rule
+from pipelines.draw.plan import KEEPS, KIND_WORDS, DeviceKind, Gigabytes, Plan, memory_plan
+from pipelines.look import Framing
+from presets import PRESETS, Preset, Sentence, read_presets, rule
 
 MODEL_SETS = PRESETS / "model_sets"
 
@@ -103,10 +104,10 @@ class Edit(Preset):
             raise rule("An instruction says {prompt} where the look's words belong")
         return instruction
 
-    def told(self, prompt: str, has_faces: bool) -> str:
+    def instruct(self, prompt: str, has_faces: bool) -> str:
         """The instruction for a look's words."""
-        said = self.instruction.replace("{prompt}", prompt)
-        return f"{said} {self.faces_note}" if has_faces else said
+        instruction = self.instruction.replace("{prompt}", prompt)
+        return f"{instruction} {self.faces_note}" if has_faces else instruction
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ class ModelSet(Preset):
         strength = self.strength if strength is None else strength
         return Course("plate", strength, self.steps, _steps_run(self.steps, strength, self.distilled))
 
-    def dialled(self, turns: int, identity: float, start: Start | None = None) -> DialEnd:
+    def dial_at(self, turns: int, identity: float, start: Start | None = None) -> DialEnd:
         """Start strength and identity scale at a place of the dial, which moves what the set has of the two.
 
         `turns` is -2 (close to the sitter) to 2 (free); 0 stands for the set's own strength and `identity`,
@@ -296,13 +297,13 @@ class ModelSet(Preset):
         """The places of the dial that differ from one another, close to free; of two alike the outer one."""
         kept: dict[tuple[int, float | None], int] = {}
         for turns in (*range(-DIAL_TURNS, 0), *range(DIAL_TURNS, -1, -1)) if self.dial else ():
-            place = self.dialled(turns, identity, start)
+            place = self.dial_at(turns, identity, start)
             drawn = self.course(start, place.strength).executed_steps, place.identity
             if turns == 0 or drawn not in kept:
                 kept[drawn] = turns
         return tuple(sorted(kept.values()))
 
-    def plan(self, kind: Kind, gigabytes: float) -> Plan | None:
+    def plan(self, kind: DeviceKind, gigabytes: float) -> Plan | None:
         """How to lay the networks out on such a machine; None when they do not fit."""
         return memory_plan(self.memory, kind, gigabytes)
 
@@ -314,7 +315,7 @@ class ModelSet(Preset):
     @property
     def least(self) -> str:
         """The smallest machines that it fits, for a sentence: `7.5 GB of GPU memory`."""
-        least: dict[Kind, float] = {}
+        least: dict[DeviceKind, float] = {}
         for plan in self.memory:
             least[plan.device] = min(plan.gigabytes, least.get(plan.device, plan.gigabytes))
         return " or ".join(f"{size:g} GB of {KIND_WORDS[kind]}" for kind, size in sorted(least.items()))
@@ -341,11 +342,6 @@ def _steps_run(steps: int, strength: float | None, distilled: int | None) -> int
     if int(exact) == 0:
         raise ChoiceError(f"Strength {strength:g} leaves none of {steps} steps: at least {1 / steps:.3g}.")
     return int(exact)
-
-
-def read_model_set(path: Path) -> ModelSet:
-    """One model set. Raises `PresetError` naming file, key, value and rule."""
-    return read_preset(path, ModelSet)
 
 
 def read_model_sets(folder: Path = MODEL_SETS) -> dict[str, ModelSet]:

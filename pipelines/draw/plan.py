@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipelines.look import Preset, rule
+from presets import Preset, rule
 
-Kind = Literal["cpu", "cuda", "mps"]
+DeviceKind = Literal["cpu", "cuda", "mps"]
 Gigabytes = Annotated[float, Field(ge=0, le=2000)]
 KIND_WORDS = {"cpu": "main memory", "cuda": "GPU memory", "mps": "memory of an Apple chip"}
 KEEPS = {"sdxl": ("resident", "visiting", "fp8"), "flux2-klein": ("resident", "offload")}  # likewise
@@ -18,7 +18,7 @@ KEEPS = {"sdxl": ("resident", "visiting", "fp8"), "flux2-klein": ("resident", "o
 class Plan(Preset):
     """How the networks are laid out on a machine with at least so much memory."""
 
-    device: Kind
+    device: DeviceKind
     gigabytes: Annotated[Gigabytes, Field(description="Memory of the card, or of the machine for cpu")]
     keep: Annotated[
         Literal["resident", "visiting", "fp8", "offload"],
@@ -50,7 +50,7 @@ class Plan(Preset):
         return compiled
 
 
-def memory_plan(plans: tuple[Plan, ...], device: Kind, gigabytes: float) -> Plan | None:
+def memory_plan(plans: tuple[Plan, ...], device: DeviceKind, gigabytes: float) -> Plan | None:
     """The plan for the largest card that this one can stand in for; None when even the smallest is larger."""
     fitting = [plan for plan in plans if plan.device == device and plan.gigabytes <= gigabytes]
     return max(fitting, key=lambda plan: plan.gigabytes, default=None)

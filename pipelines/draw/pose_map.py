@@ -13,21 +13,23 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from pipelines.arrays import Pixels, Points
 from pipelines.look import Framing
-from pipelines.selfie.check import LEFT_PUPIL, RIGHT_PUPIL, Pixels, Points
-from pipelines.selfie.face import LEFT_SHOULDER, RIGHT_SHOULDER, Face, quiet
-
-# Crown (with hair) to chin over the pupils' distance at yaw 0: median of 232 portraits 3.76, half within
-# 3.6 and 3.9.
-HEAD_PER_PUPILS = 3.75
-LEAST_COSINE = 0.8  # a turned head brings the pupils together; beyond 37 degrees we no longer believe the yaw
+from pipelines.mesh import LEFT_CHEEKBONE, LEFT_PUPIL, NOSE_TIP, RIGHT_CHEEKBONE, RIGHT_PUPIL
+from pipelines.plate.framing import framing_matrix, transform_points
+from pipelines.selfie.face import LEFT_SHOULDER, RIGHT_SHOULDER, Face, silence_mediapipe
 
 # OpenPose's 18 points, those of a headshot: place in its list, and where MediaPipe's mesh has it.
 NOSE, NECK, RIGHT, LEFT = 0, 1, 2, 5  # RIGHT, LEFT: shoulders
-HEAD = {NOSE: 4, 14: RIGHT_PUPIL, 15: LEFT_PUPIL, 16: 234, 17: 454}
-RIGHT_EAR, LEFT_EAR = 16, 17
+RIGHT_EYE, LEFT_EYE, RIGHT_EAR, LEFT_EAR = 14, 15, 16, 17
+HEAD = {
+    NOSE: NOSE_TIP,
+    RIGHT_EYE: RIGHT_PUPIL,
+    LEFT_EYE: LEFT_PUPIL,
+    RIGHT_EAR: RIGHT_CHEEKBONE,
+    LEFT_EAR: LEFT_CHEEKBONE,
+}
 LEAST_EAR = 0.18  # share of the ear-to-ear span on the ear's side of the nose; a head turned more hides it
 LIMBS = (
     *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),
@@ -53,7 +55,7 @@ SHOULDER_OUT, SHOULDER_DOWN, SHOULDER_PER_YAW = 2.07, 2.96, -0.034
 # The weights below come nearest to the uncropped ones: 0.43 off, 0.64 as MediaPipe says, 0.46 the average.
 MOST_TRUST, TRUST_AT_BORDER, TRUST_PER_ROOM = 0.75, 0.25, 0.5
 
-SEEN = (512, 640)  # px, the canvas of `seen`; multiples of 64, as controlnet_aux wants
+SEEN = (512, 640)  # px, the canvas of `draw_mesh`; multiples of 64, as controlnet_aux wants
 SEEN_FRAMING = Framing(head_height=0.75, eye_line=0.4)
 
 
@@ -61,35 +63,19 @@ SEEN_FRAMING = Framing(head_height=0.75, eye_line=0.4)
 class Pose:
     """Where the sitter's head and shoulders go on the canvas."""
 
-    keypoints: NDArray[np.float32]  # (18, 2), canvas px, NaN where not drawn
-    image: NDArray[np.uint8]  # (H, W, 3), sRGB, black ground
+    keypoints: Points  # (18, 2), canvas px, NaN where not drawn
+    image: Pixels  # (H, W, 3), sRGB, black ground
 
     def __post_init__(self) -> None:
         for array in (self.keypoints, self.image):
             array.setflags(write=False)
 
 
-def framing_matrix(face: Face, framing: Framing, canvas: tuple[int, int]) -> NDArray[np.float32]:
-    """Photo px to canvas px (width, height), float32 (2, 3).
-
-    Pupils level, their middle in the middle of the eye line, crown to chin as tall as the framing says.
-    """
-    width, height = canvas
-    right, left = face.pupils.astype(np.float64)
-    apart, middle = left - right, (right + left) / 2
-    distance = np.hypot(*apart) / max(LEAST_COSINE, np.cos(np.radians(face.yaw)))
-    scale = framing.head_height * height / (HEAD_PER_PUPILS * distance)
-    x, y = scale * apart / np.hypot(*apart)
-    turn = np.array([[x, y], [-y, x]])
-    shift = np.array([width / 2, framing.eye_line * height]) - turn @ middle
-    return np.column_stack([turn, shift]).astype(np.float32)
-
-
 def pose_map(face: Face, framing: Framing, canvas: tuple[int, int]) -> Pose:
     """The sitter's head and shoulders on the canvas (width, height), as the ControlNet reads them."""
     matrix = framing_matrix(face, framing, canvas)
     points = np.full((18, 2), np.nan, np.float32)
-    points[list(HEAD)] = onto(matrix, face.landmarks[list(HEAD.values()), :2])
+    points[list(HEAD)] = transform_points(matrix, face.landmarks[list(HEAD.values()), :2])
     points[[RIGHT, LEFT]] = _shoulders(face, matrix)
     points[NECK] = points[[RIGHT, LEFT]].mean(axis=0)
     nose, spread = points[NOSE, 0], points[[RIGHT_EAR, LEFT_EAR], 0]
@@ -98,16 +84,16 @@ def pose_map(face: Face, framing: Framing, canvas: tuple[int, int]) -> Pose:
         points[RIGHT_EAR] = np.nan
     if share > 1 - LEAST_EAR:
         points[LEFT_EAR] = np.nan
-    return Pose(points, draw(points, canvas, line(canvas)))
+    return Pose(points, draw_pose(points, canvas, limb_half_width(canvas)))
 
 
-def line(canvas: tuple[int, int]) -> int:
+def limb_half_width(canvas: tuple[int, int]) -> int:
     """Half the width of a limb on that canvas, px, as xinsir's ControlNet knows it."""
     longest = max(canvas)
     return LINE * (min(THICKEST, 2 + longest // 1000) if longest >= THICK_FROM_PX else 1)
 
 
-def draw(keypoints: Points, canvas: tuple[int, int], width: int) -> Pixels:
+def draw_pose(keypoints: Points, canvas: tuple[int, int], width: int) -> Pixels:
     """OpenPose's body map, uint8 (H, W, 3) sRGB on black; limbs and joints reach `width` px to each side."""
     image = np.zeros((canvas[1], canvas[0], 3), np.uint8)
     points = keypoints.astype(np.float64)
@@ -133,7 +119,7 @@ def mesh_detector() -> Any:
     return MediapipeFaceDetector()
 
 
-def seen(face: Face) -> Pixels:
+def draw_mesh(face: Face) -> Pixels:
     """What the machine saw instead of a person: the 478 points, and the lines between, (640, 512, 3) sRGB.
 
     controlnet_aux's detector draws the lines; the points are ours.
@@ -142,19 +128,14 @@ def seen(face: Face) -> Pixels:
     matrix = framing_matrix(face, SEEN_FRAMING, SEEN)
     framed = cv2.warpAffine(face.photo.pixels, matrix, SEEN, flags=cv2.INTER_AREA)
     size = min(SEEN)
-    with quiet():
+    with silence_mediapipe():
         lines = detector(framed, output_type="np", detect_resolution=size, image_resolution=size)
     image = np.zeros((SEEN[1], SEEN[0], 3), np.uint8)
-    for x, y in onto(matrix, face.landmarks[:, :2]):
+    for x, y in transform_points(matrix, face.landmarks[:, :2]):
         cv2.circle(
             image, (round(float(x)), round(float(y))), 2, (120, 130, 140), thickness=-1, lineType=cv2.LINE_AA
         )
     return np.where(lines.any(axis=2, keepdims=True), lines, image).astype(np.uint8)
-
-
-def onto(matrix: Points | NDArray[np.float64], points: Points) -> Points:
-    """Points (n, 2) moved by a matrix (2, 3)."""
-    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
 
 def _shoulders(face: Face, matrix: Points) -> Points:
@@ -163,7 +144,7 @@ def _shoulders(face: Face, matrix: Points) -> Points:
     As far as the picture shows them MediaPipe's, otherwise those of the average sitter; both alike, since
     one true and one average shoulder would tilt the sitter.
     """
-    right, left = onto(matrix, face.pupils)
+    right, left = transform_points(matrix, face.pupils)
     apart = left[0] - right[0]
     outwards = np.array([[-SHOULDER_OUT], [SHOULDER_OUT]]) + SHOULDER_PER_YAW * face.yaw
     average = (right + left) / 2 + apart * np.hstack([outwards, np.full((2, 1), SHOULDER_DOWN)])
@@ -173,4 +154,4 @@ def _shoulders(face: Face, matrix: Points) -> Points:
     size = np.array(face.photo.pixels.shape[1::-1])
     room = float(np.minimum(found, size - found).min()) / face.pupil_distance  # to the nearest border
     trust = float(np.clip(TRUST_AT_BORDER + TRUST_PER_ROOM * room, 0, MOST_TRUST))
-    return np.asarray(trust * onto(matrix, found) + (1 - trust) * average, np.float32)
+    return np.asarray(trust * transform_points(matrix, found) + (1 - trust) * average, np.float32)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.draw.drawer import Pixels, Watch
+from pipelines.arrays import Pixels
+from pipelines.draw.drawer import Watch
 from pipelines.draw.loading import Networks
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def to_pixels(images: "Tensor") -> list[Pixels]:
     return list(rounded.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def decoded(vae: Any, latents: "Tensor", tiled: bool) -> list[Pixels]:
+def decode_latents(vae: Any, latents: "Tensor", tiled: bool) -> list[Pixels]:
     """Pictures from the autoencoder's own latents; tiles are for this once, not for what is encoded next."""
     vae.use_tiling = tiled
     try:

@@ -7,22 +7,22 @@ place where it never saw one. Its numbers are used here, none of its weights.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.selfie.check import LEFT_PUPIL, RIGHT_PUPIL
+from pipelines.arrays import Floats, Pixels
+from pipelines.mesh import MOUTH_CORNERS, NOSE_TIP, PUPILS
 from pipelines.selfie.face import Face
 
 REFERENCE_PX = 448  # side; twice what the encoder reads, so that it halves the picture evenly
-# Pupils, tip of the nose, corners of the mouth: in MediaPipe's mesh, and (x, y) on the 112 px of
+# Pupils, tip of the nose, corners of the mouth: in the mesh, and (x, y) on the 112 px of
 # deepinsight/insightface's `face_align.arcface_dst`. "Right" is the sitter's, on the picture's left.
-POINTS = (RIGHT_PUPIL, LEFT_PUPIL, 4, 61, 291)
+POINTS = (*PUPILS, NOSE_TIP, *MOUTH_CORNERS)
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 TEMPLATE_PX = 112
 
 
-def reference(face: Face) -> NDArray[np.uint8]:
+def reference_crop(face: Face) -> Pixels:
     """Aligned square crop of the face: uint8 (448, 448, 3) sRGB. Outside the photo its rim goes on."""
     matrix, pixels = alignment(face), face.photo.pixels
     scale = float(np.hypot(*matrix[:, 0]))
@@ -39,7 +39,7 @@ def reference(face: Face) -> NDArray[np.uint8]:
     return np.asarray(crop, np.uint8)
 
 
-def alignment(face: Face) -> NDArray[np.float64]:
+def alignment(face: Face) -> Floats:
     """Photo px to px of the reference, float64 (2, 3): the similarity nearest to the template's points."""
     here = face.landmarks[list(POINTS), :2].astype(np.float64) @ (1, 1j)  # points of the plane as numbers
     there = TEMPLATE @ (1, 1j) * (REFERENCE_PX / TEMPLATE_PX)

@@ -7,13 +7,14 @@ what diffusers' text-to-image pipeline gives (a test holds it to that). torch is
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.arrays import Pixels
 from pipelines.draw.conditioning import Conditions, conditions_of, options_for
-from pipelines.draw.drawer import Pixels, Request, Watch, call
+from pipelines.draw.drawer import DrawRequest, Watch, call
 from pipelines.draw.loading import Networks, load_networks
 from pipelines.draw.machine import Device
 from pipelines.draw.model_set import Course, ModelSet
 from pipelines.draw.plan import Plan
-from pipelines.draw.preview import Steps, decoded
+from pipelines.draw.preview import Steps, decode_latents
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +31,7 @@ class Sdxl:
     def __init__(self, model_set: ModelSet, networks: Networks) -> None:
         self.model_set, self.networks, self.plan = model_set, networks, networks.plan
 
-    def encode(self, request: Request, course: Course) -> Conditions:
+    def encode(self, request: DrawRequest, course: Course) -> Conditions:
         """Words, faces, pose maps and plates, once for all portraits."""
         return conditions_of(request, self.model_set, self.networks, course)
 
@@ -59,7 +60,7 @@ class Sdxl:
     def decode(self, latents: "Tensor", tiled: bool = False) -> list[Pixels]:
         """Pictures from scaled latents."""
         vae = self.networks.drawing.vae
-        return decoded(vae, latents / vae.config.scaling_factor, tiled)
+        return decode_latents(vae, latents / vae.config.scaling_factor, tiled)
 
     def plate_latents(self, conditions: Conditions, index: int) -> "Tensor | None":
         """The encoded plate (1, C, h, w) of a portrait, for a start from it."""

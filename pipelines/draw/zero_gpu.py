@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
-from errors import FaceValueError, NoCard, NoQuota, TooMuch
-from pipelines.draw.drawer import Request, check_request
-from pipelines.draw.generate import Event, Generator
+from errors import FaceValueError, NoGpu, OutOfMemory, QuotaSpent
+from pipelines.draw.drawer import DrawRequest, check_request
+from pipelines.draw.generate import DrawEvent, Generator
 
 # What is stated to ZeroGPU, in seconds of the H200 that it once lent. For the RTX PRO 6000 it takes them
 # times 1.5 (`duration_factor` in configs.json of spaces 0.51.3): a visitor's quota must still hold 30 s, and
@@ -47,7 +47,7 @@ def zero_gpu() -> Lend | None:
     return lend
 
 
-class Borrowed(Generator):
+class ZeroGpuGenerator(Generator):
     """Draws like any `Generator`, each time on a card that is lent for it."""
 
     may_compile = False  # ZeroGPU knows no torch.compile; and nothing is drawn there but for a visitor
@@ -66,13 +66,13 @@ class Borrowed(Generator):
         """As they were when the networks were loaded."""
         return self._revisions or super().revisions()
 
-    def draw(self, request: Request) -> Iterator[Event]:
-        """As `Generator.draw`; raises `NoCard` when none is lent now, `NoQuota` when the share is spent."""
+    def draw(self, request: DrawRequest) -> Iterator[DrawEvent]:
+        """As `Generator.draw`; raises `NoGpu` when none is lent now, `QuotaSpent` when the share is spent."""
         self.model_set.course(request.start, request.strength)  # what cannot be drawn asks for no card
         check_request(request, self.model_set)
         return self._borrow(request)
 
-    def _borrow(self, request: Request) -> Iterator[Event]:
+    def _borrow(self, request: DrawRequest) -> Iterator[DrawEvent]:
         with closing(self._lent_draw(request)) as events:
             try:
                 for event in events:
@@ -86,7 +86,7 @@ class Borrowed(Generator):
                     raise
                 raise ours from error
 
-    def _draw_there(self, request: Request) -> Iterator[Event | FaceValueError]:
+    def _draw_there(self, request: DrawRequest) -> Iterator[DrawEvent | FaceValueError]:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="draw")
         try:
             yield from super().draw(request)
@@ -101,9 +101,9 @@ def _as_ours(error: Exception) -> FaceValueError | None:
     """
     title, text = getattr(error, "title", ""), getattr(error, "message", "")
     if title == "ZeroGPU worker error":
-        return TooMuch() if text == "OutOfMemoryError" else None
+        return OutOfMemory() if text == "OutOfMemoryError" else None
     if title in ("ZeroGPU quota exceeded", "ZeroGPU pending credits exceeded"):
         waited = str(text).startswith("No GPU was available")  # under that title where nobody is signed in
-        return NoCard() if waited else NoQuota()
+        return NoGpu() if waited else QuotaSpent()
     refusals = ("ZeroGPU illegal duration", "ZeroGPU queue timeout", "ZeroGPU client error")
-    return NoCard() if title in refusals else None
+    return NoGpu() if title in refusals else None

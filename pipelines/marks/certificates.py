@@ -74,7 +74,7 @@ def credential(folder: Path, certificate: Path | None = None, key: Path | None =
         raise OperatorError(
             f"{FOLDER}: the booth's key cannot be kept in the data folder ({error.strerror})."
         ) from error
-    return _checked(chain, secret, f"{FOLDER}/{CHAIN}", f"{FOLDER}/{KEY}")
+    return _check_credential(chain, secret, f"{FOLDER}/{CHAIN}", f"{FOLDER}/{KEY}")
 
 
 def known_chain(folder: Path, certificate: Path | None = None) -> Chain | None:
@@ -99,7 +99,7 @@ def _operators(certificate: Path | None, key: Path | None) -> Credential:
         f"FACE_VALUE_SIGNING_CERTIFICATE = {certificate.name}",
         f"FACE_VALUE_SIGNING_KEY = {key.name}",
     )
-    return _checked(_bytes(certificate, names[0]), _bytes(key, names[1]), *names)
+    return _check_credential(_bytes(certificate, names[0]), _bytes(key, names[1]), *names)
 
 
 def _bytes(path: Path, named: str) -> bytes:
@@ -110,7 +110,7 @@ def _bytes(path: Path, named: str) -> bytes:
         raise OperatorError(f"{named}: this file cannot be read.") from error
 
 
-def _checked(chain: bytes, secret: bytes, chain_named: str, key_named: str) -> Credential:
+def _check_credential(chain: bytes, secret: bytes, chain_named: str, key_named: str) -> Credential:
     """Key and certificates, if they are of one piece. Raises `OperatorError`."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
@@ -167,10 +167,12 @@ def _make(place: Path) -> None:
     draft = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=place.parent))  # for its owner alone
     try:
         key = generate_private_key(SECP256R1())
-        certificates = _issued(key.public_key(), datetime.now(UTC))
+        certificates = _issue(key.public_key(), datetime.now(UTC))
         (draft / KEY).touch(0o600)
         (draft / KEY).write_text(_pem_key(key), encoding="ascii")
-        (draft / CHAIN).write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in certificates))
+        (draft / CHAIN).write_bytes(
+            b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+        )
         draft.rename(place)  # fails where a folder with something in it has that name
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
@@ -178,7 +180,7 @@ def _make(place: Path) -> None:
             raise  # nobody else was faster
 
 
-def _issued(public: "EllipticCurvePublicKey", now: datetime) -> "list[Certificate]":
+def _issue(public: "EllipticCurvePublicKey", now: datetime) -> "list[Certificate]":
     """A certificate for that key, and its root's, whose own key signs this one and is forgotten.
 
     So nobody, not even who holds the booth's data, can have that root vouch for a second booth.
@@ -189,13 +191,13 @@ def _issued(public: "EllipticCurvePublicKey", now: datetime) -> "list[Certificat
 
     root_key = generate_private_key(SECP256R1())
     root = (
-        _named(f"{NAME}, root", f"{NAME}, root", root_key.public_key(), now)
+        _certificate_builder(f"{NAME}, root", f"{NAME}, root", root_key.public_key(), now)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
     )
-    purposes = [x509.ObjectIdentifier(one) for one in (CLAIM_SIGNING, EMAIL_PROTECTION)]
+    purposes = [x509.ObjectIdentifier(purpose) for purpose in (CLAIM_SIGNING, EMAIL_PROTECTION)]
     signer = (
-        _named(NAME, f"{NAME}, root", public, now)
+        _certificate_builder(NAME, f"{NAME}, root", public, now)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage("digital_signature"), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
@@ -206,7 +208,7 @@ def _issued(public: "EllipticCurvePublicKey", now: datetime) -> "list[Certificat
     return [signer.sign(root_key, SHA256()), root.sign(root_key, SHA256())]
 
 
-def _named(
+def _certificate_builder(
     subject: str, issuer: str, public: "EllipticCurvePublicKey", now: datetime
 ) -> "CertificateBuilder":
     """A certificate without its uses."""

@@ -18,11 +18,11 @@ from typing import Any
 SECONDS, BYTES = 10, 2 * 2**30  # of a 12 MB file it needs 0.05 s and about 100 MB beside what Python maps
 # C2PA 2.2, 15.2.2.1: the signature is that of the statement, and the statement is about these bytes.
 SIGNED, BOUND = "claimSignature.validated", {"assertion.dataHash.match", "assertion.boxesHash.match"}
-MOST_TOLD = 200  # failure codes; a file can have as many as it likes
+MOST_FAILURES = 200  # failure codes; a file can have as many as it likes
 
 
 def read_apart(data: bytes, settings: dict[str, Any], mime: str) -> dict[str, Any] | None:
-    """What the library finds: see `found`. None when it crashed, or took too long or too much memory."""
+    """What `read_manifest` finds. None when it crashed, or took too long or too much memory."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith("FACE_VALUE_")}
     try:
         done = subprocess.run(
@@ -35,13 +35,13 @@ def read_apart(data: bytes, settings: dict[str, Any], mime: str) -> dict[str, An
             cwd=Path(sys.executable).parent,
             check=True,
         )
-        told = json.loads(done.stdout)
+        report = json.loads(done.stdout)
     except (subprocess.SubprocessError, OSError, ValueError):
         return None
-    return told if isinstance(told, dict) else None
+    return report if isinstance(report, dict) else None
 
 
-def found(data: bytes, settings: dict[str, Any], mime: str) -> dict[str, Any]:
+def read_manifest(data: bytes, settings: dict[str, Any], mime: str) -> dict[str, Any]:
     """`holds`, `failures` (codes of C2PA 2.2, 15.2.2), `trusted`, `serial`, `software`, `source` (IPTC term).
 
     `unreadable` where the library makes nothing of the file.
@@ -50,24 +50,24 @@ def found(data: bytes, settings: dict[str, Any], mime: str) -> dict[str, Any]:
 
     try:
         with Reader(mime, io.BytesIO(data), context=Context.from_dict(settings)) as reader:
-            return _told(reader.get_validation_state() == "Trusted", json.loads(reader.json()))
+            return _summarize(reader.get_validation_state() == "Trusted", json.loads(reader.json()))
     except (C2paError, LookupError, TypeError, ValueError, AttributeError):  # JSON of another shape
         return {"unreadable": True}
 
 
-def _told(trusted: bool, told: dict[str, Any]) -> dict[str, Any]:
-    results = told.get("validation_results") or {}
+def _summarize(trusted: bool, report: dict[str, Any]) -> dict[str, Any]:
+    results = report.get("validation_results") or {}
     checked = results.get("activeManifest") or {}
-    failures = [one["code"] for one in checked.get("failure") or []]
-    successes = {one["code"] for one in checked.get("success") or []}
+    failures = [status["code"] for status in checked.get("failure") or []]
+    successes = {status["code"] for status in checked.get("success") or []}
     for delta in results.get("ingredientDeltas") or []:
-        failures += [one["code"] for one in delta["validationDeltas"].get("failure") or []]
-    active = told["manifests"][told["active_manifest"]]
+        failures += [status["code"] for status in delta["validationDeltas"].get("failure") or []]
+    active = report["manifests"][report["active_manifest"]]
     software = (active.get("claim_generator_info") or [{}])[0]
     return {
         "holds": SIGNED in successes and bool(BOUND & successes),
         "trusted": trusted,
-        "failures": sorted(set(failures))[:MOST_TOLD],
+        "failures": sorted(set(failures))[:MOST_FAILURES],
         "serial": (active.get("signature_info") or {}).get("cert_serial_number"),
         "software": f"{software.get('name')} {software.get('version')}"[:100],
         "source": _source(active),
@@ -100,7 +100,7 @@ def _bound() -> None:
 def _main() -> None:
     _bound()
     settings = json.loads(sys.stdin.buffer.readline())
-    sys.stdout.write(json.dumps(found(sys.stdin.buffer.read(), settings, sys.argv[1])) + "\n")
+    sys.stdout.write(json.dumps(read_manifest(sys.stdin.buffer.read(), settings, sys.argv[1])) + "\n")
 
 
 if __name__ == "__main__":

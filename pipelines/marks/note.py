@@ -14,14 +14,13 @@ from typing import Literal
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from pipelines.arrays import Pixels
 from pipelines.selfie.photo import PNG_MAGIC, jpeg_segments, png_chunks
 
-Pixels = NDArray[np.uint8]  # (H, W, 3) sRGB
-Kind = Literal["generated", "from_plate", "plate", "drawing"]
+MarkKind = Literal["generated", "from_plate", "plate", "drawing"]
 
 SOFTWARE, VERSION = "Face Value", "0.1.0"  # a test compares the version with pyproject.toml
 # IPTC NewsCodes "Digital Source Type", release of 2024-10-23, http://cv.iptc.org/newscodes/digitalsourcetype/.
@@ -30,7 +29,7 @@ SOFTWARE, VERSION = "Face Value", "0.1.0"  # a test compares the version with py
 # not composite (it leaves generative AI open), not algorithmicallyEnhanced (that keeps the main content, as
 # sharpening does, and some viewers show it as AI).
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-SOURCES: dict[Kind, str] = {
+SOURCES: dict[MarkKind, str] = {
     "generated": VOCABULARY + "trainedAlgorithmicMedia",  # "created using generative AI"
     "from_plate": VOCABULARY + "compositeWithTrainedAlgorithmicMedia",  # "edited using generative AI"
     "plate": VOCABULARY + "humanEdits",
@@ -56,16 +55,16 @@ TEXT_SHARE, TEXT_LEAST = 0.031, 12  # of the picture's width; px, the least that
 class Mark:
     """What a file of ours says about itself."""
 
-    kind: Kind
+    kind: MarkKind
     source: str  # IPTC term, a URI
     software: str  # name and version
 
 
 def mark(
-    pixels: Pixels, kind: Kind, label: str | None = None, format: Literal["PNG", "JPEG"] = "PNG"
+    pixels: Pixels, kind: MarkKind, label: str | None = None, format: Literal["PNG", "JPEG"] = "PNG"
 ) -> bytes:
     """A file that says how its picture was made; PNG keeps every pixel. `label` goes under the picture."""
-    image = Image.fromarray(pixels if label is None else labelled(pixels, label))
+    image = Image.fromarray(pixels if label is None else add_caption(pixels, label))
     packet, file = _packet(kind), io.BytesIO()
     if format == "JPEG":
         image.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0, xmp=packet)
@@ -92,7 +91,7 @@ def read_mark(data: bytes) -> Mark | None:
     return next((Mark(kind, term, software) for kind, term in SOURCES.items() if term == source), None)
 
 
-def labelled(pixels: Pixels, text: str) -> Pixels:
+def add_caption(pixels: Pixels, text: str) -> Pixels:
     """The picture with a caption on a strip below it; the picture's own pixels are the same.
 
     The text is about 3 % of the width high, at least `TEXT_LEAST` px; one that is too long is set smaller.
@@ -109,7 +108,7 @@ def labelled(pixels: Pixels, text: str) -> Pixels:
     return np.vstack((pixels, np.asarray(strip)))
 
 
-def _packet(kind: Kind) -> bytes:
+def _packet(kind: MarkKind) -> bytes:
     """The XMP packet of a picture of ours."""
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'

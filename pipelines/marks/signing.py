@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipelines.arrays import Pixels
 from pipelines.draw.model_set import ModelSet
 from pipelines.marks.certificates import Chain, Credential, credential, known_chain
-from pipelines.marks.note import SOFTWARE, SOURCES, VERSION, Kind, Pixels, mark
+from pipelines.marks.note import SOFTWARE, SOURCES, VERSION, MarkKind, mark
 
 if TYPE_CHECKING:
     from c2pa import Context
 
-Made = Literal["generated", "from_plate", "guarded", "plate", "drawing"]
+Made = Literal["generated", "from_plate", "tone_matched", "plate", "drawing"]
 Relation = Literal["parentOf", "inputTo"]
 # Both for signing and for checking: nothing is fetched, nobody is asked, no thumbnail is made.
 OFFLINE: dict[str, Any] = {
@@ -50,7 +51,7 @@ class Recipe:
     """
 
     action: str
-    note: Kind  # the mark beside it, whose digital source type holds here too
+    note: MarkKind  # the mark beside it, whose digital source type holds here too
     made_from: tuple[tuple[str, Relation], ...] = ()
 
 
@@ -67,7 +68,7 @@ RECIPES: dict[Made, Recipe] = {
     "generated": Recipe("c2pa.created", "generated"),
     "from_plate": Recipe("c2pa.created", "from_plate", (("plate", "inputTo"),)),
     # The portrait with the skin tone of the plate: an edit without AI of a picture that AI made.
-    "guarded": Recipe("c2pa.edited", "from_plate", (("portrait", "parentOf"), ("plate", "inputTo"))),
+    "tone_matched": Recipe("c2pa.edited", "from_plate", (("portrait", "parentOf"), ("plate", "inputTo"))),
     "plate": Recipe("c2pa.edited", "plate", (("photograph", "parentOf"),)),
     "drawing": Recipe("c2pa.created", "drawing"),
 }
@@ -86,9 +87,9 @@ class Signer:
     def load(self) -> None:
         """Read or make the key now. Raises `OperatorError`."""
         with self._lock:
-            self._loaded()
+            self._load_context()
 
-    def known(self) -> Chain | None:
+    def own_chain(self) -> Chain | None:
         """Whose marks are this booth's own, None before the first. Raises `OperatorError`."""
         folder, certificate, _ = self._where
         return known_chain(folder, certificate)
@@ -110,16 +111,16 @@ class Signer:
         from c2pa import Builder, C2paError
 
         marked, signed = mark(pixels, RECIPES[made].note, label, format), io.BytesIO()
-        told = manifest(made, model_set, MIME[format])
+        statement = manifest(made, model_set, MIME[format])
         try:
-            with self._lock, Builder(told, context=self._loaded()) as builder:
+            with self._lock, Builder(statement, context=self._load_context()) as builder:
                 builder.sign(MIME[format], io.BytesIO(marked), signed)
         except C2paError as error:
             LOG.error("a file is not signed (%s). Is the clock right?", type(error).__name__.strip("_"))
             return marked
         return signed.getvalue()
 
-    def _loaded(self) -> "Context":
+    def _load_context(self) -> "Context":
         if self._context is None:
             self._context = _context(credential(*self._where))
         return self._context
@@ -137,9 +138,9 @@ def manifest(made: Made, model_set: ModelSet | None, mime: str) -> str:
         "softwareAgent": agent,
         "digitalSourceType": SOURCES[recipe.note],
     }
-    if parameters := _drawn_by(model_set) | _linked(inputs):
+    if parameters := _drawn_by(model_set) | _ingredient_ids(inputs):
         action["parameters"] = parameters
-    opened = [{"action": "c2pa.opened", "parameters": _linked(parents)}] if parents else []
+    opened = [{"action": "c2pa.opened", "parameters": _ingredient_ids(parents)}] if parents else []
     return json.dumps(
         {
             "claim_generator_info": [agent],
@@ -159,7 +160,7 @@ def manifest(made: Made, model_set: ModelSet | None, mime: str) -> str:
     )
 
 
-def _linked(names: list[str]) -> dict[str, Any]:
+def _ingredient_ids(names: list[str]) -> dict[str, Any]:
     """How an action points at ingredients of its manifest."""
     return {"ingredientIds": names} if names else {}
 

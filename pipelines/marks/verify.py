@@ -11,19 +11,24 @@ from typing import Any
 from errors import PhotoError
 from pipelines.marks.certificates import CLAIM_SIGNING, EMAIL_PROTECTION, Chain
 from pipelines.marks.manifest_reader import read_apart
-from pipelines.marks.note import OURS, SOURCES, Kind, read_mark
+from pipelines.marks.note import OURS, SOURCES, MarkKind, read_mark
 from pipelines.marks.signing import MIME, OFFLINE
 from pipelines.selfie.photo import MAX_BYTES, PNG_MAGIC, jpeg_segments, png_chunks
 
 # What C2PA 2.2, A.3 says a manifest lies in: JPEG's APP11 segments (JPEG XT's boxes), PNG's caBX chunk.
 JPEG_BOX, JPEG_MARKER, PNG_BOX = b"JP", 0xEB, b"caBX"
-SAID: dict[Kind, str] = {"generated": "ai", "from_plate": "ai", "plate": "photograph", "drawing": "drawing"}
+SAID: dict[MarkKind, str] = {
+    "generated": "ai",
+    "from_plate": "ai",
+    "plate": "photograph",
+    "drawing": "drawing",
+}
 # C2PA 2.2, 15.2.2: what is no sign of a change. Each other failure is one.
 UNKNOWN_SIGNER = {"signingCredential.untrusted", "signingCredential.invalid"}
 OUT_OF_TIME = {"signingCredential.expired", "claimSignature.outsideValidity"}
 
 
-class Verdict(StrEnum):
+class ProofVerdict(StrEnum):
     """What a file proves."""
 
     OURS = "ours"  # signed by this booth, unchanged
@@ -40,7 +45,7 @@ class Verdict(StrEnum):
 class Proof:
     """The verdict, and what the file says it is where that is told: "ai", "photograph" or "drawing"."""
 
-    verdict: Verdict
+    verdict: ProofVerdict
     said: str = ""
 
     @property
@@ -56,15 +61,15 @@ def prove(data: bytes, own: Chain | None) -> Proof:
     """
     if len(data) > MAX_BYTES:
         raise PhotoError("file.big", mb=MAX_BYTES // 2**20)
-    if mime := _boxed(data):
-        return _judged(read_apart(data, _settings(own), mime), own)
+    if mime := _manifest_type(data):
+        return _judge(read_apart(data, _settings(own), mime), own)
     if not _is_picture(data):
         raise PhotoError("file.type")
     note = read_mark(data)
-    return Proof(Verdict.NOTE, SAID[note.kind]) if note else Proof(Verdict.NONE)
+    return Proof(ProofVerdict.NOTE, SAID[note.kind]) if note else Proof(ProofVerdict.NONE)
 
 
-def _boxed(data: bytes) -> str:
+def _manifest_type(data: bytes) -> str:
     """The type of a picture that carries a manifest, of whatever content; empty for any other."""
     if data.startswith(b"\xff\xd8"):
         for marker, start, _ in jpeg_segments(data):
@@ -84,23 +89,23 @@ def _is_picture(data: bytes) -> bool:
     )
 
 
-def _judged(told: dict[str, Any] | None, own: Chain | None) -> Proof:
+def _judge(report: dict[str, Any] | None, own: Chain | None) -> Proof:
     """From the library's codes to one verdict."""
-    if told is None:
-        return Proof(Verdict.UNREAD)
-    if told.get("unreadable"):
-        return Proof(Verdict.CHANGED)  # cut short, or cut into
-    failures = set(told["failures"]) - UNKNOWN_SIGNER
-    if failures - OUT_OF_TIME or not (told["holds"] or failures):
-        return Proof(Verdict.CHANGED)
+    if report is None:
+        return Proof(ProofVerdict.UNREAD)
+    if report.get("unreadable"):
+        return Proof(ProofVerdict.CHANGED)  # cut short, or cut into
+    failures = set(report["failures"]) - UNKNOWN_SIGNER
+    if failures - OUT_OF_TIME or not (report["holds"] or failures):
+        return Proof(ProofVerdict.CHANGED)
     if failures:
-        return Proof(Verdict.CLOCK)
-    said = next((SAID[kind] for kind, term in SOURCES.items() if term == told["source"]), "")
-    if not OURS.fullmatch(told["software"]) or not said:
-        return Proof(Verdict.OTHER)
+        return Proof(ProofVerdict.CLOCK)
+    said = next((SAID[kind] for kind, term in SOURCES.items() if term == report["source"]), "")
+    if not OURS.fullmatch(report["software"]) or not said:
+        return Proof(ProofVerdict.OTHER)
     # An issuer whom others trust too has other customers: the certificate must be this booth's own.
-    is_own = own is not None and told["trusted"] and told["serial"] == own.serial
-    return Proof(Verdict.OURS if is_own else Verdict.FOREIGN, said)
+    is_own = own is not None and report["trusted"] and report["serial"] == own.serial
+    return Proof(ProofVerdict.OURS if is_own else ProofVerdict.FOREIGN, said)
 
 
 def _settings(own: Chain | None) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.measure.tone import PATCHES, delta_e, lab_of
-from pipelines.selfie.check import OVAL, Points, filled, frame
+from pipelines.arrays import Floats, Mask, Points
+from pipelines.measure.tone import delta_e, lab_of
+from pipelines.mesh import CHEEK_PATCHES, MOUTH_CORNERS, NOSE_TIP, OVAL, align_face, ring_mask
 from pipelines.selfie.face import Face
 
 FRAME, PUPILS, EYES = (256, 320), 40.0, 0.42  # px; eye line as a share of the height
-LOWEST = (61, 291)  # corners of the mouth: below them clothes pass for hair
 BESIDE_PX = 92  # to each side of the nose
 SKIN_LIKE, DARKER = 3.5, 22.0  # chroma in median deviations of the cheeks; L*
 LEAST_AREA = 0.8  # in squares of the distance between the pupils; below, a bald head has no hair colour
@@ -21,22 +20,22 @@ TRIMMED = 0.1  # of either end of L*, out of the mean colour
 class Hair(NamedTuple):
     """Head and hair above the mouth, and what of it is hair."""
 
-    outline: NDArray[np.bool_]  # (320, 256): head with hair
-    colour: NDArray[np.float64] | None  # Lab; None where too little hair shows
-    matrix: NDArray[np.float64]  # (2, 3), photo px to the frame of the outline
+    outline: Mask  # (320, 256): head with hair
+    colour: Floats | None  # Lab; None where too little hair shows
+    matrix: Floats  # (2, 3), photo px to the frame of the outline
 
 
 def hair_of(face: Face, landmarks: Points) -> Hair:
     """The hair of a face, by its landmarks (478, 2 or 3) px and the person mask. A hat counts as hair."""
-    seen = frame(face.photo.pixels, landmarks, FRAME, PUPILS, EYES, side=8.6)
+    seen = align_face(face.photo.pixels, landmarks, FRAME, PUPILS, EYES, side=8.6)
     mask = cv2.warpAffine(face.mask, seen.matrix, FRAME)
     y, x = np.mgrid[: FRAME[1], : FRAME[0]]
-    low = seen.points[list(LOWEST), 1].mean()
-    beside = np.abs(x - seen.points[4, 0]) < BESIDE_PX
+    low = seen.points[list(MOUTH_CORNERS), 1].mean()  # below them clothes pass for hair
+    beside = np.abs(x - seen.points[NOSE_TIP, 0]) < BESIDE_PX
     outline = (mask > 0.5) & (y < low) & beside
-    oval = cv2.dilate(filled(seen, OVAL).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    oval = cv2.dilate(ring_mask(seen, OVAL).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     lab = lab_of(seen.pixels)
-    cheeks = lab[filled(seen, PATCHES[0][0]) | filled(seen, PATCHES[0][1])]
+    cheeks = lab[ring_mask(seen, CHEEK_PATCHES[0]) | ring_mask(seen, CHEEK_PATCHES[1])]
     hair = outline & ~oval & ~_like_skin(lab, cheeks)
     return Hair(outline, _colour(lab[hair]), seen.matrix)
 
@@ -54,12 +53,12 @@ def colour_change(first: Hair, second: Hair) -> float | None:
     return delta_e(first.colour, second.colour)
 
 
-def less(first: Hair, second: Hair) -> float:
+def outline_loss(first: Hair, second: Hair) -> float:
     """How much smaller the second outline is, as a share; negative where it is larger."""
     return float(1 - second.outline.sum() / max(1, first.outline.sum()))
 
 
-def _like_skin(lab: NDArray[np.float64], cheeks: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _like_skin(lab: Floats, cheeks: Floats) -> Mask:
     if not len(cheeks):
         return np.zeros(lab.shape[:2], bool)
     middle = np.median(cheeks, axis=0)
@@ -68,7 +67,7 @@ def _like_skin(lab: NDArray[np.float64], cheeks: NDArray[np.float64]) -> NDArray
     return np.asarray((chroma < SKIN_LIKE) & (lab[..., 0] > middle[0] - DARKER))
 
 
-def _colour(hair: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _colour(hair: Floats) -> Floats | None:
     if len(hair) < LEAST_AREA * PUPILS**2:
         return None
     low, high = np.quantile(hair[:, 0], (TRIMMED, 1 - TRIMMED))

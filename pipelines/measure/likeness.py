@@ -10,30 +10,30 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from errors import PhotoError, PresetError
-from pipelines.draw.pose_map import onto
-from pipelines.look import complaint, read_table
-from pipelines.measure.hair import Hair, colour_change, hair_of, less, outline_change
-from pipelines.measure.shape import Shape, looked_at, shape_of
+from errors import PhotoError
+from pipelines.arrays import Pixels, Points
+from pipelines.measure.hair import Hair, colour_change, hair_of, outline_change, outline_loss
+from pipelines.measure.shape import Shape, averaged_mesh, shape_of
 from pipelines.measure.tone import ToneChange, tone_change
-from pipelines.selfie.check import LEFT_PUPIL, OVAL, RIGHT_PUPIL, Pixels, Points, angles, pupil_distance
+from pipelines.mesh import CHEEKBONES, LEFT_PUPIL, NOSE_TIP, OVAL, PUPILS, RIGHT_PUPIL, angles, pupil_distance
+from pipelines.plate.framing import transform_points
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo
+from presets import parse_table, read_table
 
 Lab = tuple[float, float, float]  # L*, a*, b* under D65
-Outline = NDArray[np.float32]  # (n, 2) px
+Outline = Points  # a closed line, (n, 2) px
 
 TABLE = Path(__file__).parent / "likeness.toml"
 MOST_YAW = 20.0  # degrees; pairs of photos differ no more up to there than ahead
 REPAINTED = 1.2  # where surroundings tell no exposure, skin is noisier by so much
-POSE_POINTS = (4, 234, 454)  # nose and ears, as in the pose map
-SIGNED = ("skin", "jaw", "face", "eyes")  # measures with a sentence for each direction
+POSE_POINTS = (NOSE_TIP, *CHEEKBONES)  # as in the pose map
 WORST = 3.0  # a single measure counts no more than so many times "clearly" when portraits are put in order
 
 
@@ -98,6 +98,41 @@ class Subject:
         return angles(self.landmarks).yaw
 
 
+class Reading(NamedTuple):
+    """What one measure found between two pictures."""
+
+    value: float  # in the measure's unit; NaN where nothing could be measured
+    why: str = "hidden"  # then: the key of the sentence that says so
+    more: bool | None = None  # which of two sentences; None: by the value's sign
+    looser: float = 1.0  # times its limits, where two pictures tell less
+    values: Mapping[str, object] = {}  # of the sentence
+
+
+Read = Callable[[Subject, Subject, ToneChange], Reading]  # of the reference, the portrait, both skins
+
+
+@dataclass(frozen=True)
+class MeasureKind:
+    """A kind of measure: how it is taken, where it is shown, and how it is told."""
+
+    name: str
+    frame: str  # of the report: "skin", "face", "hair"; empty where only the table has it
+    read: Read
+    directed: tuple[Level, ...] = ()  # verdicts that have a sentence for more and one for less
+
+    def key(self, level: Level, more: bool) -> str:
+        """Of presets/words."""
+        key = f"likeness.{self.name}_{level.replace(' ', '_')}"
+        return f"{key}_{'more' if more else 'less'}" if level in self.directed else key
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key that its verdicts may have, after that of its name."""
+        levels = (Level.UNCHANGED, Level.A_LITTLE, Level.CLEARLY)
+        found = [self.key(level, more) for level in levels for more in (True, False)]
+        return tuple(dict.fromkeys([f"likeness.{self.name}", *found]))
+
+
 @dataclass(frozen=True, eq=False)
 class LikenessReport:
     """A portrait against its reference. It holds no picture."""
@@ -112,42 +147,39 @@ class LikenessReport:
     size: tuple[int, int]  # of the portrait, width and height in px
 
     @property
-    def changed(self) -> float:
+    def total_change(self) -> float:
         """How much, over all measures: 1 would be "clearly" everywhere. Puts portraits in their order."""
         shares = [
-            min(WORST, abs(one.value) / thresholds()[one.name].clearly)
-            for one in self.measures.values()
-            if one.value is not None
+            min(WORST, abs(measure.value) / thresholds()[measure.name].clearly)
+            for measure in self.measures.values()
+            if measure.value is not None
         ]
         return float(np.mean(shares)) if shares else 0.0
 
 
 def as_json(measures: Iterable[Measure], say: Callable[..., str]) -> dict[str, dict[str, object]]:
     """The contract of `compare --json`; `say` gives a key and its values their sentence."""
-    return {one.name: {**as_told(one), "words": say(one.key, **one.values)} for one in measures}
+    return {
+        measure.name: {**measure_report(measure), "words": say(measure.key, **measure.values)}
+        for measure in measures
+    }
 
 
-def as_told(one: Measure) -> dict[str, object]:
+def measure_report(measure: Measure) -> dict[str, object]:
     """A measure as `report.json` holds it."""
-    value = None if one.value is None else round(one.value, 3)
-    return {"value": value, "unit": one.unit, "verdict": one.level.value}
+    value = None if measure.value is None else round(measure.value, 3)
+    return {"value": value, "unit": measure.unit, "verdict": measure.level.value}
 
 
 @cache
 def thresholds(path: Path = TABLE) -> Mapping[str, Threshold]:
     """The tables of likeness.toml. Raises `PresetError` naming measure, key, value and rule."""
-    found: dict[str, Threshold] = {}
-    for name, table in read_table(path).items():
-        try:
-            found[name] = Threshold.model_validate(table)
-        except ValidationError as error:
-            raise PresetError(f"{path.name}: {name}.{complaint(error)}") from error
-    return found
+    return {name: parse_table(table, Threshold, path.name, name) for name, table in read_table(path).items()}
 
 
 def study(face: Face, finder: FaceFinder) -> Subject:
     """Measure one picture; once a plate, for all portraits that are compared with it."""
-    landmarks = looked_at(face, finder)
+    landmarks = averaged_mesh(face, finder)
     return Subject(face, landmarks, shape_of(landmarks), hair_of(face, landmarks))
 
 
@@ -157,18 +189,12 @@ def compare(reference: Subject, portrait: Subject, doubts: bool = True) -> Liken
     Without `doubts` also what is not to be believed has its value, for the bench that says what that is.
     """
     tone = tone_change(reference.face, portrait.face, reference.landmarks, portrait.landmarks)
-    judged = [
-        _skin(tone),
-        *(_judged(name, value) for name, value in _shape(reference.shape, portrait.shape)),
-        _hair(reference.hair, portrait.hair),
-        _hair_colour(reference.hair, portrait.hair),
-        _judged("pose", pose_change(reference.landmarks, portrait.landmarks)),
-    ]
+    judged = [_judge(measured, measured.read(reference, portrait, tone)) for measured in MEASURE_KINDS]
     if doubts:
-        judged = [_believed(one, reference, portrait) for one in judged]
-    eyes = portrait.landmarks[[RIGHT_PUPIL, LEFT_PUPIL], :2].mean(axis=0)
+        judged = [_check_doubts(measure, reference, portrait) for measure in judged]
+    eyes = portrait.landmarks[list(PUPILS), :2].mean(axis=0)
     return LikenessReport(
-        measures={one.name: one for one in judged},
+        measures={measure.name: measure for measure in judged},
         tones=tone.tones,
         outlines=_outlines(reference, portrait),
         eyes=(float(eyes[0]), float(eyes[1])),
@@ -189,10 +215,13 @@ def subject_in(pixels: Pixels, finder: FaceFinder) -> Subject | None:
 def _outlines(reference: Subject, portrait: Subject) -> dict[str, tuple[Outline, Outline]]:
     """Face and hair of both, px of the portrait; in the frames of the hair their pupils lie on each other."""
     back = cv2.invertAffineTransform(portrait.hair.matrix)
-    faces = [onto(one.hair.matrix, one.landmarks[list(OVAL), :2]) for one in (reference, portrait)]
-    hairs = [_ring(one.hair) for one in (reference, portrait)]
+    faces = [
+        transform_points(subject.hair.matrix, subject.landmarks[list(OVAL), :2])
+        for subject in (reference, portrait)
+    ]
+    hairs = [_ring(subject.hair) for subject in (reference, portrait)]
     return {
-        name: (onto(back, first), onto(back, second))
+        name: (transform_points(back, first), transform_points(back, second))
         for name, (first, second) in (("face", faces), ("hair", hairs))
     }
 
@@ -212,57 +241,79 @@ def pose_change(reference: Points, portrait: Points) -> float:
         right, left = points[RIGHT_PUPIL, :2], points[LEFT_PUPIL, :2]
         apart = complex(*(left - right))
         middle = complex(*((left + right) / 2))
-        heads.append(np.array([(complex(*points[one, :2]) - middle) / apart for one in POSE_POINTS]))
+        heads.append(np.array([(complex(*points[point, :2]) - middle) / apart for point in POSE_POINTS]))
     return float(np.abs(heads[1] - heads[0]).mean())
 
 
-def _shape(first: Shape, second: Shape) -> list[tuple[str, float]]:
-    return [(name, getattr(second, name) - getattr(first, name)) for name in Shape._fields]
-
-
-def _skin(tone: ToneChange) -> Measure:
+def _skin(_: Subject, __: Subject, tone: ToneChange) -> Reading:
     looser = 1 + (REPAINTED - 1) * (1 - tone.trust)
-    return _judged("skin", tone.lighter, looser, delta_e=round(tone.delta_e, 1))
+    return Reading(tone.lighter, looser=looser, values={"delta_e": round(tone.delta_e, 1)})
 
 
-def _hair(first: Hair, second: Hair) -> Measure:
-    share = less(first, second)
-    one = _judged("hair", outline_change(first, second), percent=round(100 * abs(share)))
-    if one.level != Level.CLEARLY:
-        return one
-    return Measure(**{**vars(one), "key": f"{one.key}_{'less' if share > 0 else 'more'}"})
+def _ratio(name: str) -> Read:
+    """How far a ratio of `Shape` is off."""
+    return lambda first, second, _: Reading(getattr(second.shape, name) - getattr(first.shape, name))
 
 
-def _hair_colour(first: Hair, second: Hair) -> Measure:
-    change = colour_change(first, second)
-    return _unmeasured("hair_colour", "bald") if change is None else _judged("hair_colour", change)
+def _hair(first: Subject, second: Subject, _: ToneChange) -> Reading:
+    share = outline_loss(first.hair, second.hair)
+    change = outline_change(first.hair, second.hair)
+    return Reading(change, more=share <= 0, values={"percent": round(100 * abs(share))})
 
 
-def _judged(name: str, value: float, looser: float = 1.0, **values: object) -> Measure:
-    """The verdict on a value, and the key of its sentence: for signed measures one for each direction."""
-    limits, size = thresholds()[name], abs(value)
-    if not np.isfinite(value):
-        return _unmeasured(name, "hidden")
+def _hair_colour(first: Subject, second: Subject, _: ToneChange) -> Reading:
+    change = colour_change(first.hair, second.hair)
+    return Reading(np.nan, why="bald") if change is None else Reading(change)
+
+
+def _pose(first: Subject, second: Subject, _: ToneChange) -> Reading:
+    return Reading(pose_change(first.landmarks, second.landmarks))
+
+
+# Every measure, in the order of the report. To add one: its function and a line here (a ratio: its field of
+# `Shape`), its limits in likeness.toml, its sentences in presets/words/en.toml. tests/test_likeness.py names
+# what is missing.
+_EITHER_WAY = (Level.A_LITTLE, Level.CLEARLY)
+MEASURE_KINDS = (
+    MeasureKind("skin", "skin", _skin, directed=_EITHER_WAY),
+    *(MeasureKind(name, "face", _ratio(name), directed=_EITHER_WAY) for name in Shape._fields),
+    MeasureKind("hair", "hair", _hair, directed=(Level.CLEARLY,)),
+    MeasureKind("hair_colour", "hair", _hair_colour),
+    MeasureKind("pose", "", _pose),
+)
+MEASURES = tuple(measured.name for measured in MEASURE_KINDS)
+# Each frame of the report, and the measures of which it tells the worst.
+FRAMES = {
+    frame: tuple(measured.name for measured in MEASURE_KINDS if measured.frame == frame)
+    for frame in dict.fromkeys(measured.frame for measured in MEASURE_KINDS)
+    if frame
+}
+
+
+def _judge(measured: MeasureKind, reading: Reading) -> Measure:
+    """The verdict on a value, and the key of its sentence."""
+    limits, size = thresholds()[measured.name], abs(reading.value)
+    if not np.isfinite(reading.value):
+        return _no_measure(measured.name, reading.why)
     level = Level.UNCHANGED
-    if size >= limits.flag * looser:
-        level = Level.CLEARLY if size >= limits.clearly * looser else Level.A_LITTLE
-    key = f"likeness.{name}_{level.replace(' ', '_')}"
-    if name in SIGNED and level != Level.UNCHANGED:
-        key += "_more" if value > 0 else "_less"
-    return Measure(name, level, key, values, value, limits.unit, limits.noise, limits.pair)
+    if size >= limits.flag * reading.looser:
+        level = Level.CLEARLY if size >= limits.clearly * reading.looser else Level.A_LITTLE
+    more = reading.value > 0 if reading.more is None else reading.more
+    key, value = measured.key(level, more), reading.value
+    return Measure(measured.name, level, key, reading.values, value, limits.unit, limits.noise, limits.pair)
 
 
-def _unmeasured(name: str, why: str) -> Measure:
+def _no_measure(name: str, why: str) -> Measure:
     limits = thresholds()[name]
     return Measure(
         name, Level.NOT_MEASURED, f"likeness.{why}", {}, None, limits.unit, limits.noise, limits.pair
     )
 
 
-def _believed(one: Measure, reference: Subject, portrait: Subject) -> Measure:
+def _check_doubts(measure: Measure, reference: Subject, portrait: Subject) -> Measure:
     """The measure, unless these two pictures cannot tell it: a face too small, a shape turned too far."""
-    if min(reference.pupils, portrait.pupils) < thresholds()[one.name].least_pupils:
-        return _unmeasured(one.name, "small")
-    if one.name in Shape._fields and max(abs(reference.yaw), abs(portrait.yaw)) > MOST_YAW:
-        return _unmeasured(one.name, "turned")
-    return one
+    if min(reference.pupils, portrait.pupils) < thresholds()[measure.name].least_pupils:
+        return _no_measure(measure.name, "small")
+    if measure.name in Shape._fields and max(abs(reference.yaw), abs(portrait.yaw)) > MOST_YAW:
+        return _no_measure(measure.name, "turned")
+    return measure

@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipelines.arrays import Floats
 from pipelines.measure.likeness import Level, Measure
+from pipelines.mesh import LEFT_EYE, NOSE_BASE, RIGHT_EYE
 from pipelines.selfie.face import Face
 
 PACKAGE = "face_recognition_models"  # carries the file; it is found without an import, which would fail
 NETWORK = "models/dlib_face_recognition_resnet_model_v1.dat"
 # What dlib's own aligner would find, off by 0.03 pupil distances in the median and with the same distances
 # between faces (140 portraits): outer and inner corners of both eyes, left one first, and the nose's base.
-ALIGNED_BY = (263, 362, 33, 133, 2)
+ALIGNED_BY = (LEFT_EYE.outer, LEFT_EYE.inner, RIGHT_EYE.outer, RIGHT_EYE.inner, NOSE_BASE)
 # Distances of 297 pairs of official photos: half are nearer than the first, 99 % nearer than the second; of a
 # thousand pairs of strangers one is nearer than that.
 AS_ANOTHER_PHOTO, SAME_PERSON = 0.35, 0.54
@@ -76,7 +77,7 @@ class Recognizer:
             (float(np.linalg.norm(drawn - self.descriptor(face))) for face in selfies), default=math.nan
         )
 
-    def descriptor(self, face: Face) -> NDArray[np.float64]:
+    def descriptor(self, face: Face) -> Floats:
         """128 numbers, NaN where no face was measured.
 
         For benches on public portraits; the product asks `answer`, which lets none out.
@@ -84,17 +85,17 @@ class Recognizer:
         if not np.isfinite(face.landmarks).all():
             return np.full(128, np.nan)
         with self._lock:
-            dlib = self._loaded()
+            dlib = self._load_dlib()
             low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
             points = [
-                dlib.point(*np.round(face.landmarks[one, :2]).astype(int).tolist()) for one in ALIGNED_BY
+                dlib.point(*np.round(face.landmarks[point, :2]).astype(int).tolist()) for point in ALIGNED_BY
             ]
             box = dlib.rectangle(*np.round([*low, *high]).astype(int).tolist())
             seen = dlib.full_object_detection(box, dlib.points(points))
             pixels = np.ascontiguousarray(face.photo.pixels)
             return np.array(self._network.compute_face_descriptor(pixels, seen))
 
-    def _loaded(self) -> Any:
+    def _load_dlib(self) -> Any:
         if self._network is None:
             import dlib
 

@@ -11,25 +11,32 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.selfie.check import LEFT_PUPIL, RIGHT_PUPIL, Pixels, Points, window
+from pipelines.arrays import Floats, Indices, Pixels, Points
+from pipelines.mesh import (
+    CHEEKBONES,
+    CHIN,
+    EYES,
+    HAIRLINE,
+    IRIS_DIAMETERS,
+    JAW_CORNERS,
+    LEFT_PUPIL,
+    PUPILS,
+    RIGHT_PUPIL,
+    SKIN_POINTS,
+    window,
+)
 from pipelines.selfie.face import Face, FaceFinder
 
 MEAN_FACE = Path(__file__).parent / "mean_face.npy"  # by `python -m evaluation.likeness --mean`
-SKIN_POINTS = 468  # of the mesh; the other ten are the irises
 CROP_PX, CROP_SIDE, BLUR_PX = 384, 1.9, 3.0  # side in heights of the face
-Look = tuple[float, float, float, float]
-LOOKS: tuple[Look, ...] = (
+EYE_WIDTHS = tuple((eye.outer, eye.inner) for eye in EYES)
+View = tuple[float, float, float, float]
+VIEWS: tuple[View, ...] = (
     (0, 0, 1.0, 0),
     (6, -5, 1.04, 2),
     (-5, 6, 0.96, -2),
 )  # right, down px; scale; degrees
-CROWN, CHIN = 10, 152
-JAW, CHEEKS = (58, 288), (234, 454)
-EYE_WIDTHS, IRIS_WIDTHS = ((33, 133), (263, 362)), ((469, 471), (470, 472), (474, 476), (475, 477))
-
-Floats = NDArray[np.float64]
 
 
 class Shape(NamedTuple):
@@ -43,21 +50,21 @@ class Shape(NamedTuple):
     eyes: float  # size of the eyes over the distance between the pupils
 
 
-def looked_at(face: Face, finder: FaceFinder) -> Points:
+def averaged_mesh(face: Face, finder: FaceFinder) -> Points:
     """The mesh averaged over six looks, float32 (478, 3), px of the photo; where none saw it the given."""
-    return looks_at(face, finder, partners())
+    return average_meshes(face, finder, partners())
 
 
-def looks_at(face: Face, finder: FaceFinder, partner: NDArray[np.int_] | None) -> Points:
-    """`looked_at` with each point's partner given; without it the mirror images are left out."""
+def average_meshes(face: Face, finder: FaceFinder, partner: Indices | None) -> Points:
+    """`averaged_mesh` with each point's partner given; without it the mirror images are left out."""
     crops, ways = [], []
-    for look in LOOKS:
+    for look in VIEWS:
         crop, way = _crop(face.photo.pixels, face.landmarks, look)
         for turned in (False, True) if partner is not None else (False,):
             crops.append(np.ascontiguousarray(crop[:, ::-1]) if turned else crop)
             ways.append((way, partner if turned else None))
     found = [
-        _back(mesh if turned is None else _mirrored(mesh, turned), way)
+        _back(mesh if turned is None else _unmirror(mesh, turned), way)
         for mesh, (way, turned) in zip(finder.meshes(crops), ways, strict=True)
         if mesh is not None
     ]
@@ -69,8 +76,8 @@ def _crop(
 ) -> tuple[Pixels, Floats]:
     """The face level in a square, blurred, and the matrix from photo to crop (2, 3)."""
     right, down, scale, degrees = look
-    middle = landmarks[[CROWN, CHIN], :2].mean(axis=0).astype(np.float64)
-    side = CROP_SIDE * float(np.hypot(*(landmarks[CROWN, :2] - landmarks[CHIN, :2])))
+    middle = landmarks[[HAIRLINE, CHIN], :2].mean(axis=0).astype(np.float64)
+    side = CROP_SIDE * float(np.hypot(*(landmarks[HAIRLINE, :2] - landmarks[CHIN, :2])))
     near = window(pixels, middle.astype(np.float32), 1.6 * side, round(1.6 * CROP_PX))
     share = near.pixels.shape[1] / near.width
     apart = (landmarks[LEFT_PUPIL, :2] - landmarks[RIGHT_PUPIL, :2]).astype(np.float64)
@@ -91,7 +98,7 @@ def _back(mesh: Points, way: Floats) -> Floats:
     return np.column_stack([flat, mesh[:, 2] / np.sqrt(np.linalg.det(turn))])
 
 
-def _mirrored(mesh: Points, partner: NDArray[np.int_]) -> Points:
+def _unmirror(mesh: Points, partner: Indices) -> Points:
     """The mesh of a crop from that of its mirror image: each point takes its partner's place."""
     turned = mesh[partner].copy()
     turned[:, 0] = CROP_PX - turned[:, 0]
@@ -105,14 +112,14 @@ def mean_face() -> Floats:
 
 
 @cache
-def partners() -> NDArray[np.int_]:
+def partners() -> Indices:
     """For each point of the mesh the one on the other side, (478,): the symmetric face shows it."""
     face = mean_face()
     far = np.linalg.norm(face[:, None] - (face * (-1, 1, 1))[None], axis=2)
     return np.asarray(far.argmin(axis=1))
 
 
-def aligned(points: Points | Floats, onto: Floats) -> Floats:
+def align_mesh(points: Points, onto: Floats) -> Floats:
     """The mesh moved, turned and scaled onto another, by its skin: the closest similarity (Umeyama 1991)."""
     points = np.asarray(points, np.float64)
     here, there = points[:SKIN_POINTS], onto[:SKIN_POINTS]
@@ -127,15 +134,15 @@ def aligned(points: Points | Floats, onto: Floats) -> Floats:
 
 def shape_of(points: Points) -> Shape:
     """The ratios of a mesh in its photo, after it was turned to the front."""
-    front = aligned(points, mean_face())[:, :2]
+    front = align_mesh(points, mean_face())[:, :2]
 
     def apart(pair: tuple[int, int]) -> float:
         return float(np.hypot(*(front[pair[0]] - front[pair[1]])))
 
-    pupils = apart((RIGHT_PUPIL, LEFT_PUPIL))
-    widths, irises = (np.mean([apart(pair) for pair in pairs]) for pairs in (EYE_WIDTHS, IRIS_WIDTHS))
+    pupils = apart(PUPILS)
+    widths, irises = (np.mean([apart(pair) for pair in pairs]) for pairs in (EYE_WIDTHS, IRIS_DIAMETERS))
     return Shape(
-        jaw=float(100 * np.log(apart(JAW) / apart(CHEEKS))),
-        face=float(100 * np.log(apart(CHEEKS) / apart((CROWN, CHIN)))),
+        jaw=float(100 * np.log(apart(JAW_CORNERS) / apart(CHEEKBONES))),
+        face=float(100 * np.log(apart(CHEEKBONES) / apart((HAIRLINE, CHIN)))),
         eyes=float(50 * np.log(widths / pupils) + 50 * np.log(irises / pupils)),
     )

@@ -10,24 +10,34 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.selfie.check import OVAL, Frame, Pixels, Points, filled, frame
+from pipelines.arrays import Floats, Mask, Pixels, Points
+from pipelines.mesh import (
+    CHEEK_PATCHES,
+    CHIN,
+    FOREHEAD_MIDDLE,
+    FOREHEAD_SIDES,
+    JAW_CORNERS,
+    MOUTH_SIDES,
+    NOSE_PATCH,
+    OVAL,
+    FaceFrame,
+    align_face,
+    ring_mask,
+)
 from pipelines.selfie.face import Face
-
-Floats = NDArray[np.float64]
 
 SKIN_FRAME, SKIN_PUPILS, SKIN_EYES = (256, 320), 64.0, 134 / 320
 LIGHT_FRAME, LIGHT_PUPILS, LIGHT_EYES, LIGHT_BLUR = (160, 200), 28.0, 0.42, 1.5
-# Points of the mesh round each patch; the two sides are averaged, so that a mirror image is equal.
+# Compared patch by patch; two sides are averaged, so that a mirror image is equal.
 PATCHES: tuple[tuple[tuple[int, ...], ...], ...] = (
-    ((117, 118, 101, 36, 205, 187, 147, 123), (346, 347, 330, 266, 425, 411, 376, 352)),  # cheeks
-    ((103, 67, 69, 104), (332, 297, 299, 333)),  # forehead, sides
-    ((109, 10, 338, 337, 151, 108),),  # forehead, middle
-    ((205, 206, 216, 192, 187), (425, 426, 436, 416, 411)),  # beside the mouth
-    ((6, 197, 195, 5, 281, 248, 419, 351, 168, 122, 196, 3, 51),),  # nose
+    CHEEK_PATCHES,
+    FOREHEAD_SIDES,
+    FOREHEAD_MIDDLE,
+    MOUTH_SIDES,
+    NOSE_PATCH,
 )
-CHEEKS = 0
+CHEEKS = 0  # their place among them
 # Of a patch the pixels between these quantiles of L*: without highlights, and rims of hair or glasses.
 KEPT = (0.15, 0.60)
 FAR_AB, FREE_L, FAR_L, ROUGH_L = 9.0, 15.0, 10.0, 9.0  # what makes a patch of the reference doubtful
@@ -73,7 +83,7 @@ def tone_change(reference: Face, other: Face, here: Points, there: Points) -> To
 
 def skin(pixels: Pixels, landmarks: Points, gain: float = 1.0) -> Skin:
     """The patches of a face, its light multiplied by `gain`."""
-    face = frame(pixels, landmarks, SKIN_FRAME, SKIN_PUPILS, SKIN_EYES, side=6.0)
+    face = align_face(pixels, landmarks, SKIN_FRAME, SKIN_PUPILS, SKIN_EYES, side=6.0)
     lab = lab_of(face.pixels, gain)
     sides = [[_patch(lab, face, hull) for hull in hulls] for hulls in PATCHES]
     table = np.array([np.nanmean(both, axis=0) for both in sides])
@@ -105,7 +115,7 @@ _CODES = np.arange(256) / 255
 _LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4)
 
 
-def _patch(lab: Floats, face: Frame, hull: tuple[int, ...]) -> Floats:
+def _patch(lab: Floats, face: FaceFrame, hull: tuple[int, ...]) -> Floats:
     """Mean L*, a*, b* and the deviation of L* within the hull of those points; NaN where it is no patch."""
     corners = cv2.convexHull(np.round(face.points[list(hull)]).astype(np.int32))
     inside = cv2.fillConvexPoly(np.zeros(lab.shape[:2], np.uint8), corners, 1) > 0
@@ -151,23 +161,23 @@ def exposure(reference: Face, other: Face, here: Points, there: Points) -> tuple
 
 class _Surroundings(NamedTuple):
     light: Floats  # (h, w, 3) linear, in a frame
-    cloth: NDArray[np.bool_]  # (h, w) clothes and hair
-    ground: NDArray[np.bool_]  # (h, w) backdrop
+    cloth: Mask  # (h, w) clothes and hair
+    ground: Mask  # (h, w) backdrop
 
 
 def _surroundings(face: Face, landmarks: Points) -> _Surroundings:
-    seen = frame(face.photo.pixels, landmarks, LIGHT_FRAME, LIGHT_PUPILS, LIGHT_EYES, side=8.5)
+    seen = align_face(face.photo.pixels, landmarks, LIGHT_FRAME, LIGHT_PUPILS, LIGHT_EYES, side=8.5)
     soft = cv2.GaussianBlur(seen.pixels, (0, 0), LIGHT_BLUR).astype(np.uint8)
     mask = cv2.warpAffine(face.mask, seen.matrix, LIGHT_FRAME, borderValue=-1.0)
-    near = cv2.dilate(filled(seen, OVAL).astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
-    jaw = seen.points[[58, 288], 0]
-    chin = seen.points[152, 1]
+    near = cv2.dilate(ring_mask(seen, OVAL).astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    jaw = seen.points[list(JAW_CORNERS), 0]
+    chin = seen.points[CHIN, 1]
     y, x = np.mgrid[: LIGHT_FRAME[1], : LIGHT_FRAME[0]]
     neck = (x > jaw[0]) & (x < jaw[1]) & (y > chin - LIGHT_PUPILS) & (y < chin + LIGHT_PUPILS)
     return _Surroundings(linear(soft), (mask > 0.8) & ~near & ~neck, (mask >= 0) & (mask < 0.1))
 
 
-def _log_gain(first: Floats, second: Floats, area: NDArray[np.bool_]) -> tuple[Floats, float] | None:
+def _log_gain(first: Floats, second: Floats, area: Mask) -> tuple[Floats, float] | None:
     """Median ln gain of each channel over an area, and its spread; None where the area is too small."""
     usable = (
         (first > LEAST_LIGHT) & (first < MOST_LIGHT) & (second > LEAST_LIGHT) & (second < MOST_LIGHT)

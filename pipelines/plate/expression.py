@@ -11,26 +11,32 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from pipelines.plate.masks import eased
-from pipelines.selfie.check import LEFT_PUPIL, OVAL, RIGHT_PUPIL, Pixels, Points, pupil_distance
+from pipelines.arrays import Array, Floats, Pixels, Points
+from pipelines.mesh import (
+    BROWS,
+    CHEEKS,
+    EYE_CORNERS_AND_UPPER_LIDS,
+    LEFT_MOUTH_CORNER,
+    LEFT_PUPIL,
+    LIPS,
+    LOWER_INNER_LIP,
+    LOWER_LIDS,
+    LOWER_LIP,
+    MOUTH_CORNERS,
+    NOSE,
+    OVAL,
+    RIGHT_MOUTH_CORNER,
+    RIGHT_PUPIL,
+    UPPER_INNER_LIP,
+    UPPER_LIP,
+    pupil_distance,
+)
+from pipelines.plate.masks import smoothstep
 
-RIGHT_CORNER, LEFT_CORNER = 61, 291  # of the mouth
-UPPER_INNER, LOWER_INNER = 13, 14  # middles of the lips, where they meet
-MIDDLE = (0, UPPER_INNER, LOWER_INNER, 17)  # of the lips, top to bottom
-LIPS = (
-    *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 146, 91, 181, 84, 17, 314, 405, 321, 375),
-    *(78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 95, 88, 178, 87, 14, 317, 402, 318, 324),
-)
-CHEEKS = (205, 425, 50, 280)
-LOWER_LIDS = (145, 374, 144, 373, 153, 380)
-HELD = (
-    *(33, 133, 159, 158, 160, RIGHT_PUPIL, 362, 263, 386, 385, 387, LEFT_PUPIL),  # eyes
-    *(70, 63, 105, 66, 107, 300, 293, 334, 296, 336),  # brows
-    *(168, 6, 197, 195, 5, 4, 1, 19, 2, 94, 98, 97, 326, 327, 64, 294, 48, 278, 129, 358),  # nose
-)
+LIP_MIDDLES = (UPPER_LIP, UPPER_INNER_LIP, LOWER_INNER_LIP, LOWER_LIP)  # top to bottom
+HELD = (*EYE_CORNERS_AND_UPPER_LIDS, *BROWS, *NOSE)
 
 # Of a warm smile, in mouth widths; seen on plates of 24 portraits, each beside its photograph.
 RISE, SPREAD = 0.10, 0.07  # of a corner
@@ -52,16 +58,16 @@ BLEND = 0.1  # pupil distances inside the oval over which the warp sets in: 23 p
 class Axes(NamedTuple):
     """The head's own axes: the middle of the mouth, its width, and the way along the pupils' line."""
 
-    middle: NDArray[np.float64]  # (2,) px
+    middle: Floats  # (2,) px
     width: float  # px
-    turn: NDArray[np.float64]  # (2, 2), rows are the axes
+    turn: Floats  # (2, 2), rows are the axes
 
-    def of(self, points: Points | NDArray[np.float64]) -> NDArray[np.float64]:
+    def of(self, points: Points) -> Floats:
         """Points (n, 2) px in mouth widths."""
         return np.asarray((points - self.middle) @ self.turn.T / self.width, np.float64)
 
 
-def warped(pixels: Pixels, landmarks: Points, amount: float) -> Pixels:
+def warp_mouth(pixels: Pixels, landmarks: Points, amount: float) -> Pixels:
     """The picture (H, W, 3) sRGB with its mouth moved; `amount` 1 is a warm smile, below 0 serious.
 
     `landmarks` (478, 2 or more) px. Outside the face's oval every pixel stays; so does all of it at 0.
@@ -75,8 +81,8 @@ def warped(pixels: Pixels, landmarks: Points, amount: float) -> Pixels:
     size = int(right - left), int(bottom - top)
     inside = cv2.fillPoly(np.zeros(size[::-1], np.uint8), [(ring - (left, top)).astype(np.int32)], [1.0])
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    share = eased(depth, 0, BLEND * pupil_distance(landmarks))
-    moved = field(points, amount, (int(left), int(top)), size) * share[..., None]
+    share = smoothstep(depth, 0, BLEND * pupil_distance(landmarks))
+    moved = warp_field(points, amount, (int(left), int(top)), size) * share[..., None]
     rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
     drawn = cv2.remap(
         pixels,
@@ -90,16 +96,14 @@ def warped(pixels: Pixels, landmarks: Points, amount: float) -> Pixels:
     return result
 
 
-def field(
-    points: NDArray[np.float64], amount: float, start: tuple[int, int], size: tuple[int, int]
-) -> NDArray[np.float32]:
+def warp_field(points: Floats, amount: float, start: tuple[int, int], size: tuple[int, int]) -> Array:
     """How far what is seen at each place of a window came, (h, w, 2) px.
 
     The spline's nodes stand where the landmarks arrive: so no map needs to be inverted.
     """
-    axes = axes_of(points)
+    axes = mouth_axes(points)
     nodes = [*LIPS, *CHEEKS, *LOWER_LIDS, *HELD, *OVAL]
-    places, moves = axes.of(points[nodes]), amount * moves_of(axes.of(points), amount > 0)[nodes]
+    places, moves = axes.of(points[nodes]), amount * landmark_moves(axes.of(points), amount > 0)[nodes]
     spline = RBFInterpolator(places + moves, moves, kernel="thin_plate_spline")
     columns, rows = (max(2, round(GRID * length / axes.width)) for length in size)
     x = start[0] + (np.arange(columns) + 0.5) * size[0] / columns - 0.5
@@ -109,43 +113,43 @@ def field(
     return np.asarray(cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_CUBIC))
 
 
-def axes_of(points: NDArray[np.float64]) -> Axes:
+def mouth_axes(points: Floats) -> Axes:
     """Those of a face, from its landmarks (478, 2) px."""
     x, y = points[LEFT_PUPIL] - points[RIGHT_PUPIL]
     turn = np.array([[x, y], [-y, x]]) / np.hypot(x, y)
-    right, left = points[[RIGHT_CORNER, LEFT_CORNER]]
-    return Axes(points[list(MIDDLE)].mean(axis=0), float(np.hypot(*(left - right))), turn)
+    right, left = points[list(MOUTH_CORNERS)]
+    return Axes(points[list(LIP_MIDDLES)].mean(axis=0), float(np.hypot(*(left - right))), turn)
 
 
-def moves_of(places: NDArray[np.float64], smile: bool) -> NDArray[np.float64]:
+def landmark_moves(places: Floats, smile: bool) -> Floats:
     """Where an amount of 1 moves the landmarks, (478, 2), both in mouth widths; most of them stay."""
     moves = np.zeros_like(places)
     x = places[list(LIPS), 0]
-    half = np.where(x < 0, -places[RIGHT_CORNER, 0], places[LEFT_CORNER, 0])  # a turned head's differ
+    half = np.where(x < 0, -places[RIGHT_MOUTH_CORNER, 0], places[LEFT_MOUTH_CORNER, 0])  # differ if turned
     share = (np.abs(x) / np.maximum(half, 0.1)).clip(0, 1)
-    rise, spread = room_of(places, smile)
+    rise, spread = corner_room(places, smile)
     moves[list(LIPS)] = np.column_stack([2 * spread * half * np.sign(x) * share, -rise * share**BEND])
     moves[list(LOWER_LIDS), 1] = -LID_RISE
     ring = places[list(OVAL)].astype(np.float32)
     for cheek in CHEEKS:
         x, y = places[cheek]
         depth = cv2.pointPolygonTest(ring, (float(x), float(y)), measureDist=True)
-        moves[cheek, 1] = -CHEEK_RISE * eased(depth, 0, CHEEK_DEPTH)
+        moves[cheek, 1] = -CHEEK_RISE * smoothstep(depth, 0, CHEEK_DEPTH)
     return moves
 
 
-def room_of(places: NDArray[np.float64], smile: bool) -> tuple[float, float]:
+def corner_room(places: Floats, smile: bool) -> tuple[float, float]:
     """Rise and spread of the corners in mouth widths, as far as this mouth has room for them."""
     if smile:
-        full = 1 - (1 - TEETH) * float(eased(_parted(places), CLOSED, WIDE_OPEN))
+        full = 1 - (1 - TEETH) * float(smoothstep(_lip_gap(places), CLOSED, WIDE_OPEN))
         return RISE * full, SPREAD * full
-    high = -float(places[[RIGHT_CORNER, LEFT_CORNER], 1].mean())
-    return RISE * (LEVEL + (1 - LEVEL) * float(eased(high, 0, HIGH))), SPREAD
+    high = -float(places[list(MOUTH_CORNERS), 1].mean())
+    return RISE * (LEVEL + (1 - LEVEL) * float(smoothstep(high, 0, HIGH))), SPREAD
 
 
 def lips_meet(landmarks: Points) -> bool:
     """Whether the lips are closed enough for a serious mouth: no warp closes a laugh."""
-    return _parted(landmarks[:, :2].astype(np.float64)) < CLOSED
+    return _lip_gap(landmarks[:, :2].astype(np.float64)) < CLOSED
 
 
 def mouth_change(before: Points, after: Points) -> float:
@@ -160,13 +164,14 @@ def mouth_change(before: Points, after: Points) -> float:
 
 def _mouth(landmarks: Points) -> tuple[float, float]:
     """The corners above the lips' middle, and the mouth's width, in distances between the pupils."""
-    places = axes_of(landmarks[:, :2].astype(np.float64))
+    places = mouth_axes(landmarks[:, :2].astype(np.float64))
     share = places.width / pupil_distance(landmarks)
-    right, left = places.of(landmarks[[RIGHT_CORNER, LEFT_CORNER], :2])
+    right, left = places.of(landmarks[list(MOUTH_CORNERS), :2])
     return -share * float(right[1] + left[1]) / 2, share
 
 
-def _parted(points: NDArray[np.float64]) -> float:
+def _lip_gap(points: Floats) -> float:
     """Between the inner lips, over the mouth's width."""
-    gap, wide = points[LOWER_INNER] - points[UPPER_INNER], points[LEFT_CORNER] - points[RIGHT_CORNER]
+    gap = points[LOWER_INNER_LIP] - points[UPPER_INNER_LIP]
+    wide = points[LEFT_MOUTH_CORNER] - points[RIGHT_MOUTH_CORNER]
     return float(np.hypot(*gap) / np.hypot(*wide))

@@ -9,52 +9,45 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.selfie.face import quiet
-
-Array = NDArray[np.float32]
+from pipelines.arrays import Array, Mask, Pixels
+from pipelines.mesh import CHIN, NOSE_TIP, OVAL, PUPILS
+from pipelines.selfie.face import silence_mediapipe
 
 GRABCUT_PX = 320  # longest side that GrabCut sees
 HAIR_BAND, SHOULDER_BAND = (0.14, 0.18), (0.04, 0.05)  # unknown inside and outside the contour, d
 HAIR_SEEDS, SHOULDER_SEEDS = (0.16, 0.26), (0.05, 0.06)  # where GrabCut may decide, d
-RINGS = (0.25, 0.5, 0.9)  # where `foreign` looks round a pixel, d
-PUPILS, NOSE, CHIN = [468, 473], 4, 152  # MediaPipe's face mesh
-
-_OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
+RINGS = (0.25, 0.5, 0.9)  # where `room_colour_share` looks round a pixel, d
 
 
-def resized(picture: Any, longest_px: int) -> Any:
+def shrink_to(picture: Any, longest_px: int) -> Any:
     """The picture with its longest side at most `longest_px`."""
     height, width = picture.shape[:2]
     share = min(1.0, longest_px / max(height, width))
     shape = max(1, round(height * share)), max(1, round(width * share))
-    return picture if share == 1 else sized(picture, shape)
+    return picture if share == 1 else resize(picture, shape)
 
 
-def sized(picture: Any, shape: tuple[int, ...]) -> Any:
+def resize(picture: Any, shape: tuple[int, ...]) -> Any:
     """The picture at (height, width): areas averaged when it shrinks, bicubic when it grows."""
     shrinks = shape[0] < picture.shape[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return cv2.resize(picture, shape[::-1], interpolation=how)
 
 
-def blurred(picture: Any, sigma_px: float) -> Any:
+def blur(picture: Any, sigma_px: float) -> Any:
     """Gaussian blur."""
     return cv2.GaussianBlur(picture, (0, 0), sigma_px)
 
 
-def ramp(value: Any, start: float, end: float) -> Any:
+def linear_step(value: Any, start: float, end: float) -> Any:
     """0 at `start`, 1 at `end`, straight between."""
     return np.clip((value - start) / (end - start), 0, 1)
 
 
-def eased(value: Any, start: float, end: float) -> Any:
+def smoothstep(value: Any, start: float, end: float) -> Any:
     """0 at `start`, 1 at `end`, with soft ends."""
-    share = ramp(value, start, end)
+    share = linear_step(value, start, end)
     return share**2 * (3 - 2 * share)
 
 
@@ -68,7 +61,7 @@ class Site:
     @property
     def eyes(self) -> Array:
         """The middle between the pupils, (2,) px."""
-        return np.asarray(self.points[PUPILS].mean(axis=0), np.float32)
+        return np.asarray(self.points[list(PUPILS)].mean(axis=0), np.float32)
 
     @property
     def chin(self) -> Array:
@@ -83,17 +76,17 @@ class Site:
         """0 above a landmark, 1 below, blended over +-spread d: (H, 1)."""
         rows = np.arange(shape[0], dtype=np.float32)[:, None]
         y, reach = self.points[landmark, 1], spread * self.d
-        return np.asarray(ramp(rows, y - reach, y + reach), np.float32)
+        return np.asarray(linear_step(rows, y - reach, y + reach), np.float32)
 
     def width(self, hair: float, shoulder: float, shape: tuple[int, ...]) -> Array:
         """A length in px that differs for hair and shoulders: (H, 1)."""
         low = self.below(CHIN, 0.25, shape)
         return np.asarray(self.d * (hair + (shoulder - hair) * low), np.float32)
 
-    def oval(self, shape: tuple[int, ...], inset: float = 0.1) -> NDArray[np.bool_]:
+    def oval(self, shape: tuple[int, ...], inset: float = 0.1) -> Mask:
         """The face without its rim: never backdrop."""
         drawn = np.zeros(shape[:2], np.uint8)
-        cv2.fillPoly(drawn, [np.round(self.points[list(_OVAL)]).astype(np.int32)], 1)
+        cv2.fillPoly(drawn, [np.round(self.points[list(OVAL)]).astype(np.int32)], 1)
         size = 2 * max(1, round(inset * self.d)) + 1
         # the border counts as face: a crop through the head must not eat into it
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
@@ -106,15 +99,15 @@ class Segmenter:
     def __init__(self) -> None:
         import mediapipe  # here: it takes 2 s, and the page opens before
 
-        with quiet():
+        with silence_mediapipe():
             make = mediapipe.solutions.selfie_segmentation.SelfieSegmentation
             self._graphs: tuple[Any, ...] = tuple(make(model_selection=model) for model in (0, 1))
 
-    def mask(self, pixels: NDArray[np.uint8]) -> Array:
+    def mask(self, pixels: Pixels) -> Array:
         """Share of person from both models, each averaged with its mirror image."""
         mirrored = np.ascontiguousarray(pixels[:, ::-1])
         logit = np.zeros(pixels.shape[:2], np.float32)
-        with quiet():
+        with silence_mediapipe():
             for graph, weight in zip(self._graphs, (1.0, 0.8), strict=True):
                 there = graph.process(pixels).segmentation_mask
                 back = graph.process(mirrored).segmentation_mask[:, ::-1]
@@ -124,12 +117,12 @@ class Segmenter:
 
     def close(self) -> None:
         """Give the graphs back."""
-        with quiet():
+        with silence_mediapipe():
             for graph in self._graphs:
                 graph.close()
 
 
-def distance_in(inside: NDArray[np.bool_]) -> Array:
+def signed_distance(inside: Mask) -> Array:
     """Signed distance from the contour, px: positive inside."""
     if not inside.any():
         return np.full(inside.shape, -1e6, np.float32)
@@ -139,14 +132,14 @@ def distance_in(inside: NDArray[np.bool_]) -> Array:
     return np.asarray(here - there, np.float32)
 
 
-def veto(picture: Array, mask: Array, site: Site) -> Array:
+def grabcut_veto(picture: Array, mask: Array, site: Site) -> Array:
     """The mask without what GrabCut gives to the room below the nose: a flag at the neck.
 
     Above the nose GrabCut added a flag's stars to the hair.
     """
-    small = resized(picture, GRABCUT_PX)
-    there, coarse = site.at(small.shape[1] / picture.shape[1]), sized(mask, small.shape[:2])
-    distance = distance_in(coarse > 0.5)
+    small = shrink_to(picture, GRABCUT_PX)
+    there, coarse = site.at(small.shape[1] / picture.shape[1]), resize(mask, small.shape[:2])
+    distance = signed_distance(coarse > 0.5)
     inner, outer = (
         there.width(hair, low, coarse.shape) for hair, low in zip(HAIR_SEEDS, SHOULDER_SEEDS, strict=True)
     )
@@ -159,20 +152,20 @@ def veto(picture: Array, mask: Array, site: Site) -> Array:
     cv2.setRNGSeed(0)  # its clusters start at random: the same photo must give the same plate
     bgr = np.ascontiguousarray((small[:, :, ::-1] * 255).astype(np.uint8))
     cv2.grabCut(bgr, seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), 1, cv2.GC_INIT_WITH_MASK)
-    kept = blurred(np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32), 1.2)
-    room = 1 - sized(kept, mask.shape).clip(0, 1)
-    return np.asarray(mask * (1 - 0.75 * site.below(NOSE, 0.25, mask.shape) * room), np.float32)
+    kept = blur(np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32), 1.2)
+    room = 1 - resize(kept, mask.shape).clip(0, 1)
+    return np.asarray(mask * (1 - 0.75 * site.below(NOSE_TIP, 0.25, mask.shape) * room), np.float32)
 
 
-def foreign(picture: Array, mask: Array, site: Site) -> Array:
+def room_colour_share(picture: Array, mask: Array, site: Site) -> Array:
     """Where a colour below the nose is the nearby room's and not the nearby sitter's: a flag at the neck.
 
     Pixels near the contour are compared with those on rings round them that are surely room or sitter.
     """
     height, width = mask.shape
-    distance, face = distance_in(mask > 0.5), site.oval(mask.shape)
+    distance, face = signed_distance(mask > 0.5), site.oval(mask.shape)
     room, own = distance < -0.15 * site.d, (distance > 0.35 * site.d) | face
-    asked = (np.abs(distance) < 0.4 * site.d) & ~face & (site.below(NOSE, 0.25, mask.shape) > 0)
+    asked = (np.abs(distance) < 0.4 * site.d) & ~face & (site.below(NOSE_TIP, 0.25, mask.shape) > 0)
     rows, columns = np.nonzero(asked)
     colour = picture[rows, columns]
     nearest = np.full((2, rows.size), 1.0, np.float32)
@@ -185,13 +178,13 @@ def foreign(picture: Array, mask: Array, site: Site) -> Array:
                 nearest[which] = np.where(part[y, x], np.minimum(nearest[which], apart), nearest[which])
     to_room, to_sitter = np.sqrt(nearest)
     share = np.zeros_like(mask)
-    share[rows, columns] = ramp(to_sitter - to_room, 0.1, 0.2) * ramp(to_room, 0.15, 0.08)
-    return np.asarray(cv2.medianBlur(share, 3) * site.below(NOSE, 0.25, mask.shape), np.float32)
+    share[rows, columns] = linear_step(to_sitter - to_room, 0.1, 0.2) * linear_step(to_room, 0.15, 0.08)
+    return np.asarray(cv2.medianBlur(share, 3) * site.below(NOSE_TIP, 0.25, mask.shape), np.float32)
 
 
-def raised(picture: Array, mask: Array, site: Site) -> Array:
+def raise_missed_hair(picture: Array, mask: Array, site: Site) -> Array:
     """The mask, raised round the hair where a colour is not the plain room's: a cap that the models miss."""
-    distance = distance_in(mask > 0.5)
+    distance = signed_distance(mask > 0.5)
     room = ((distance < -0.3 * site.d) & (mask < 0.1)).astype(np.float32)
     size = (2 * round(0.5 * site.d) + 1,) * 2
     share = cv2.blur(room, size)
@@ -199,16 +192,18 @@ def raised(picture: Array, mask: Array, site: Site) -> Array:
         cv2.blur(value * room[..., None], size) / np.maximum(share, 1e-4)[..., None]
         for value in (picture, picture**2)
     )
-    plain = ramp(share, 0.1, 0.25) * ramp((square - level**2).clip(0).sum(axis=2), 0.10**2, 0.05**2)
-    strange = ramp(((picture - level) ** 2).sum(axis=2), 0.25**2, 0.45**2)
-    near = (distance > -0.3 * site.d) * (1 - site.below(NOSE, 0.25, mask.shape))
+    plain = linear_step(share, 0.1, 0.25) * linear_step(
+        (square - level**2).clip(0).sum(axis=2), 0.10**2, 0.05**2
+    )
+    strange = linear_step(((picture - level) ** 2).sum(axis=2), 0.25**2, 0.45**2)
+    near = (distance > -0.3 * site.d) * (1 - site.below(NOSE_TIP, 0.25, mask.shape))
     return np.asarray(np.maximum(mask, plain * strange * near), np.float32)
 
 
 def trimap(mask: Array, site: Site) -> tuple[Array, Array]:
     """Signed distance from the contour (px) and the half width of the unknown band there (0 outside it)."""
-    inside = largest(mask > 0.5) | site.oval(mask.shape)
-    distance = distance_in(inside)
+    inside = largest_component(mask > 0.5) | site.oval(mask.shape)
+    distance = signed_distance(inside)
     inner, outer = (
         site.width(hair, low, mask.shape) for hair, low in zip(HAIR_BAND, SHOULDER_BAND, strict=True)
     )
@@ -219,7 +214,7 @@ def trimap(mask: Array, site: Site) -> tuple[Array, Array]:
     return distance, np.where(band, wide, 0).astype(np.float32)
 
 
-def largest(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def largest_component(inside: Mask) -> Mask:
     """The largest connected part; holes below 0.4 % of the picture are filled, bays at its border are not."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8))
     if count < 2:

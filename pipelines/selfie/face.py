@@ -18,23 +18,12 @@ import cv2
 import numpy as np
 
 from errors import PhotoError
-from pipelines.selfie.check import (
-    LEFT_PUPIL,
-    RIGHT_PUPIL,
-    Angles,
-    Pixels,
-    Points,
-    Window,
-    angles,
-    judge,
-    pupil_distance,
-    window,
-    worth,
-)
-from pipelines.selfie.check import Verdict as Verdict
+from pipelines.arrays import Array, Pixels, Points
+from pipelines.mesh import LANDMARKS, PUPILS, Angles, Window, angles, pupil_distance, window
+from pipelines.selfie.check import SelfieVerdict, judge, worth
 from pipelines.selfie.photo import Photo
 
-LANDMARKS, BODY_POINTS = 478, 33  # FaceMesh with refine_landmarks, BlazePose
+BODY_POINTS = 33  # BlazePose
 RIGHT_SHOULDER, LEFT_SHOULDER = 12, 11  # of the body
 
 
@@ -45,11 +34,11 @@ class Face:
     photo: Photo
     landmarks: Points  # (478, 3) x, y, z px (z: MediaPipe's, same scale as x); NaN when only a back is seen
     body: Points  # (33, 4) x, y, z px and visibility 0..1; NaN where no body was found
-    mask: Points  # (H, W) 0..1, share of person (MediaPipe selfie segmentation)
+    mask: Array  # (H, W) 0..1, share of person (MediaPipe selfie segmentation)
     yaw: float  # degrees, positive when the sitter looks to the picture's right
     pitch: float  # degrees, positive when the sitter looks up
     roll: float  # degrees, positive when the head tilts clockwise in the picture
-    verdict: Verdict
+    verdict: SelfieVerdict
 
     def __post_init__(self) -> None:
         for array in (self.landmarks, self.body, self.mask):
@@ -58,7 +47,7 @@ class Face:
     @property
     def pupils(self) -> Points:
         """The sitter's right and left pupil, float32 (2, 2), px."""
-        return self.landmarks[[RIGHT_PUPIL, LEFT_PUPIL], :2]
+        return self.landmarks[list(PUPILS), :2]
 
     @property
     def pupil_distance(self) -> float:
@@ -99,7 +88,7 @@ _DESCRIPTOR = threading.RLock()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_mediapipe() -> Iterator[None]:
     """Keep MediaPipe's own lines off file descriptor 2.
 
     The descriptor belongs to the whole process, other threads included: what they write meanwhile is held
@@ -180,14 +169,14 @@ class FaceFinder:
 
     def close(self) -> None:
         """Give the graphs back; the next `find` builds them again."""
-        with self._lock, quiet():
+        with self._lock, silence_mediapipe():
             for graph in self._graphs.values():
                 graph.close()
             self._graphs = {}
 
     def warm(self) -> None:
         """Build the graphs now, so that the first visitor does not wait."""
-        with self._lock, quiet():
+        with self._lock, silence_mediapipe():
             self._build()
 
     def find(self, photo: Photo) -> Face:
@@ -197,13 +186,13 @@ class FaceFinder:
         size. Every other failing is the verdict's. Where a head is there but no face to measure (seen from
         behind, a full profile), landmarks and angles are NaN.
         """
-        with self._lock, quiet():
+        with self._lock, silence_mediapipe():
             self._build()
             return self._find(photo)
 
     def meshes(self, crops: Sequence[Pixels]) -> list[Points | None]:
         """The mesh of each crop that a face fills, (478, 3) px of that crop; None where none is seen."""
-        with self._lock, quiet():
+        with self._lock, silence_mediapipe():
             self._build()
             answers = [self._graphs["mesh"].process(crop).multi_face_landmarks for crop in crops]
         return [
@@ -240,7 +229,7 @@ class FaceFinder:
         mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
         if landmarks is None:
             nothing = np.full((LANDMARKS, 3), np.nan, np.float32)
-            verdict = Verdict("face.turned" if sitter else "face.back")
+            verdict = SelfieVerdict("face.turned" if sitter else "face.back")
             return Face(photo, nothing, body, mask, np.nan, np.nan, np.nan, verdict)
         held = angles(landmarks)
         return Face(photo, landmarks, body, mask, *held, judge(pixels, landmarks, held))
@@ -280,7 +269,7 @@ class FaceFinder:
             found = self._graphs["mesh"].process(seen.pixels).multi_face_landmarks
             if found:
                 points = _points(seen, found[0])
-                away = points[[RIGHT_PUPIL, LEFT_PUPIL], :2].mean(axis=0) - centre
+                away = points[list(PUPILS), :2].mean(axis=0) - centre
                 if np.hypot(*away) < box.width / 2:  # the mesh may have taken somebody else's face
                     return points
         return None
@@ -294,7 +283,7 @@ def _the_sitter(boxes: Sequence[_Box]) -> _Box | None:
     return alike[0] if alike else None
 
 
-def _somebody(mask: Points, body: Points) -> bool:
+def _somebody(mask: Array, body: Points) -> bool:
     """Whether a person is in the picture, though no face: a body, or a silhouette that rises from below.
 
     The mesh cannot be asked: it fits a face to the back of a head.

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from errors import PhotoError
+from pipelines.arrays import Pixels
 
 MAX_BYTES = 12 * 2**20  # what any system shows as 12 MB, be it counted by 1000 or by 1024
 MAX_PIXELS = 50_000_000  # phones with one big sensor write 48 to 50 million
@@ -62,7 +62,7 @@ BROKEN = (OSError, SyntaxError, ValueError, LookupError, EOFError, RuntimeError,
 class Photo:
     """One upright picture, never mirrored."""
 
-    pixels: NDArray[np.uint8]  # (H, W, 3) sRGB
+    pixels: Pixels  # (H, W, 3) sRGB
 
     def __post_init__(self) -> None:
         self.pixels.setflags(write=False)
@@ -103,7 +103,7 @@ def read_photo(data: bytes) -> Photo:
     _require_bytes(len(data))
     try:
         opened = _open(data)
-        image = _to_srgb(_bounded(opened.image), opened.profile)
+        image = _to_srgb(_shrink(opened.image), opened.profile)
         turn = TURNS.get(opened.orientation)
         return Photo(np.array(image if turn is None else image.transpose(turn)))
     except MemoryError as error:
@@ -280,7 +280,7 @@ def _working_size(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _bounded(image: Image.Image) -> Image.Image:
+def _shrink(image: Image.Image) -> Image.Image:
     """The picture at working size, L, RGB or CMYK: by whole boxes, tile by tile, and the rest by Lanczos."""
     goal = _working_size(image.size)
     factor = max(1, max(image.size) // WORKING_SIDE)

@@ -1,0 +1,239 @@
+"""Ladder: one finished portrait drawn again and again with ever less of its sitter.
+
+It waits in the booth's line like a making, stops like one, and asks its own leave to be shown.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import gradio as gr
+
+from booth.album import PictureId
+from booth.catalogue import STEPS
+from booth.making import Ladder, Making, Portraits
+from booth.visit import ScreenName, Visit
+from errors import NoGpu, VisitorError
+from pages import markup
+from pages.booth.report import render_steps
+from pages.booth.screen import Screen, Update, html, index_of, part, picture_url, take_url, urls_of
+from pages.components.consent import TICKED, UNTICKED, is_ticked, tick
+from pages.components.portraits import portraits
+from pipelines.arrays import Pixels
+from pipelines.draw.generate import Generator
+from pipelines.ladder import RUNGS, Rung, ladder, share_left, strip
+from pipelines.marks.signing import drawn_from
+from pipelines.measure.likeness import Level
+from pipelines.order import Order
+from pipelines.selfie.photo import read_photo
+
+
+class LadderScreen(Screen):
+    """Photograph and one step to wipe between; what that step changed; the leave to show them."""
+
+    name = ScreenName.LADDER
+    style = ("result",)  # the same places
+
+    def lay_out(self) -> None:
+        """The pair, the steps, and the sheets."""
+        say = self.say
+        with part("see"):
+            spoken = self.services.words.template("result.wiped")
+            self.portraits = portraits(say("ladder.which"), say("result.wipe"), spoken)
+        with part("say"):
+            self.heading("ladder.title")
+            self.steps, self.notice = html(""), html("")
+            with gr.Row(elem_classes=["acts"], visible=False) as self.acts:
+                self.take = html("")
+            with gr.Row(elem_classes=["offers"]):
+                self.changed = self.opener("changed", "likeness.title")
+                self.stage = self.opener("stage", "show.title")
+        with self.sheet("changed", "likeness.title"):
+            self.report = html("")
+        with self.sheet("stage", "show.title"):
+            self.show, self.code = tick(say("ladder.tick", h=self.services.show_hours)), html("")
+        self.ways = self.foot(back="ladder.back", delete="result.delete")
+
+    def fill(self, visit: Visit) -> Update:
+        """As many steps as are drawn."""
+        making, say, sharing = visit.making, self.say, visit.sharing
+        if making is None or making.portraits is None or making.ladder is None:
+            return {}
+        drawn, is_whole = making.ladder, making.has_whole_ladder
+        shares = self._shares(drawn)
+        may_show = is_whole and not sharing.is_minor
+        take = {"address": take_url(drawn.strip), "words": say("ladder.take")} if drawn.strip else {}
+        return {
+            self.portraits: self._value(making.portraits, drawn, shares),
+            self.report: render_steps(say, drawn.likeness, shares, drawn.recognised),
+            self.steps: self._end_note(sharing.is_minor) if is_whole else self._progress(len(drawn.pictures)),
+            self.acts: gr.Row(visible=is_whole),
+            self.take: str(markup.render("booth/take_one.html", **take)) if take else "",
+            self.changed: gr.Button(visible=bool(drawn.pictures)),
+            self.stage: gr.Button(visible=may_show),
+            self.show: TICKED if sharing.stage_code and sharing.with_ladder else UNTICKED,
+            self.code: self._code(visit) if is_whole and sharing.with_ladder else "",
+        }
+
+    def wire(self, page: gr.Blocks) -> None:
+        """The leave to show it; ways out."""
+        self.show.input(self.allow, [self.show, self.portraits], **self.at_once)
+        self.ways["back"].click(self.go(ScreenName.RESULT), **self.at_once)
+        self.ways["delete"].click(self.go(ScreenName.DELETE), **self.at_once)
+
+    def wire_start(self, start: gr.Button, shown: gr.HTML) -> None:
+        """Drawn like a making, from the result's button, about the portrait that is large there."""
+        begun = start.click(self.begin, shown, **self.at_once, trigger_mode="multiple")
+        begun.then(self.draw, None, **self.as_stream)
+
+    # ---- events
+
+    def begin(self, shown: str, request: gr.Request) -> Update:
+        """Show the screen at once, whoever else is being served."""
+
+        def step(visit: Visit) -> None:
+            visit.finished_making().choose(index_of(shown))
+            visit.start_ladder()
+
+        return self.doing(step)(request)
+
+    def draw(self, request: gr.Request) -> Iterator[Update]:
+        """Wait for the machine, then step by step, until the ladder is whole or was left."""
+        visit = self.booth.visit_of(request)
+        making = visit.making
+        if making is None or making.ladder is None or making.has_whole_ladder or not making.run.begin():
+            yield {self.notice: gr.skip()}  # Gradio empties all outputs where nothing is yielded
+            return
+        run = making.run
+        with (
+            self.services.error_boundary.catch() as failure,
+            self.services.line.place(is_measured=False) as place,
+        ):
+            for sentence in self.wait(run, place):
+                yield {self.steps: sentence}
+            try:
+                yield from self._climb(visit, making, making.ladder)
+            except NoGpu as error:  # another model's ladder would not be about this portrait
+                raise VisitorError(error.key.replace("making.", "ladder.")) from error
+        if visit.is_over or not visit.has_consented:
+            yield self.booth.show(self.booth.visit_of(request), self.say("visit.over"))
+        elif run.is_stopped:
+            yield {self.notice: gr.skip()}
+        elif failure.sentence:
+            visit.go(ScreenName.RESULT)
+            yield self.booth.show(visit, failure.sentence)
+
+    def allow(self, ticks: str, shown: str, request: gr.Request) -> Update:
+        """The sitter's leave for all that the portrait's own tick names, and the ladder; or its end."""
+        visit = self.booth.visit_of(request)
+
+        def step() -> Update:
+            making = visit.making
+            if making is None or not making.ladder or not self._is_shown(making, shown):
+                raise VisitorError("ladder.gone")
+            if is_ticked(ticks):
+                visit.allow_stage(with_ladder=True)
+            else:
+                visit.forbid_stage()
+            return {self.code: self._code(visit)}
+
+        return self.trying(self.code, step)
+
+    # ---- inside
+
+    def _climb(self, visit: Visit, making: Making, drawn: Ladder) -> Iterator[Update]:
+        services, run, prints = self.services, making.run, making.result()
+        if run.is_stopped:
+            return
+        generator, order = self._order(prints, drawn.portrait)
+        faces = [selfie.face for selfie in visit.selfies]
+        recognizer = services.recognizer if making.was_asked_about(drawn.portrait) else None
+        images: list[Pixels] = []
+        yield {self.steps: self._progress(0)}
+        shot = prints.shots[drawn.portrait]
+        chain = ladder(
+            faces, order, services.finder, services.studio, generator, recognizer=recognizer, like=shot
+        )
+        with closing(chain) as events:
+            for event in events:  # closing cancels the drawing within one step
+                if run.is_stopped:
+                    return
+                if not isinstance(event, Rung):
+                    continue
+                images.append(event.portrait.image)
+                said = answer_of(event) if recognizer else ""
+                share = round(100 * share_left(event.order))
+                drawn.add(self._keep(visit, generator, event), event.likeness, share, said)
+                if len(images) == len(STEPS):
+                    drawn.finish(self._keep_strip(visit, generator, prints, drawn, images))
+                yield self.booth.show(visit)
+
+    def _order(self, prints: Portraits, portrait: int) -> tuple[Generator, Order]:
+        """What drew the portrait, and the same order with its own seed."""
+        generator = self.services.fallback if prints.lacked else self.services.generator
+        seed = prints.pairs[portrait].facts["seed"]
+        if generator is None or not isinstance(seed, int):
+            raise VisitorError("visit.over")
+        return generator, replace(prints.order, seed=seed)
+
+    def _keep(self, visit: Visit, generator: Generator, rung: Rung) -> PictureId:
+        made = drawn_from(rung.portrait.rendering.start, generator.model_set)
+        sign = self.services.signer.sign
+        return visit.keep(sign(rung.portrait.image, made, generator.model_set, format="JPEG"))
+
+    def _keep_strip(
+        self,
+        visit: Visit,
+        generator: Generator,
+        prints: Portraits,
+        drawn: Ladder,
+        images: Sequence[Pixels],
+    ) -> PictureId:
+        """Photograph and all steps as one picture, to take home."""
+        photograph = visit.album.get(prints.photographs[drawn.portrait])
+        if photograph is None:
+            raise VisitorError("visit.over")
+        first = (read_photo(photograph.jpeg).pixels, self.say("stage.photograph"))
+        pictures = [first, *zip(images, self._shares(drawn), strict=True)]
+        sign = self.services.signer.sign
+        return visit.keep(
+            sign(strip(pictures), "from_plate", generator.model_set, format="JPEG"), "ai-ladder.jpg"
+        )
+
+    def _value(self, prints: Portraits, drawn: Ladder, shares: Sequence[str]) -> str:
+        photo = self.say("result.photo")
+        photograph = {"url": picture_url(prints.photographs[drawn.portrait]), "caption": photo, "alt": photo}
+        steps = [
+            {"url": picture_url(picture), "caption": share, "alt": share}
+            for share, picture in zip(shares, drawn.pictures, strict=True)
+        ]
+        return json.dumps({"photograph": photograph, "portraits": steps, "chosen": len(steps) - 1})
+
+    def _shares(self, drawn: Ladder) -> list[str]:
+        """How much of the photograph each step was given, in words."""
+        return [self.say("ladder.left", p=share) for share in drawn.shares]
+
+    def _end_note(self, is_minor: bool) -> str:
+        why = markup.note(self.say("show.minor")) if is_minor else ""
+        return markup.note(self.say("ladder.done")) + why
+
+    def _progress(self, done: int) -> str:
+        """What is going on, and how far it is."""
+        label = self.say("ladder.step", i=min(done + 1, len(RUNGS)), n=len(RUNGS))
+        steps = markup.steps(label, [float(index < done) for index in range(len(RUNGS))])
+        return markup.lead(self.say("ladder.lead")) + steps
+
+    def _code(self, visit: Visit) -> str:
+        code = visit.sharing.code
+        return markup.status(self.say("show.code", c=code)) if code else ""
+
+    def _is_shown(self, making: Making, shown: str) -> bool:
+        """Whether the page shows that ladder, whole, and not one that another page has replaced."""
+        pictures = making.ladder.pictures if making.ladder else []
+        return making.has_whole_ladder and urls_of(shown) == [picture_url(picture) for picture in pictures]
+
+
+def answer_of(rung: Rung) -> str:
+    """Whether a face-recognition program takes that step for the sitter: the word, never the number."""
+    return (rung.recognition.level if rung.recognition else Level.NOT_MEASURED).value

@@ -1,0 +1,252 @@
+"""Result: the photograph and one portrait, as large as can be, to wipe between; all else is one tap away.
+
+Below the pair stand the other portraits, one sentence on what changed, *Guess with everyone* and *Take home*.
+Each sheet has one thing to look at or to decide.
+"""
+
+import json
+
+import gradio as gr
+
+from booth.making import Portraits
+from booth.visit import ScreenName, Visit
+from errors import ChoiceError, PhotoError, VisitorError
+from pages import markup
+from pages.booth.report import find_clear_changes, render_headlines, render_reports
+from pages.booth.screen import Screen, Update, button, html, index_of, part, picture_url, take_url
+from pages.components.consent import TICKED, UNTICKED, is_ticked, tick
+from pages.components.portraits import portraits, skin_toggle
+from pipelines.ladder import has_dial
+from pipelines.selfie.photo import read_photo
+from votes.schema import Kind
+
+
+class ResultScreen(Screen):
+    """What came out."""
+
+    name = ScreenName.RESULT
+
+    def lay_out(self) -> None:
+        """The pair, what follows, and the sheets."""
+        say = self.say
+        with part("see"):
+            spoken = self.services.words.template("result.wiped")
+            self.portraits = portraits(say("result.which"), say("result.wipe"), spoken)
+        with part("say"):
+            self.words, self.notice = html("", "headline"), html("")
+            with gr.Row(elem_classes=["acts"]):
+                self.guess = button(say("result.vote"), "go")
+                self.take = self.opener("take", "take.title", "plain")
+            with gr.Row(elem_classes=["offers"]):
+                self.changed = self.opener("changed", "likeness.title")
+                self.ask_about = self.opener("program", "result.program")
+                self.stage = self.opener("stage", "show.title")
+                self.tone = self.opener("tone", "result.frame_skin", "offer needs-tone")
+                self.wall = self.opener("wall", "wall.title", "offer needs-misfire")
+                self.ladder = button(say("ladder.link"), "offer")
+        self._lay_out_sheets()
+        self.ways = self.foot(again="result.again", delete="result.delete")
+        self.ladder.visible = has_dial(self.services.generator.model_set)
+
+    def _lay_out_sheets(self) -> None:
+        say, hours = self.say, self.services.show_hours
+        with self.sheet("take", "take.title"):
+            self.links = html("")
+        with self.sheet("changed", "likeness.title"):
+            self.report = html("")
+        with self.sheet("program", "result.program"):
+            self.answer, self.ask = html(""), button(say("result.ask"), "go")
+        with self.sheet("stage", "show.title"):
+            self.show, self.show_note = tick(say("show.tick", h=hours)), html("")
+        with self.sheet("tone", "result.frame_skin"):
+            skin_toggle(say("result.skin"), say("result.skin_note"))
+        with self.sheet("wall", "wall.title"):
+            self.misfire, self.misfire_note = tick(say("misfire.tick", h=hours)), html("")
+
+    def fill(self, visit: Visit) -> Update:
+        """The portraits, and what each changed."""
+        making, say = visit.making, self.say
+        if making is None or making.portraits is None:
+            return {}
+        prints, is_minor = making.portraits, visit.sharing.is_minor
+        urls = [picture_url(picture) for picture in prints.portraits]
+        return {
+            self.portraits: self._value(prints, making.chosen),
+            self.words: render_headlines(
+                say, prints.likeness, making.chosen, say("show.minor") if is_minor else ""
+            ),
+            self.report: render_reports(say, prints.likeness, urls, making.chosen, self._notes(prints)),
+            self.answer: markup.note(say("result.machine")),
+            self.ask_about: gr.Button(visible=not self.services.recognizer.refusal),
+            self.ask: gr.Button(visible=True),
+            self.links: self._links(visit, prints),
+            self.wall: gr.Button(visible=not is_minor),
+            **self._leaves(visit),
+        }
+
+    def wire(self, page: gr.Blocks) -> None:
+        """On to the guessing; each sheet's one event; quiet ways out."""
+        at_once, shown = self.at_once, self.portraits
+        self.portraits.input(self.choose, shown, **at_once)
+        self.guess.click(self.go(ScreenName.VOTE), **at_once)
+        self.ask.click(self.ask_program, shown, **at_once)
+        self.show.input(self.allow_stage, [self.show, shown], **at_once)
+        self.misfire.input(self.allow_misfire, [self.misfire, shown], **at_once)
+        self.ways["again"].click(self.go(ScreenName.LOOK), **at_once)
+        self.ways["delete"].click(self.go(ScreenName.DELETE), **at_once)
+
+    # ---- events
+
+    def choose(self, shown: str, request: gr.Request) -> Update:
+        """Another portrait is large: leave to show one is no leave to show the next."""
+        visit = self.booth.visit_of(request)
+
+        def step() -> Update:
+            had_leave = visit.choose(index_of(shown))
+            again = markup.status(self.say("show.again")) if had_leave else ""
+            unasked = markup.note(self.say("result.machine"))  # the answer was about the other one
+            asked = {self.answer: unasked, self.ask: gr.Button(visible=True)}
+            return {**self._leaves(visit), **asked, self.notice: again}
+
+        return self.trying(self.notice, step)
+
+    def ask_program(self, shown: str, request: gr.Request) -> Update:
+        """The visitor's own tap: whether a face-recognition program takes the large portrait for them."""
+        visit = self.booth.visit_of(request)
+
+        def step() -> Update:
+            making = visit.finished_making()
+            making.choose(index_of(shown))
+            kept = visit.album.get(making.result().portraits[making.chosen])
+            if kept is None:
+                raise VisitorError("visit.over")
+            sentences = [self.say(self._recognise(visit, kept.jpeg))]
+            if not visit.sharing.is_minor:
+                sentences.append(self.say("result.machine_shown"))
+            return {self.answer: markup.status(" ".join(sentences)), self.ask: gr.Button(visible=False)}
+
+        return self.trying(self.answer, step)
+
+    def _recognise(self, visit: Visit, jpeg: bytes) -> str:
+        """The key of the program's answer, which is kept as a word."""
+        services = self.services
+        try:
+            portrait = services.finder.find(read_photo(jpeg))
+        except PhotoError:
+            return "likeness.recognition_unseen"
+        answer = services.recognizer.answer([selfie.face for selfie in visit.selfies], portrait)
+        if answer.value is not None:
+            visit.finished_making().recognise(answer.level.value)
+        return answer.key
+
+    def allow_stage(self, ticks: str, shown: str, request: gr.Request) -> Update:
+        """The sitter has seen the portrait: may the room? Unticking takes it back."""
+        visit = self.booth.visit_of(request)
+
+        def step() -> Update:
+            making = visit.finished_making()
+            if is_ticked(ticks):
+                making.choose(index_of(shown))
+                visit.allow_stage()
+            else:
+                visit.forbid_stage()
+            return {self.show_note: self.code_of(visit), self.stage: self._stage_button(visit)}
+
+        return self.trying(self.show_note, step)
+
+    def allow_misfire(self, ticks: str, shown: str, request: gr.Request) -> Update:
+        """The sitter's leave to hang a portrait that went wrong on the speaker's wall, or its end."""
+        visit = self.booth.visit_of(request)
+
+        def step() -> Update:
+            making = visit.finished_making()
+            visit.sharing.forbid_misfire()
+            if is_ticked(ticks):
+                making.choose(index_of(shown))
+                self._keep_misfire(visit, making.result(), making.chosen)
+            return {self.misfire_note: self.code_of(visit)}
+
+        return self.trying(self.misfire_note, step)
+
+    def _keep_misfire(self, visit: Visit, prints: Portraits, chosen: int) -> None:
+        changed = find_clear_changes(prints.likeness[chosen])
+        kept = {kind: visit.album.get(picture) for kind, picture in prints.pair(chosen).items()}
+        jpegs = {kind: picture.jpeg for kind, picture in kept.items() if picture}
+        if not changed or len(jpegs) < len(Kind):
+            raise ChoiceError("A page asked for the wall with a portrait that is none for it.")
+        visit.sharing.allow_misfire(jpegs, prints.pairs[chosen], changed)
+
+    # ---- what is shown
+
+    def code_of(self, visit: Visit) -> str:
+        """How to take back the permission to show."""
+        return markup.status(self.say("show.code", c=visit.sharing.code)) if visit.sharing.code else ""
+
+    def _leaves(self, visit: Visit) -> Update:
+        """The ticks and their codes, as they stand."""
+        sharing = visit.sharing
+        return {
+            self.show: TICKED if sharing.stage_code else UNTICKED,
+            self.show_note: self.code_of(visit) if sharing.stage_code else "",
+            self.stage: self._stage_button(visit),
+            self.misfire: TICKED if sharing.misfire else UNTICKED,
+            self.misfire_note: self.code_of(visit) if sharing.misfire else "",
+        }
+
+    def _stage_button(self, visit: Visit) -> gr.Button:
+        key = "show.allowed" if visit.sharing.stage_code else "show.title"
+        return gr.Button(self.say(key), visible=not visit.sharing.is_minor)
+
+    def _notes(self, prints: Portraits) -> str:
+        """Which model drew and what it is good for, how the portraits are ordered, what counts as none."""
+        say, order = self.say, prints.order
+        notes = [self._drawn_by(prints)]
+        if len(prints.portraits) > 1:
+            notes.append(say("result.order"))
+        if order.expression and prints.mouth_moved:
+            notes.append(say("result.asked", x=order.expression.title))
+        return " ".join(notes)
+
+    def _drawn_by(self, prints: Portraits) -> str:
+        if prints.lacked:
+            return f"{self.say(prints.lacked)} {self.say('result.rehearsal')}"
+        model_set = self.services.generator.model_set
+        return self.say("result.rehearsal" if model_set.rehearsal else "result.drawn", model=model_set.title)
+
+    def _value(self, prints: Portraits, chosen: int) -> str:
+        """The component's value: each portrait with the photograph in its own light and crop."""
+        say, photo = self.say, self.say("result.photo")
+        shown = []
+        for index, picture in enumerate(prints.portraits):
+            name, toned = say("result.ai", i=index + 1), prints.tone_matched[index]
+            shown.append(
+                {
+                    "url": picture_url(picture),
+                    "caption": name,
+                    "alt": name,
+                    "photograph": picture_url(prints.photographs[index]),
+                    "tone": picture_url(toned) if toned else "",
+                    "misfire": bool(find_clear_changes(prints.likeness[index])),
+                }
+            )
+        photograph = {"url": picture_url(prints.photographs[chosen]), "caption": photo, "alt": photo}
+        return json.dumps({"photograph": photograph, "portraits": shown, "chosen": chosen})
+
+    def _links(self, visit: Visit, prints: Portraits) -> str:
+        """Each file that may be taken home, as a picture; and all of them as one file."""
+        say = self.say
+        files = [
+            (take_url(picture), picture_url(picture), say("take.one", i=i))
+            for i, picture in enumerate(prints.portraits, 1)
+        ]
+        files += [
+            (take_url(picture), picture_url(picture), say("take.skin", i=i))
+            for i, picture in enumerate(prints.tone_matched, 1)
+            if picture
+        ]
+        every = f"take/{visit.ticket}.zip"
+        return str(
+            markup.render(
+                "booth/take.html", note=say("take.note"), files=files, every=every, all=say("take.all")
+            )
+        )

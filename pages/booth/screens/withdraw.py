@@ -1,0 +1,39 @@
+"""Withdraw: a code takes a portrait back, whoever holds it."""
+
+import gradio as gr
+
+from booth.visit import ScreenName
+from pages.booth.screen import Screen, Update, button, html, part
+
+
+class WithdrawScreen(Screen):
+    """A code is typed."""
+
+    name = ScreenName.WITHDRAW
+
+    def lay_out(self) -> None:
+        """Where the code is typed."""
+        say = self.say
+        with part("say"):
+            self.heading("withdraw.title", "withdraw.lead")
+            self.code = gr.Textbox(label=say("withdraw.code"), max_length=40, elem_classes=["code"])
+            self.notice = html("")
+            self.send, self.back = button(say("withdraw.go"), "go"), button(say("withdraw.back"), "plain")
+
+    def reset(self) -> Update:
+        """What somebody typed is nobody else's."""
+        return {self.code: ""}
+
+    def wire(self, page: gr.Blocks) -> None:
+        """Take it back, or go back."""
+        self.send.click(self.withdraw, self.code, **self.at_once)
+        self.code.submit(self.withdraw, self.code, **self.at_once)
+        self.back.click(self.go(ScreenName.WELCOME), **self.at_once)
+
+    def withdraw(self, code: str, request: gr.Request) -> Update:
+        """Delete what that code allowed to be shown."""
+        found = self.services.album.withdraw(str(code)[:100])
+        visit = self.booth.visit_of(request)
+        if found:
+            visit.go(ScreenName.WELCOME)
+        return self.booth.show(visit, self.say("withdraw.done" if found else "withdraw.unknown"))

@@ -1,0 +1,102 @@
+"""Who may move the stage: whoever knows the host's key, by header or by a signed cookie.
+
+The key is the operator's setting, else one that is made at the first start and kept beside the votes.
+"""
+
+import secrets
+import time
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from itsdangerous import BadSignature, TimestampSigner
+from starlette.requests import HTTPConnection
+
+from errors import OperatorError
+from pages.guards.gate import cookie_attributes
+from settings import Settings
+
+COOKIE = "face_value_host"
+DAY = timedelta(days=1)
+MAX_WRONG_KEYS, WITHIN_S = 5, 60.0  # of all who try elsewhere together: nobody's address is kept
+LOOPBACK = ("127.0.0.1", "::1")  # counted for itself, or a prankster in the hall could lock the speaker out
+FILE = "host.key"
+
+
+class Access(StrEnum):
+    """Whether a request may move the stage."""
+
+    GRANTED = "granted"
+    MISSING = "missing"  # neither key nor cookie
+    WRONG = "wrong"
+    THROTTLED = "throttled"  # too many wrong keys just now
+
+
+def ensure_host_key(settings: Settings) -> tuple[str, bool]:
+    """The key, and whether it was made just now. Raises `OperatorError` where it cannot be kept."""
+    if settings.host_key:
+        return settings.host_key.get_secret_value(), False
+    file = settings.data / FILE
+    try:
+        if file.is_file() and (kept := file.read_text(encoding="ascii").strip()):
+            return kept, False
+        return _create(file), True
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(
+            f"{FILE}: the host's key cannot be kept there. Set FACE_VALUE_HOST_KEY."
+        ) from error
+
+
+def _create(file: Path) -> str:
+    key = secrets.token_urlsafe(12)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(0o600)
+    file.chmod(0o600)
+    file.write_text(key, encoding="ascii")
+    return key
+
+
+class HostAuth:
+    """Checks keys and cookies. Safe to share between threads."""
+
+    def __init__(self, key: str, hosted: bool = False) -> None:
+        self._key = key.encode()
+        self._signer = TimestampSigner(key, salt="face value host")
+        self._attributes = cookie_attributes(hosted)
+        self._wrong = {is_here: deque[float](maxlen=MAX_WRONG_KEYS) for is_here in (True, False)}
+
+    def check(self, connection: HTTPConnection) -> Access:
+        """Whether that request comes from a host."""
+        scheme, _, given = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.check_key(given.strip(), connection)
+        cookie = connection.cookies.get(COOKIE, "")
+        if not cookie:
+            return Access.MISSING
+        try:
+            _, made = self._signer.unsign(cookie, return_timestamp=True)
+        except BadSignature:
+            return Access.MISSING  # of an earlier key: log in again
+        # Younger than now it is where the clock was set back; no host is put out for that.
+        return Access.GRANTED if datetime.now(UTC) - made < DAY else Access.MISSING
+
+    def check_key(self, key: str, connection: HTTPConnection) -> Access:
+        """Whether that is the key. After five wrong ones within a minute not even the right one opens."""
+        now, wrong = (
+            time.monotonic(),
+            self._wrong[bool(connection.client and connection.client.host in LOOPBACK)],
+        )
+        if len(wrong) == MAX_WRONG_KEYS and now - wrong[0] < WITHIN_S:
+            return Access.THROTTLED
+        if secrets.compare_digest(key.encode(), self._key):
+            return Access.GRANTED
+        wrong.append(now)
+        return Access.WRONG
+
+    def session_cookie(self) -> str:
+        """The header of a host who has shown the key."""
+        value = self._signer.sign("host").decode()
+        return (
+            f"{COOKIE}={value}; Path=/; Max-Age={DAY // timedelta(seconds=1)}; HttpOnly; {self._attributes}"
+        )

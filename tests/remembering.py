@@ -1,0 +1,67 @@
+"""Looks at a picture once: the pages' tests sit the same two people down again and again."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from hashlib import blake2b
+from typing import Any
+
+from errors import PhotoError
+from pipelines.plate.matte import Cutout
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import Face, FaceFinder
+from pipelines.selfie.photo import Photo
+
+MOST = 24  # faces or cut-outs, up to 20 MB each
+
+
+class Kept(OrderedDict[Hashable, Any]):
+    """The last few answers."""
+
+    def answer(self, question: Hashable, ask: Callable[[], Any]) -> Any:
+        if question not in self:
+            self[question] = ask()
+        self.move_to_end(question)
+        while len(self) > MOST:
+            self.popitem(last=False)
+        return self[question]
+
+
+class RememberingFinder:
+    """Stands before a finder: what is the same to the last pixel is the same face, or the same refusal."""
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self._finder, self._kept = finder, Kept()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._finder, name)
+
+    def find(self, photo: Photo) -> Face:
+        pixels = photo.pixels
+        answer = self._kept.answer(
+            (pixels.shape, blake2b(pixels.tobytes()).digest()), lambda: self._ask(photo)
+        )
+        if isinstance(answer, PhotoError):
+            raise answer
+        assert isinstance(answer, Face)
+        return answer
+
+    def _ask(self, photo: Photo) -> Face | PhotoError:
+        try:
+            return self._finder.find(photo)
+        except PhotoError as refusal:
+            return refusal
+
+
+class RememberingStudio:
+    """Stands before a studio: of the very same face there is one cut-out."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio, self._kept = studio, Kept()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._studio, name)
+
+    def cut_out(self, face: Face) -> Cutout:
+        _, cutout = self._kept.answer(id(face), lambda: (face, self._studio.cut_out(face)))  # keeps the face
+        assert isinstance(cutout, Cutout)
+        return cutout

@@ -1,0 +1,149 @@
+"""The result in a real browser: the picture first, whatever else is offered; no words on other words."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from pipelines.draw.model_set import read_model_sets
+from pipelines.look import read_looks
+from pipelines.measure.likeness import MEASURE_KINDS
+from pipelines.order import Order
+from pipelines.plate.framing import framing_matrix, transform_points
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.samples import SAMPLES, sample
+from tests.serving import Booth, serving, weights
+from tests.test_browser import SIZES, WORDS, button, launched, look_at, made, visitor, with_sample
+
+pytestmark = pytest.mark.browser
+
+OFFERS = ("to-changed", "to-program", "to-stage", "to-tone", "to-wall", "ladder")
+LONGEST = max((WORDS.say(key, percent=100) for kind in MEASURE_KINDS for key in kind.keys), key=len)
+LOWER_LIP = 17  # of the face mesh
+GRIP_FROM = 0.87  # share of the pair's height below which the grip stands
+# Shows these offers and no others, a long sentence, and tells what stands where.
+STAND = """([offers, sentence]) => {
+  const screen = document.querySelector(".screen.result");
+  screen.querySelector("h1").textContent = sentence;
+  for (const button of screen.querySelectorAll(".offer")) {
+    const name = [...button.classList].find((one) => one.startsWith("to-")) || "ladder";
+    button.hidden = false;
+    button.style.display = offers.includes(name) ? "" : "none";
+  }
+  const texts = [];
+  const walker = document.createTreeWalker(screen, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, parent = node.parentElement;
+    if (!node.data.trim() || parent.closest(".pane, .hidden-text, template, legend, .strip")) continue;
+    if (parent.getBoundingClientRect().width <= 1) continue; // only read out
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const boxes = [...range.getClientRects()].filter((one) => one.width > 1 && one.height > 1);
+    for (const box of boxes) texts.push([node.data.trim(), box.toJSON()]);
+  }
+  const box = (selector) => screen.querySelector(selector).getBoundingClientRect().toJSON();
+  return { texts, hero: box(".large .wipe"), grip: box(".grip"), delete: box(".foot .quiet:last-of-type"),
+    height: innerHeight, width: document.documentElement.scrollWidth };
+}"""
+
+
+@pytest.fixture(scope="module")
+def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
+    folder = tmp_path_factory.mktemp("booth")
+    with serving(folder / "served", weights(folder / "weights")) as booth:
+        yield booth
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = launched(playwright)
+    yield browser
+    browser.close()
+
+
+def overlap(first: dict[str, float], second: dict[str, float]) -> bool:
+    """By more than a pixel in both directions."""
+    across = min(first["right"], second["right"]) - max(first["left"], second["left"])
+    down = min(first["bottom"], second["bottom"]) - max(first["top"], second["top"])
+    return across > 1 and down > 1
+
+
+def check(page: Page, size: str, offers: tuple[str, ...]) -> None:
+    found = page.evaluate(STAND, [offers, LONGEST])
+    hero, height = found["hero"], found["height"]
+    assert hero["height"] >= 0.5 * height - 1, (size, offers)
+    assert hero["width"] / hero["height"] == pytest.approx(0.8, abs=0.01), (size, offers)
+    assert found["grip"]["top"] >= hero["top"] + GRIP_FROM * hero["height"], (size, offers)
+    assert found["width"] <= SIZES[size][0], (size, offers)
+    texts = [(text, box) for text, box in found["texts"]]
+    on_each_other = [(a, b) for (a, one), (b, other) in combinations(texts, 2) if overlap(one, other)]
+    assert on_each_other == [], (size, offers)
+    gone = found["delete"]
+    assert gone["width"] > 20 and gone["left"] >= 0 and gone["right"] <= SIZES[size][0], (size, offers)
+    assert size == "phone" or gone["bottom"] <= height, (
+        size,
+        offers,
+    )  # a phone scrolls below its first screen
+    assert gone["top"] < height, (size, offers)
+
+
+def test_the_pair_is_half_of_the_screen_whatever_is_offered(
+    browser: Browser, booth: Booth, tmp_path: Path
+) -> None:
+    with visitor(browser, booth.url) as page:
+        with_sample(page)
+        made(page)
+        for size, (width, height) in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            for offers in [*combinations(OFFERS, 2), OFFERS]:
+                check(page, size, offers)
+            look_at(page, size, "result-all", scrolls=size == "phone")
+
+
+def test_a_sheet_lies_over_the_screen_and_gives_the_focus_back(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url, "phone") as page:
+        with_sample(page)
+        made(page)
+        for name, key in (("changed", "likeness.title"), ("take", "take.title"), ("stage", "show.title")):
+            sheet, opener = page.locator(f".screen.result .pane.{name}"), button(page, key)
+            expect(sheet).to_be_hidden()
+            opener.click()
+            expect(sheet.locator("h2")).to_be_focused()
+            look_at(page, "phone", f"sheet-{name}", scrolls=True)
+            page.keyboard.press("Escape")
+            expect(sheet).to_be_hidden()
+            expect(opener).to_be_focused()
+
+
+def test_the_looks_show_the_visitors_own_plates(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        with_sample(page, "hopper")
+        frames = page.locator(".look .frames .pic")
+        expect(frames).to_have_count(len(read_looks()))
+        page.wait_for_function(
+            "document.querySelector('.look style')?.textContent.includes('pictures/')", timeout=60_000
+        )
+        grounds = frames.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundImage)")
+        assert len(set(grounds)) == len(grounds)
+        for ground in grounds:
+            address = ground.split('"')[1]
+            assert "/pictures/" in address and page.request.get(address).status == 200
+
+
+def test_no_mouth_stands_where_the_grip_is(finder: FaceFinder) -> None:
+    model_set, size = read_model_sets()["mini"], (1080, 1350)
+    for name in SAMPLES:
+        face = finder.find(sample(name))
+        for look in read_looks().values():
+            for shot in Order(look, variations=4, seed=7).shots(model_set):
+                matrix = framing_matrix(face, shot.framing, size)
+                lip = transform_points(matrix, face.landmarks[[LOWER_LIP], :2])[0]
+                assert lip[1] < GRIP_FROM * size[1], (name, look.name, shot.framing)
