@@ -23,7 +23,17 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 SWITCH_S = 0.001  # how long a thread that computes in Python keeps others waiting; Python's own is 0.005
 LOG = logging.getLogger("face_value")
-MAX_UPLOAD = "12mb"  # of Gradio's own routes; ours for photos counts for itself
+NO_DOCS = {"openapi_url": None, "docs_url": None, "redoc_url": None}
+PAGE_ALONE: dict[str, Any] = {  # of both pages: nothing of Gradio's around them
+    "show_error": False,
+    "run_history": False,
+    "footer_links": [],
+    "enable_monitoring": False,
+    "pwa": False,
+    "ssr_mode": False,
+    "mcp_server": False,
+    "max_file_size": "12mb",  # of Gradio's own routes; ours for photos counts for itself
+}
 
 
 def main(weights: Path | None = None) -> int:
@@ -97,9 +107,7 @@ def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -
             "routes": [*plain_routes(services), *mounted.router.routes],  # looked through in this order
             "middleware": middleware(services, settings, {"": page, PAGE: host}),
             "lifespan": mounted.router.lifespan_context,
-            "openapi_url": None,
-            "docs_url": None,
-            "redoc_url": None,
+            **NO_DOCS,
             "telemetry": {"tracing": False, "metrics": False, "logs": False},
         },
         "max_threads": MOST_VISITS,  # whoever waits for the machine holds one
@@ -107,16 +115,9 @@ def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -
         "head": booth_head(),
         "quiet": True,
         "share": False,
-        "show_error": False,
-        "run_history": False,
-        "footer_links": [],
-        "enable_monitoring": False,
-        "pwa": False,
-        "ssr_mode": False,
-        "mcp_server": False,
-        "max_file_size": MAX_UPLOAD,
         "allowed_paths": [],
         "state_session_capacity": MOST_VISITS,
+        **PAGE_ALONE,
     }
 
 
@@ -178,15 +179,8 @@ def mount(host: "Blocks", path: str) -> "FastAPI":
         path,
         theme=theme(),
         head=host_head(),
-        footer_links=[],
-        run_history=False,
-        show_error=False,
-        enable_monitoring=False,
-        pwa=False,
-        ssr_mode=False,
-        mcp_server=False,
-        max_file_size=MAX_UPLOAD,
-        app_kwargs={"openapi_url": None, "docs_url": None, "redoc_url": None},
+        app_kwargs={**NO_DOCS},
+        **PAGE_ALONE,
     )
     return helper
 

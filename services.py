@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from booth.album import Album
@@ -31,7 +32,7 @@ from pipelines.selfie.face import FaceFinder
 from settings import Settings
 from votes.room import Room
 from votes.store import Store
-from words import Words, read_words
+from words import Words
 
 LOG = logging.getLogger("face_value")
 DECK = Path(__file__).parent / "examples" / "deck"
@@ -74,6 +75,11 @@ class Services:
             key = elsewhere
         return self.words.say(key, **values)
 
+    @cached_property
+    def model_titles(self) -> dict[str, str]:
+        """What people call each model set, by its name."""
+        return {name: model_set.title for name, model_set in read_model_sets().items()}
+
     def start_of(self, model_set: ModelSet) -> Start:
         """What that set's portraits start from now: as the host says where the set can, else its own."""
         asked = self.board.room.snapshot().room.start
@@ -88,9 +94,9 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     deck = read_deck(settings.deck or DECK)
     store = Store(settings.database_url)
-    programme = Catalogue(deck, album)
-    board = Board(Room(store, programme), programme, settings)
-    generator, fallback, why = build_generators(settings, weights, lambda: int(board.has_phones))
+    catalogue = Catalogue(deck, album)
+    board = Board(Room(store, catalogue), catalogue, settings)
+    generator, fallback, why = build_generators(settings, words, weights, lambda: int(board.has_phones))
     finder, studio, looks, error_boundary = FaceFinder(), Studio(), read_looks(), ErrorBoundary(words)
     pictures = LookPictures(looks, finder, studio, fallback or generator)  # which borrows no GPU
     signer = Signer(settings.data, settings.signing_certificate, settings.signing_key)
@@ -144,7 +150,7 @@ def freeze_loaded() -> None:
 
 
 def build_generators(
-    settings: Settings, weights: Path | None, spared: Callable[[], int]
+    settings: Settings, words: Words, weights: Path | None, spared: Callable[[], int]
 ) -> tuple[Generator, Generator | None, str]:
     """What draws; what draws instead where no GPU is lent, the bundled set, without one; why that set.
 
@@ -153,7 +159,7 @@ def build_generators(
     lend = zero_gpu()  # before a set is chosen, which asks torch about a GPU
     sets, weights = read_model_sets(), weights or WEIGHTS
     where = settings.data, settings.device
-    model_set, why = choose_commissioned(sets, settings.models, *where, read_words().say, weights)
+    model_set, why = choose_commissioned(sets, settings.models, *where, words.say, weights)
     if lend is None:
         return Generator(model_set, settings.device, weights=weights, spared=spared), None, why
     small = Generator(sets[BUNDLED], "cpu", weights=weights, spared=spared)

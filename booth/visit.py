@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from booth.album import Album, PictureId, SittingId
-from booth.making import Making, Run
+from booth.making import Making
+from booth.quiz import Quiz
 from booth.sharing import Sharing
 from errors import PhotoError, VisitorError
 from pipelines.draw.model_set import Start
@@ -131,9 +132,14 @@ class Visit:
         return self.sitting is not None
 
     @property
-    def run(self) -> Run | None:
-        """What the visitor waits for, or waited for last."""
-        return self.making.run if self.making else None
+    def faces(self) -> list[Face]:
+        """Of the selfies, in the order in which they were taken."""
+        return [selfie.face for selfie in self.selfies]
+
+    @property
+    def quiz(self) -> Quiz | None:
+        """The guessing about what was drawn; None before anything is."""
+        return self.making.quiz if self.making else None
 
     def go(self, screen: ScreenName) -> None:
         """To another screen. Raises `VisitorError` where that needs a consent or portraits not there."""
@@ -141,10 +147,8 @@ class Visit:
             self._require_consent()
         if screen in OF_PORTRAITS and not (self.making and self.making.portraits):
             raise VisitorError("visit.over")
-        if self.screen not in (
-            screen,
-            ScreenName.DELETE,
-        ):  # asked twice, "Keep" still leads out of the question
+        # asked twice, "Keep" still leads out of the question
+        if self.screen not in (screen, ScreenName.DELETE):
             self._came_from = self.screen
         self.screen = screen
 

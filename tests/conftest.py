@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
 from tests.kinds import KINDS, Guard, kinds_by, order_of, says_its_kind
 from tests.remembering import RememberingFinder, RememberingStudio
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -96,3 +100,22 @@ def studio() -> Iterator[Studio]:
 def remembering(finder: FaceFinder, studio: Studio) -> tuple[RememberingFinder, RememberingStudio]:
     """The same two for pages, whose tests are not about faces."""
     return RememberingFinder(finder), RememberingStudio(studio)
+
+
+@pytest.fixture(scope="module")
+def playwright() -> "Iterator[Playwright]":
+    """What drives browsers; imported late, for a quick run drives none."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: "Playwright") -> "Iterator[Browser]":
+    """Without a camera."""
+    from tests import chromium
+
+    browser = chromium.launch(playwright)
+    yield browser
+    browser.close()

@@ -7,9 +7,7 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,9 +17,10 @@ import axe_playwright_python
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expect
 
 from booth.deck import read_deck
+from tests import chromium
 from tests.hostile import REFUSED, card, encoded
 from tests.serving import ROOT, Booth, is_failure, serving, weights
 from votes.schema import Kind
@@ -39,8 +38,6 @@ LONGEST = WORDS.say(
 )
 MAKING_MS = 180_000  # patience on a busy machine, not a measurement
 SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844)}
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 RED, BLUE = (200, 30, 30), (30, 30, 200)  # to the left and the right of the sitter in the camera's picture
 STILL = """() => document.getAnimations().every(
     (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)"""
@@ -72,49 +69,18 @@ def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the fake camera sees: a sitter between a red and a blue edge."""
-    if not shutil.which("ffmpeg"):
-        pytest.skip("no ffmpeg to make the camera's picture")
     from skimage.data import astronaut
 
     scene = Image.new("RGB", (1280, 720), RED)
     scene.paste(BLUE, (640, 0, 1280, 720))
     scene.paste(Image.fromarray(astronaut()).crop((90, 0, 360, 270)).resize((720, 720)), (280, 0))
-    folder = tmp_path_factory.mktemp("film")
-    scene.save(folder / "scene.png")
-    made = [
-        "ffmpeg",
-        "-loglevel",
-        "error",
-        "-loop",
-        "1",
-        "-i",
-        str(folder / "scene.png"),
-        "-t",
-        "1",
-        "-r",
-        "5",
-    ]
-    subprocess.run([*made, "-pix_fmt", "yuvj420p", "-q:v", "2", str(folder / "film.mjpeg")], check=True)
-    return folder / "film.mjpeg"
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-def launched(playwright: Playwright, *flags: str) -> Browser:
-    chromium = shutil.which("chromium")  # the system's where there is one, else Playwright's own
-    if not chromium and not Path(playwright.chromium.executable_path).exists():
-        pytest.skip("no Chromium: install Debian's, or run: playwright install chromium")
-    return playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *flags])
+    return chromium.film(scene, tmp_path_factory.mktemp("film"), fps=5)
 
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright, film: Path) -> Iterator[Browser]:
     """With a camera that may be used."""
-    browser = launched(playwright, *FAKE, f"--use-file-for-fake-video-capture={film}")
+    browser = chromium.launch(playwright, film)
     yield browser
     browser.close()
 
@@ -122,7 +88,7 @@ def browser(playwright: Playwright, film: Path) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def blind(playwright: Playwright) -> Iterator[Browser]:
     """Without a camera."""
-    browser = launched(playwright)
+    browser = chromium.launch(playwright)
     yield browser
     browser.close()
 

@@ -7,9 +7,7 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expect
 from starlette.middleware import Middleware
 
 from booth.album import Album
@@ -34,6 +32,7 @@ from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import MAX_BYTES
 from pipelines.selfie.samples import SAMPLES, sample
 from pipelines.sitting import MOST_SELFIES
+from tests import chromium
 from tests.hostile import card, encoded
 from tests.serving import is_failure
 from words import read_words
@@ -42,8 +41,6 @@ pytestmark = pytest.mark.browser
 
 WORDS = read_words()
 SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844)}
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 SCENE = (1280, 720)  # width, height in px of what the lens sees
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 200, 30)  # left and right of the sitter; far outside
 
@@ -116,31 +113,21 @@ def blocks(visits: Visits) -> gr.Blocks:
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sitter between red and blue, and green where no preview reaches."""
-    if not shutil.which("ffmpeg"):
-        pytest.skip("no ffmpeg to make the camera's picture")
     scene = Image.new("RGB", SCENE, RED)
     scene.paste(BLUE, (640, 0, *SCENE))
     scene.paste(GREEN, (0, 0, 200, 720))
     scene.paste(GREEN, (1080, 0, *SCENE))
     sitter = Image.fromarray(sample("astronaut").pixels).crop((90, 0, 360, 270))
     scene.paste(sitter.resize((460, 460)), (410, 130))
-    folder = tmp_path_factory.mktemp("film")
-    scene.save(folder / "scene.png")
-    make = f"ffmpeg -loglevel error -loop 1 -i {folder}/scene.png -t 1 -r 10 -pix_fmt yuvj420p -q:v 2".split()
-    subprocess.run([*make, str(folder / "film.mjpeg")], check=True)
-    return folder / "film.mjpeg"
+    return chromium.film(scene, tmp_path_factory.mktemp("film"), fps=10)
 
 
 @pytest.fixture(scope="module")
-def browser(film: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = shutil.which("chromium")  # the system's where there is one, else Playwright's own
-        if not chromium and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no Chromium: install Debian's, or run: playwright install chromium")
-        flags = [*FLAGS, *FAKE, f"--use-file-for-fake-video-capture={film}"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield browser
-        browser.close()
+def browser(playwright: Playwright, film: Path) -> Iterator[Browser]:
+    """With a camera that may be used."""
+    browser = chromium.launch(playwright, film)
+    yield browser
+    browser.close()
 
 
 WATCHED = """

@@ -295,7 +295,7 @@ def test_the_app_takes_the_setting_and_says_so(run: Run, monkeypatch: pytest.Mon
     found = read_commission(path)
     assert (found.strength, found.pose, found.revisions) == (0.25, 0.9, revisions(MINI))
     settings = Settings(data=data, device="cpu", models="mini")
-    generator, _, why = build_generators(settings, None, lambda: 0)
+    generator, _, why = build_generators(settings, read_words(), None, lambda: 0)
     assert (generator.model_set.strength, generator.model_set.pose) == (0.25, 0.9)
     assert why.endswith("is ready, with strength 0.25, pose 0.9.")
     command_line_set, said = command_line.chosen_here(settings, "mini")
@@ -741,7 +741,7 @@ def test_a_spoilt_record_names_file_and_key_and_the_app_does_not_start_with_it(
     assert change[0] in text
     path.write_text(text.replace(*change), encoding="utf-8")
     with pytest.raises(PresetError, match=rf"mini\.toml: {complaint}"):
-        build_generators(Settings(data=tmp_path, device="cpu", models="mini"), None, lambda: 0)
+        build_generators(Settings(data=tmp_path, device="cpu", models="mini"), read_words(), None, lambda: 0)
 
 
 @pytest.mark.parametrize(

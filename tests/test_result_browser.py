@@ -5,7 +5,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
@@ -15,7 +15,7 @@ from pipelines.plate.framing import framing_matrix, transform_points
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.samples import SAMPLES, sample
 from tests.serving import Booth, serving, weights
-from tests.test_browser import SIZES, WORDS, button, launched, look_at, made, visitor, with_sample
+from tests.test_browser import SIZES, WORDS, button, look_at, made, visitor, with_sample
 
 pytestmark = pytest.mark.browser
 
@@ -54,19 +54,6 @@ def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
     folder = tmp_path_factory.mktemp("booth")
     with serving(folder / "served", weights(folder / "weights")) as booth:
         yield booth
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    browser = launched(playwright)
-    yield browser
-    browser.close()
 
 
 def overlap(first: dict[str, float], second: dict[str, float]) -> bool:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.serving import Booth, is_failure, serving, weights
-from tests.test_browser import AXE, button, launched, made, visitor, with_sample
+from tests.test_browser import AXE, button, made, visitor, with_sample
 from tests.test_phones import SEALED
 from words import read_words
 
@@ -43,19 +43,6 @@ def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
     folder = tmp_path_factory.mktemp("room")
     with serving(folder / "served", weights(folder / "weights"), BIND="0.0.0.0", HOST_KEY=KEY) as booth:
         yield booth
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    browser = launched(playwright)
-    yield browser
-    browser.close()
 
 
 class Watched:

@@ -15,8 +15,6 @@ from playwright.sync_api import Browser, Page, expect
 from tests.decks import ONE, TWO
 from tests.hostile import card
 from tests.serving import Booth, serving, weights
-from tests.test_room_browser import browser as browser  # the fixtures
-from tests.test_room_browser import playwright as playwright
 
 pytestmark = pytest.mark.browser
 

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from pipelines.draw.model_set import read_model_sets
 from pipelines.marks.signing import Signer
 from tests.hostile import card
 from tests.serving import Booth, is_failure, serving, weights
-from tests.test_browser import FLAGS
 from words import read_words
 
 pytestmark = pytest.mark.browser
@@ -32,19 +31,6 @@ def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
     folder = tmp_path_factory.mktemp("booth")
     with serving(folder / "served", weights(folder / "weights"), models=False) as booth:
         yield booth
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    import shutil
-
-    with sync_playwright() as player:
-        try:
-            browser = player.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
-        except Exception as error:  # noqa: BLE001 - whatever the reason: without a browser there is no test
-            pytest.skip(f"no browser: {type(error).__name__}")
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

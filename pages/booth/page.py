@@ -97,16 +97,14 @@ class BoothPage:
 
     def open(self, request: gr.Request) -> Update:
         """A page was opened or reloaded: a new visit, or the one that it left."""
-        visit, making = self.visit_of(request), self.visit_of(request).making
-        if (
-            visit.screen == ScreenName.WELCOME
-        ):  # it is shown already; a late answer must not undo an early tap
+        visit = self.visit_of(request)
+        if visit.screen == ScreenName.WELCOME:  # shown already; a late answer must not undo an early tap
             return {self.welcome.notice: ""}
         if visit.screen == ScreenName.MAKING:  # the reload ended the making
             visit.stop()
             visit.go(ScreenName.LOOK)
             return self.show(visit, self.services.say("making.stopped"))
-        if visit.screen == ScreenName.LADDER and not (making and making.ladder and making.ladder.strip):
+        if visit.screen == ScreenName.LADDER and not (visit.making and visit.making.has_whole_ladder):
             visit.stop()
             visit.go(ScreenName.RESULT)
         return self.show(visit)

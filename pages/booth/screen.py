@@ -145,11 +145,28 @@ class Screen(ABC):
             yield markup.status(self.say(key, n=before, s=line.estimated_wait_s(place)))
             line.wait(place)
 
+    def end_run(
+        self, visit: Visit, run: Run, failure: str, back: ScreenName, request: gr.Request
+    ) -> Iterator[Update]:
+        """What a run that did not come to its end leaves: a new visit, nothing, or a sentence on `back`."""
+        if visit.is_over or not visit.has_consented:
+            yield self.booth.show(self.booth.visit_of(request), self.say("visit.over"))
+        elif run.is_stopped:
+            yield {self.notice: gr.skip()}
+        elif failure:
+            visit.go(back)
+            yield self.booth.show(visit, failure)
+
     # ---- parts
 
     def heading(self, key: str, lead: str = "") -> gr.HTML:
         """The one `h1` of the screen, and what it means."""
         return html(markup.heading(self.say(key), self.say(lead) if lead else ""))
+
+    def withdrawal_code(self, visit: Visit) -> str:
+        """How to take back the permission to show; empty where none was given."""
+        code = visit.sharing.code
+        return markup.status(self.say("show.code", c=code)) if code else ""
 
     def foot(self, **keys: str) -> dict[str, gr.Button]:
         """Quiet ways out, by name."""
@@ -205,6 +222,11 @@ def picture_url(picture: str) -> str:
 def take_url(picture: str) -> str:
     """The same as a file to take home."""
     return f"{picture_url(picture)}?take=1"
+
+
+def print_of(picture: str, caption: str) -> dict[str, str]:
+    """A picture in the value of `components.portraits`."""
+    return {"url": picture_url(picture), "caption": caption, "alt": caption}
 
 
 def index_of(value: str) -> object:

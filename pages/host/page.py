@@ -19,7 +19,6 @@ from pages.components.sheet import SheetFrame, value_of
 from pages.host.fairness import fairness_chart
 from pages.host.layout import TIMES, Host, lay_out, part
 from pages.markup import render
-from pipelines.draw.model_set import read_model_sets
 from services import Services
 from votes.room import Snapshot
 from votes.rounds import SCENES, Scene, step_forward
@@ -90,7 +89,6 @@ class Handlers:
         self._say = services.words.say
         self._drifts: list[Drift] | None = None
         self._chart = Markup()
-        self._titles = {name: model_set.title for name, model_set in read_model_sets().items()}
         self._put_off: list[SittingId] = []  # sittings for which the host said "later", the latest last
         self.room = services.board.room
 
@@ -133,9 +131,9 @@ class Handlers:
     def show(self) -> Update:
         """The portrait that waits may be shown."""
         waiting = self._next_waiting()
-        programme = self._board.catalogue
+        catalogue = self._board.catalogue
         return self.command(
-            lambda: self.room.add(programme.approve(waiting.sitting)) if waiting else None,
+            lambda: self.room.add(catalogue.approve(waiting.sitting)) if waiting else None,
             self._say("host.approved_wall" if waiting.purpose == "wall" else "host.approved")
             if waiting
             else "",
@@ -200,31 +198,31 @@ class Handlers:
         drifts = self._services.store.drifts()
         if drifts != self._drifts:
             self._drifts = drifts
-            self._chart = fairness_chart(self._say, drifts, self._titles)
+            self._chart = fairness_chart(self._say, drifts, self._services.model_titles)
         return self._chart
 
     def _show(self, now: Snapshot, sentence: str = "") -> Update:
-        on, say, setting = self._on, self._say, now.room
-        is_over = setting.scene == Scene.ROOM and setting.is_last
-        skipped = self.room.skipped_scenes(setting)
-        follows = step_forward(setting, skipped).scene
+        on, say, room = self._on, self._say, now.room
+        is_over = room.scene == Scene.ROOM and room.is_last
+        skipped = self.room.skipped_scenes(room)
+        follows = step_forward(room, skipped).scene
         next_ = say("host.no_next") if is_over else f"{say(f'host.do_{follows}')}  {say('host.key_next')}"
         is_asked = self._next_waiting() is not None
         return {
             on.bar: self._bar(),
             on.sheet: self._sheet(now),
             on.now: self._now(now),
-            on.states: self._states(setting.scene, skipped),
+            on.states: self._states(room.scene, skipped),
             on.notice: markup.status(sentence) if sentence else "",
             on.next: gr.Button(next_, interactive=not is_over),
             on.blank: gr.Button(
-                f"{say('host.unblank' if setting.blank else 'host.blank')}  {say('host.key_blank')}"
+                f"{say('host.unblank' if room.blank else 'host.blank')}  {say('host.key_blank')}"
             ),
             on.live: self._live(now),
             on.waiting: self._waiting(),
             **{button: gr.Button(visible=is_asked) for button in (on.show, on.later, on.reject)},
-            on.rehearse: gr.Button(visible=not setting.rehearsing),
-            on.end_rehearsal: gr.Button(visible=setting.rehearsing),
+            on.rehearse: gr.Button(visible=not room.rehearsing),
+            on.end_rehearsal: gr.Button(visible=room.rehearsing),
             on.reach: self._reach(),
             on.fair: self._fair(),
         }
@@ -243,9 +241,9 @@ class Handlers:
         return value_of(frames)
 
     def _now(self, now: Snapshot) -> Markup:
-        setting, state = now.room, self._state(now.room.scene)
-        where = self._say("host.place", state=state, i=setting.place + 1, n=len(setting.programme))
-        return part("now", f"{PICTURES}{setting.item}.jpg" if setting.item else "", where)
+        room, state = now.room, self._state(now.room.scene)
+        where = self._say("host.place", state=state, i=room.place + 1, n=len(room.programme))
+        return part("now", f"{PICTURES}{room.item}.jpg" if room.item else "", where)
 
     def _states(self, scene: Scene, skipped: frozenset[Scene]) -> Markup:
         hidden = frozenset() if scene.is_truth_known else frozenset({Scene.LADDER})  # a portrait may have one

@@ -17,7 +17,6 @@ from pages.guards.error_boundary import refusal
 from pages.guards.host_auth import Access
 from pages.markup import render
 from pages.stage.scenes import Scenes
-from pipelines.draw.model_set import read_model_sets
 from pipelines.exhibit import exhibit
 from services import Services
 from votes.room import Snapshot
@@ -36,8 +35,7 @@ class Stage:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._board = services.board
-        titles = {name: model_set.title for name, model_set in read_model_sets().items()}
-        self._scenes = Scenes(services, read_studies(), titles)
+        self._scenes = Scenes(services, read_studies(), services.model_titles)
         self._scene: tuple[object, str] | None = None
 
     def routes(self) -> list[Route]:

@@ -80,8 +80,7 @@ class GoodbyeScreen(Screen):
 
     def _score(self, visit: Visit) -> str:
         """How often they were right, and what that leaves out; nothing where they guessed nothing."""
-        say, quiz = self.say, visit.making.quiz if visit.making else None
-        score = quiz.score if quiz else Score()
+        say, score = self.say, visit.quiz.score if visit.quiz else Score()
         if not score.answered:
             return ""
         below = [say("goodbye.chance")]

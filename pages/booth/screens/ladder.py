@@ -13,17 +13,17 @@ import gradio as gr
 from booth.album import PictureId
 from booth.catalogue import STEPS
 from booth.making import Ladder, Making, Portraits
+from booth.prints import Printer
 from booth.visit import ScreenName, Visit
 from errors import NoGpu, VisitorError
 from pages import markup
 from pages.booth.report import render_steps
-from pages.booth.screen import Screen, Update, html, index_of, part, picture_url, take_url, urls_of
+from pages.booth.screen import Screen, Update, html, index_of, part, picture_url, print_of, take_url, urls_of
 from pages.components.consent import TICKED, UNTICKED, is_ticked, tick
 from pages.components.portraits import portraits
 from pipelines.arrays import Pixels
 from pipelines.draw.generate import Generator
 from pipelines.ladder import RUNGS, Rung, ladder, share_left, strip
-from pipelines.marks.signing import drawn_from
 from pipelines.measure.likeness import Level
 from pipelines.order import Order
 from pipelines.selfie.photo import read_photo
@@ -73,7 +73,7 @@ class LadderScreen(Screen):
             self.changed: gr.Button(visible=bool(drawn.pictures)),
             self.stage: gr.Button(visible=may_show),
             self.show: TICKED if sharing.stage_code and sharing.with_ladder else UNTICKED,
-            self.code: self._code(visit) if is_whole and sharing.with_ladder else "",
+            self.code: self.withdrawal_code(visit) if is_whole and sharing.with_ladder else "",
         }
 
     def wire(self, page: gr.Blocks) -> None:
@@ -116,13 +116,7 @@ class LadderScreen(Screen):
                 yield from self._climb(visit, making, making.ladder)
             except NoGpu as error:  # another model's ladder would not be about this portrait
                 raise VisitorError(error.key.replace("making.", "ladder.")) from error
-        if visit.is_over or not visit.has_consented:
-            yield self.booth.show(self.booth.visit_of(request), self.say("visit.over"))
-        elif run.is_stopped:
-            yield {self.notice: gr.skip()}
-        elif failure.sentence:
-            visit.go(ScreenName.RESULT)
-            yield self.booth.show(visit, failure.sentence)
+        yield from self.end_run(visit, run, failure.sentence, ScreenName.RESULT, request)
 
     def allow(self, ticks: str, shown: str, request: gr.Request) -> Update:
         """The sitter's leave for all that the portrait's own tick names, and the ladder; or its end."""
@@ -130,13 +124,13 @@ class LadderScreen(Screen):
 
         def step() -> Update:
             making = visit.making
-            if making is None or not making.ladder or not self._is_shown(making, shown):
+            if making is None or not self._is_shown(making, shown):
                 raise VisitorError("ladder.gone")
             if is_ticked(ticks):
                 visit.allow_stage(with_ladder=True)
             else:
                 visit.forbid_stage()
-            return {self.code: self._code(visit)}
+            return {self.code: self.withdrawal_code(visit)}
 
         return self.trying(self.code, step)
 
@@ -147,13 +141,13 @@ class LadderScreen(Screen):
         if run.is_stopped:
             return
         generator, order = self._order(prints, drawn.portrait)
-        faces = [selfie.face for selfie in visit.selfies]
+        printer = Printer(services.signer, visit, order, generator)
         recognizer = services.recognizer if making.was_asked_about(drawn.portrait) else None
         images: list[Pixels] = []
         yield {self.steps: self._progress(0)}
         shot = prints.shots[drawn.portrait]
         chain = ladder(
-            faces, order, services.finder, services.studio, generator, recognizer=recognizer, like=shot
+            visit.faces, order, services.finder, services.studio, generator, recognizer=recognizer, like=shot
         )
         with closing(chain) as events:
             for event in events:  # closing cancels the drawing within one step
@@ -164,7 +158,7 @@ class LadderScreen(Screen):
                 images.append(event.portrait.image)
                 said = answer_of(event) if recognizer else ""
                 share = round(100 * share_left(event.order))
-                drawn.add(self._keep(visit, generator, event), event.likeness, share, said)
+                drawn.add(visit.keep(printer.sign(event.portrait)), event.likeness, share, said)
                 if len(images) == len(STEPS):
                     drawn.finish(self._keep_strip(visit, generator, prints, drawn, images))
                 yield self.booth.show(visit)
@@ -176,11 +170,6 @@ class LadderScreen(Screen):
         if generator is None or not isinstance(seed, int):
             raise VisitorError("visit.over")
         return generator, replace(prints.order, seed=seed)
-
-    def _keep(self, visit: Visit, generator: Generator, rung: Rung) -> PictureId:
-        made = drawn_from(rung.portrait.rendering.start, generator.model_set)
-        sign = self.services.signer.sign
-        return visit.keep(sign(rung.portrait.image, made, generator.model_set, format="JPEG"))
 
     def _keep_strip(
         self,
@@ -202,12 +191,8 @@ class LadderScreen(Screen):
         )
 
     def _value(self, prints: Portraits, drawn: Ladder, shares: Sequence[str]) -> str:
-        photo = self.say("result.photo")
-        photograph = {"url": picture_url(prints.photographs[drawn.portrait]), "caption": photo, "alt": photo}
-        steps = [
-            {"url": picture_url(picture), "caption": share, "alt": share}
-            for share, picture in zip(shares, drawn.pictures, strict=True)
-        ]
+        photograph = print_of(prints.photographs[drawn.portrait], self.say("result.photo"))
+        steps = [print_of(picture, share) for share, picture in zip(shares, drawn.pictures, strict=True)]
         return json.dumps({"photograph": photograph, "portraits": steps, "chosen": len(steps) - 1})
 
     def _shares(self, drawn: Ladder) -> list[str]:
@@ -223,10 +208,6 @@ class LadderScreen(Screen):
         label = self.say("ladder.step", i=min(done + 1, len(RUNGS)), n=len(RUNGS))
         steps = markup.steps(label, [float(index < done) for index in range(len(RUNGS))])
         return markup.lead(self.say("ladder.lead")) + steps
-
-    def _code(self, visit: Visit) -> str:
-        code = visit.sharing.code
-        return markup.status(self.say("show.code", c=code)) if code else ""
 
     def _is_shown(self, making: Making, shown: str) -> bool:
         """Whether the page shows that ladder, whole, and not one that another page has replaced."""

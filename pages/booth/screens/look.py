@@ -131,7 +131,7 @@ class LookScreen(Screen):
         visit, services = self.booth.visit_of(request), self.services
         if visit.selfies and not visit.frames:
             with services.error_boundary.catch():  # then the sample faces stay
-                faces = [selfie.face for selfie in visit.selfies]
+                faces = visit.faces
                 cutout = services.studio.cut_out(faces[best_of(faces)])
                 plates = {look.name: plate(cutout, look, FRAME).pixels for look in services.looks.values()}
                 visit.keep_frames(
@@ -179,7 +179,7 @@ class LookScreen(Screen):
         doubtful = [mood for mood in expressions if wants_closed_lips(mood, model_set)]
         if not doubtful or not visit.selfies:
             return []
-        faces = [selfie.face for selfie in visit.selfies]
+        faces = visit.faces
         best = faces[best_of(faces)]
         return [mood.name for mood in doubtful if not can_be_given(mood, best, model_set)]
 

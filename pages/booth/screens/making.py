@@ -77,13 +77,7 @@ class MakingScreen(Screen):
                     yield {self.steps: sentence}
                 if not making.run.is_stopped:
                     yield from self._sit(visit, making, order)
-        if visit.is_over or not visit.has_consented:
-            yield self.booth.show(self.booth.visit_of(request), self.say("visit.over"))
-        elif making.run.is_stopped:
-            yield {self.notice: gr.skip()}
-        elif failure.sentence:
-            visit.go(ScreenName.LOOK)
-            yield self.booth.show(visit, failure.sentence)
+        yield from self.end_run(visit, making.run, failure.sentence, ScreenName.LOOK, request)
 
     def stop(self, request: gr.Request) -> Update:
         """End the making within one step; the photos stay."""
@@ -109,7 +103,7 @@ class MakingScreen(Screen):
     def _order_of(self, generator: Generator, visit: Visit, order: Order) -> Order:
         """The same order, as far as another set can draw it."""
         model_set = generator.model_set
-        less = within(order, [selfie.face for selfie in visit.selfies], model_set)
+        less = within(order, visit.faces, model_set)
         turns = visit.dial.turns if model_set.dial else MIDDLE
         return order_at(less, turns, model_set, start_of(self.services, visit, model_set))
 
@@ -120,8 +114,7 @@ class MakingScreen(Screen):
         printer = Printer(services.signer, visit, order, generator)
         story = Story(services, self, order, generator, printer)
         yield dict(story.open())
-        faces = [selfie.face for selfie in visit.selfies]
-        with closing(sit(faces, order, services.finder, services.studio, generator)) as events:
+        with closing(sit(visit.faces, order, services.finder, services.studio, generator)) as events:
             for event in events:  # closing cancels the drawing within one step
                 if making.run.is_stopped:
                     return

@@ -13,7 +13,7 @@ from booth.visit import ScreenName, Visit
 from errors import ChoiceError, PhotoError, VisitorError
 from pages import markup
 from pages.booth.report import find_clear_changes, render_headlines, render_reports
-from pages.booth.screen import Screen, Update, button, html, index_of, part, picture_url, take_url
+from pages.booth.screen import Screen, Update, button, html, index_of, part, picture_url, print_of, take_url
 from pages.components.consent import TICKED, UNTICKED, is_ticked, tick
 from pages.components.portraits import portraits, skin_toggle
 from pipelines.ladder import has_dial
@@ -134,7 +134,7 @@ class ResultScreen(Screen):
             portrait = services.finder.find(read_photo(jpeg))
         except PhotoError:
             return "likeness.recognition_unseen"
-        answer = services.recognizer.answer([selfie.face for selfie in visit.selfies], portrait)
+        answer = services.recognizer.answer(visit.faces, portrait)
         if answer.value is not None:
             visit.finished_making().recognise(answer.level.value)
         return answer.key
@@ -150,7 +150,7 @@ class ResultScreen(Screen):
                 visit.allow_stage()
             else:
                 visit.forbid_stage()
-            return {self.show_note: self.code_of(visit), self.stage: self._stage_button(visit)}
+            return {self.show_note: self.withdrawal_code(visit), self.stage: self._stage_button(visit)}
 
         return self.trying(self.show_note, step)
 
@@ -164,7 +164,7 @@ class ResultScreen(Screen):
             if is_ticked(ticks):
                 making.choose(index_of(shown))
                 self._keep_misfire(visit, making.result(), making.chosen)
-            return {self.misfire_note: self.code_of(visit)}
+            return {self.misfire_note: self.withdrawal_code(visit)}
 
         return self.trying(self.misfire_note, step)
 
@@ -178,19 +178,15 @@ class ResultScreen(Screen):
 
     # ---- what is shown
 
-    def code_of(self, visit: Visit) -> str:
-        """How to take back the permission to show."""
-        return markup.status(self.say("show.code", c=visit.sharing.code)) if visit.sharing.code else ""
-
     def _leaves(self, visit: Visit) -> Update:
         """The ticks and their codes, as they stand."""
         sharing = visit.sharing
         return {
             self.show: TICKED if sharing.stage_code else UNTICKED,
-            self.show_note: self.code_of(visit) if sharing.stage_code else "",
+            self.show_note: self.withdrawal_code(visit) if sharing.stage_code else "",
             self.stage: self._stage_button(visit),
             self.misfire: TICKED if sharing.misfire else UNTICKED,
-            self.misfire_note: self.code_of(visit) if sharing.misfire else "",
+            self.misfire_note: self.withdrawal_code(visit) if sharing.misfire else "",
         }
 
     def _stage_button(self, visit: Visit) -> gr.Button:
@@ -215,21 +211,18 @@ class ResultScreen(Screen):
 
     def _value(self, prints: Portraits, chosen: int) -> str:
         """The component's value: each portrait with the photograph in its own light and crop."""
-        say, photo = self.say, self.say("result.photo")
         shown = []
         for index, picture in enumerate(prints.portraits):
-            name, toned = say("result.ai", i=index + 1), prints.tone_matched[index]
+            toned = prints.tone_matched[index]
             shown.append(
                 {
-                    "url": picture_url(picture),
-                    "caption": name,
-                    "alt": name,
+                    **print_of(picture, self.say("result.ai", i=index + 1)),
                     "photograph": picture_url(prints.photographs[index]),
                     "tone": picture_url(toned) if toned else "",
                     "misfire": bool(find_clear_changes(prints.likeness[index])),
                 }
             )
-        photograph = {"url": picture_url(prints.photographs[chosen]), "caption": photo, "alt": photo}
+        photograph = print_of(prints.photographs[chosen], self.say("result.photo"))
         return json.dumps({"photograph": photograph, "portraits": shown, "chosen": chosen})
 
     def _links(self, visit: Visit, prints: Portraits) -> str:

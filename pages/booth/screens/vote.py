@@ -38,7 +38,7 @@ class VoteScreen(Screen):
 
     def fill(self, visit: Visit) -> Update:
         """The question that stands, or its truth."""
-        quiz, say = visit.making.quiz if visit.making else None, self.say
+        quiz, say = visit.quiz, self.say
         if quiz is None:
             return {}
         asked = quiz.current()
@@ -64,7 +64,7 @@ class VoteScreen(Screen):
         """Keep the answer, then tell the truth. A second tap changes nothing."""
 
         def step(visit: Visit) -> None:
-            quiz = visit.making.quiz if visit.making else None
+            quiz = visit.quiz
             if quiz is None or visit.screen != ScreenName.VOTE:
                 raise VisitorError("vote.gone")
             quiz.answer(kind)
@@ -75,7 +75,7 @@ class VoteScreen(Screen):
         """The next picture, or goodbye after the last."""
 
         def step(visit: Visit) -> None:
-            quiz = visit.making.quiz if visit.making else None
+            quiz = visit.quiz
             if quiz is None or not quiz.advance():
                 visit.go(ScreenName.GOODBYE)
 

@@ -1,0 +1,32 @@
+"""A headless Chromium for the tests that drive one."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Playwright
+
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+
+
+def launch(playwright: Playwright, film: Path | None = None) -> Browser:
+    """With a camera that shows a film and may be used, or without one; skips where there is no Chromium."""
+    chromium = shutil.which("chromium")  # the system's where there is one, else Playwright's own
+    if not chromium and not Path(playwright.chromium.executable_path).exists():
+        pytest.skip("no Chromium: install Debian's, or run: playwright install chromium")
+    camera = [*FAKE, f"--use-file-for-fake-video-capture={film}"] if film else []
+    return playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *camera])
+
+
+def film(scene: Image.Image, folder: Path, fps: int) -> Path:
+    """A second of that scene, for the fake camera; skips where there is no ffmpeg."""
+    if not shutil.which("ffmpeg"):
+        pytest.skip("no ffmpeg to make the camera's picture")
+    still, film = folder / "scene.png", folder / "film.mjpeg"
+    scene.save(still)
+    command = f"ffmpeg -loglevel error -loop 1 -i {still} -t 1 -r {fps} -pix_fmt yuvj420p -q:v 2 {film}"
+    subprocess.run(command.split(), check=True)
+    return film
