@@ -329,6 +329,11 @@ class Visits:
             visit.presence.touch(session)
         return visit
 
+    def find(self, cookie: str, session: str | None) -> Visit | None:
+        """The same for what a page asks by itself: no sign of life, and nothing begins with it."""
+        with self._lock:
+            return self._visits.get(cookie or session or "")
+
     def with_ticket(self, ticket: str) -> Visit | None:
         """The visit that may send photos with that ticket."""
         self.forget_expired()

@@ -21,7 +21,7 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import read_deck
 from booth.line import Line
-from booth.visit import ScreenName, Visit, Visits
+from booth.visit import GRACE_S, ScreenName, Visit, Visits
 from errors import NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent
 from evaluation.drift import lighter
 from pages.board import Board
@@ -245,6 +245,20 @@ def test_a_reload_comes_back_to_the_same_screen(services: Services, astronaut: P
     does, on = with_photo(services, astronaut)
     assert shown(on, does.open(visitor())) == ["look"]
     assert shown(on, does.open(visitor("other"))) == []  # the welcome stands there already
+
+
+def test_frames_drawn_for_a_page_that_was_closed_meanwhile_keep_no_visit_open(
+    services: Services, astronaut: Photo
+) -> None:
+    does, _ = with_photo(services, astronaut)
+    visit = visit_of(services)
+    services.visits.close_page("page of one")
+    does.look.draw_frames(visitor())
+    assert visit.presence.closed is not None
+    visit.presence.closed -= GRACE_S + 1
+    services.visits.forget_expired()
+    assert visit.is_over
+    assert does.look.draw_frames(visitor()) == ""  # nor do they begin another
 
 
 # ---- the making

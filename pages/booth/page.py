@@ -75,6 +75,10 @@ class BoothPage:
         """The visit of the browser that asks."""
         return self.services.visits.of(request.cookies.get(COOKIE, ""), request.session_hash)
 
+    def find_visit(self, request: gr.Request) -> Visit | None:
+        """The same for what a page asks by itself, which keeps no visit open."""
+        return self.services.visits.find(request.cookies.get(COOKIE, ""), request.session_hash)
+
     def show(self, visit: Visit, notice: str = "") -> Update:
         """The screen where the visit is, and a sentence on it if something went wrong."""
         screens, here = self.screens, self.screens[visit.screen]

@@ -39,6 +39,9 @@ class Booth(Protocol):
     def visit_of(self, request: gr.Request) -> Visit:
         """The visit of the browser that asks."""
 
+    def find_visit(self, request: gr.Request) -> Visit | None:
+        """The same for what a page asks by itself, which keeps no visit open."""
+
     def show(self, visit: Visit, notice: str = "") -> Update:
         """The screen where the visit is, and a sentence on it if something went wrong."""
 

@@ -128,7 +128,9 @@ class LookScreen(Screen):
 
     def draw_frames(self, request: gr.Request) -> str:
         """Each frame with the visitor's own plate in that look: about a second, behind the screen."""
-        visit, services = self.booth.visit_of(request), self.services
+        visit, services = self.booth.find_visit(request), self.services
+        if visit is None:  # it ended meanwhile
+            return ""
         if visit.selfies and not visit.frames:
             with services.error_boundary.catch():  # then the sample faces stay
                 faces = visit.faces
