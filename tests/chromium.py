@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, Page, Playwright
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
@@ -30,3 +30,29 @@ def film(scene: Image.Image, folder: Path, fps: int) -> Path:
     command = f"ffmpeg -loglevel error -loop 1 -i {still} -t 1 -r {fps} -pix_fmt yuvj420p -q:v 2 {film}"
     subprocess.run(command.split(), check=True)
     return film
+
+
+SLOW = """(() => {
+  const ask = window.fetch, pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  window.slow = [];
+  window.fetch = async (address, options) => {
+    const late = slow.find(({ part }) => String(address).includes(part));
+    if (!late) return ask(address, options);
+    slow.splice(slow.indexOf(late), 1);
+    await pause(late.sent);
+    const reply = await ask(address, options);
+    await pause(late.answered);
+    return reply;
+  };
+})()"""
+
+
+def on_a_bad_network(page: Page) -> None:
+    """Reload the page, so that `slow_down` works on it."""
+    page.add_init_script(SLOW)
+    page.reload()
+
+
+def slow_down(page: Page, part: str, sent: int = 0, answered: int = 0) -> None:
+    """The page's next request whose address has that part is late by that many ms, or its answer is."""
+    page.evaluate("late => slow.push(late)", {"part": part, "sent": sent, "answered": answered})

@@ -362,6 +362,8 @@ def test_a_visit_by_keyboard_alone(browser: Browser, booth: Booth) -> None:
         press(button(page, "vote.photo"))
         expect(page.locator(".truth")).to_be_visible()
         press(button(page, "vote.next"))
+        expect(page.locator(".screen.vote h1")).to_be_focused()  # the next question; it takes the focus
+        expect(page.locator(".truth")).to_be_hidden()
         press(button(page, "vote.stop"))
         press(button(page, "goodbye.done"))
         expect(button(page, "welcome.start")).to_be_visible()
@@ -589,6 +591,19 @@ def test_a_reload_and_a_double_tap_change_no_answer(browser: Browser, booth: Boo
         expect(page.locator(".screen.vote h1")).to_have_text(told)
         with booth.store as store:
             assert len(store.guesses()) == before + 1
+
+
+def test_a_late_answer_does_not_undo_what_a_later_tap_did(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        chromium.on_a_bad_network(page)
+        button(page, "welcome.start").click()
+        page.locator(".ticks input[name=agreed]").check()
+        chromium.slow_down(page, "gradio_api/run/", answered=1_500)
+        button(page, "consent.go").click()
+        button(page, "visit.start_over").click()
+        expect(button(page, "welcome.start")).to_be_visible(timeout=15_000)
+        page.wait_for_timeout(2_000)
+        expect(button(page, "welcome.start")).to_be_visible()
 
 
 def test_a_screen_that_nobody_touches_asks_and_then_clears_itself(browser: Browser, booth: Booth) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests import chromium
 from tests.serving import Booth, is_failure, serving, weights
 from tests.test_browser import AXE, button, made, visitor, with_sample
 from tests.test_phones import SEALED
@@ -236,6 +237,24 @@ def test_a_phone_without_network_keeps_the_tap_and_sends_it_once(browser: Browse
         assert len(store.guesses()) == before + 1
     for page in (one, host):
         page.context.close()
+
+
+def test_a_clickers_keys_are_obeyed_in_their_order(browser: Browser, booth: Booth) -> None:
+    host = logged_in(browser, booth.url)
+    stage = on_stage(host, booth.url)
+    chromium.on_a_bad_network(stage)
+    expect(stage.locator(".url")).to_be_visible()
+    stage.keyboard.press("b")
+    expect(stage.locator("main")).to_be_hidden()
+    chromium.slow_down(stage, "api/host/blank", sent=1_000)
+    stage.keyboard.press("b")
+    stage.keyboard.press("PageDown")  # shows what was blank: the key before it must not blank that again
+    expect(stage.locator(".count")).to_be_visible(timeout=10_000)
+    stage.wait_for_timeout(1_500)
+    expect(stage.locator("main")).to_be_visible()
+    host.page.request.post(f"{booth.url}api/host/back")
+    assert host.failures == []
+    host.context.close()
 
 
 def test_a_clickers_keys_work_on_the_hosts_page_but_not_where_somebody_types(
