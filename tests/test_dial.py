@@ -256,6 +256,7 @@ def test_places_that_are_alike_are_shown_once_and_a_hidden_one_does_no_harm(
     assert model_set.course(asked.start, asked.strength) == model_set.course()
 
 
+@pytest.mark.draws
 def test_from_noise_only_the_hold_on_the_face_is_told(services: Services) -> None:
     services.board.room.change(start="noise")
     does, on = with_photo(drawing(services, Asked(SETS["realvis-lightning"])), FACELESS)

@@ -11,6 +11,7 @@ from pipelines.measure.shape import partners
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.draws
 def test_rings_are_mediapipes_and_go_from_neighbour_to_neighbour() -> None:
     from mediapipe.python.solutions import face_mesh_connections as theirs
 
