@@ -11,25 +11,38 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from errors import PhotoError
 from pipelines.arrays import Pixels
+from pipelines.selfie.colour import (
+    ColourEncoding,
+    Meaning,
+    by_code_points,
+    by_gamma,
+    by_profile,
+    grey_code,
+    through_profile,
+    to_srgb,
+    unless_srgb,
+)
+from pipelines.selfie.orientation import read_orientation, upright
+from pipelines.selfie.raster import Raster, shrink, shrink_codes, working_size
 
 MAX_BYTES = 12 * 2**20  # what any system shows as 12 MB, be it counted by 1000 or by 1024
 MAX_PIXELS = 50_000_000  # phones with one big sensor write 48 to 50 million
 # Long side after reading, px. A 1080p selfie (1920 px) stays as it is. A phone's 4032 px are halved: a head
 # that fills a third of them keeps 680 px, and the largest plate (1080 x 1350) shows one at about 570.
 WORKING_SIDE = 2048
-TILE = 1024  # px, side of what is converted at a time: a palette of 50 megapixels is never 200 MB of RGBA
 MAX_SCANS = 100  # usual progressive files have about 10; each scan costs a pass over all pixels
 MAX_SEGMENTS = 1000  # 12 MB of depth map in XMP are 190; Pillow keeps each in a list
 MAX_PROFILE = 4 * 2**20  # bytes; printers' profiles reach 2.5 MB
@@ -38,22 +51,15 @@ MAX_PROFILE = 4 * 2**20  # bytes; printers' profiles reach 2.5 MB
 GROUND = (117, 117, 117)
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-PNG_READ = {b"IHDR", b"PLTE", b"tRNS", b"acTL", b"iCCP", b"eXIf"}  # and IDAT
+PNG_COLOUR = {b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"}
+PNG_READ = {b"IHDR", b"PLTE", b"tRNS", b"acTL", b"eXIf"} | PNG_COLOUR  # and IDAT
 # Markers with a length behind them: not stuffing, fill bytes, restarts or TEM.
 JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 JPEG_KEPT = (b"JFIF\0", b"Adobe", b"ICC_PROFILE\0")  # the segments that say what the numbers mean
-HEIC = {b"heic", b"heix", b"heim", b"heis"}  # ISO/IEC 23008-12, annex B: HEVC still pictures
-HEIC_MOVING = {b"hevc", b"hevx", b"hevm", b"hevs", b"msf1"}  # ... and sequences
-# EXIF 2.3, tag 0x0112: how to undo what the camera did.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+# ISO/IEC 23008-12: still pictures of any kind and by HEVC; sequences. What opens libheif tells, not these.
+HEIF = {b"mif1", b"heic", b"heix", b"heim", b"heis"}
+HEIF_MOVING = {b"hevc", b"hevx", b"hevm", b"hevs", b"msf1"}
+AVIF = {b"avif", b"avis"}  # libheif would need another decoder
 # What Pillow, pillow-heif and zlib raise for bytes that they cannot make a picture of.
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, EOFError, RuntimeError, struct.error, zlib.error)
 
@@ -72,8 +78,8 @@ class Photo:
 class _Opened:
     """A picture whose header was read and found bearable; its pixels wait."""
 
-    image: Image.Image
-    profile: bytes | None  # ICC
+    raster: Raster
+    colour: Meaning
     orientation: int = 1  # EXIF, 1 to 8
 
 
@@ -103,9 +109,7 @@ def read_photo(data: bytes) -> Photo:
     _require_bytes(len(data))
     try:
         opened = _open(data)
-        image = _to_srgb(_shrink(opened.image), opened.profile)
-        turn = TURNS.get(opened.orientation)
-        return Photo(np.array(image if turn is None else image.transpose(turn)))
+        return Photo(np.array(upright(_shown(opened.raster, opened.colour), opened.orientation)))
     except MemoryError as error:
         raise PhotoError("file.pixels", mp=MAX_PIXELS // 10**6) from error
     except BROKEN as error:
@@ -146,6 +150,14 @@ def _require_pixels(size: tuple[int, int]) -> None:
         raise PhotoError("file.pixels", mp=MAX_PIXELS // 10**6)
 
 
+def _shown(raster: Raster, colour: Meaning) -> Image.Image:
+    """RGB in sRGB, at working size. Converted after that: few pixels, and a table's step each."""
+    if isinstance(colour, ColourEncoding):
+        codes = shrink_codes(raster, WORKING_SIDE, grey_code(GROUND[0], colour))
+        return Image.fromarray(to_srgb(codes, colour))
+    return through_profile(shrink(raster.image, WORKING_SIDE, GROUND[0]), colour)
+
+
 def _open(data: bytes) -> _Opened:
     """The picture by what its first bytes are."""
     if data.startswith(b"\xff\xd8\xff"):
@@ -175,8 +187,8 @@ def _open_jpeg(data: bytes) -> _Opened:
             exif = body
     image = JpegImageFile(io.BytesIO(b"".join(pieces)))
     _require_pixels(image.size)
-    image.draft(None, _working_size(image.size))
-    return _Opened(image, image.info.get("icc_profile"), _orientation(exif))
+    image.draft(None, working_size(image.size, WORKING_SIDE))
+    return _Opened(Raster(image), by_profile(image.info.get("icc_profile")), read_orientation(exif))
 
 
 def _open_png(data: bytes) -> _Opened:
@@ -200,21 +212,64 @@ def _open_png(data: bytes) -> _Opened:
         (name, chunks[name]) for name in (b"IHDR", b"PLTE", b"tRNS") if name in chunks
     ]
     kept += [(b"IDAT", b"".join(pixels)), (b"IEND", b"")]
-    image = PngImageFile(io.BytesIO(PNG_MAGIC + b"".join(_png_chunk(*chunk) for chunk in kept)))
-    return _Opened(image, _png_profile(chunks.get(b"iCCP", b"")), _orientation(chunks.get(b"eXIf", b"")))
+    packed = PNG_MAGIC + b"".join(_png_chunk(*chunk) for chunk in kept)
+    depth = header[8]
+    colour = unless_srgb(_png_colour(chunks, depth))
+    is_deep = depth == 16 and isinstance(colour, ColourEncoding)
+    raster = _deep_png(packed) if is_deep else Raster(PngImageFile(io.BytesIO(packed)))
+    return _Opened(raster, colour, read_orientation(chunks.get(b"eXIf", b"")))
 
 
 def _png_chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
+def _deep_png(packed: bytes) -> Raster:
+    """16 bits a channel. Pillow unpacks the upper 8; told that the bytes stand the other way, the lower."""
+    upper, lower = (PngImageFile(io.BytesIO(packed)) for _ in range(2))
+    if upper.mode == "I;16":
+        grey = np.asarray(upper)
+        high, low = (Image.fromarray(half.astype(np.uint8)) for half in (grey >> 8, grey & 255))
+        return Raster(high, low, depth=16)
+    if upper.tile[0].args not in ("RGB;16B", "RGBA;16B"):  # grey with transparency
+        return Raster(upper)
+    lower.tile = [upper.tile[0]._replace(args=f"{upper.mode};16L")]
+    return Raster(upper, lower, depth=16)
+
+
+def _png_colour(chunks: dict[bytes, bytes], depth: int) -> Meaning:
+    """By the first of cICP, iCCP, sRGB, gAMA with cHRM: PNG (third edition), 4.3, colour chunk priority."""
+    named = _png_code_points(chunks.get(b"cICP", b""), depth)
+    if found := named or by_profile(_png_profile(chunks.get(b"iCCP", b""))):
+        return found
+    gamma, corners = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    if b"sRGB" in chunks or (len(gamma) != 4 and len(corners) != 32):
+        return None
+    return by_gamma(
+        int.from_bytes(gamma, "big") if len(gamma) == 4 else 0,
+        tuple(part / 100_000 for part in struct.unpack(">8I", corners)) if len(corners) == 32 else None,
+    )
+
+
+def _png_code_points(body: bytes, depth: int) -> ColourEncoding | None:
+    """Primaries, curve, matrix (RGB only) and range of a cICP chunk; None where it is none that we know."""
+    if len(body) != 4 or body[2] != 0 or body[3] > 1:
+        return None
+    found = by_code_points(*body[:2])
+    if not found or body[3] == 1:
+        return found
+    unit = 2 ** (max(depth, 8) - 8) / (2 ** max(depth, 8) - 1)  # H.273, 8.3: black is 16 units, white 235
+    return replace(found, black=16 * unit, white=235 * unit)
+
+
 def _png_profile(body: bytes) -> bytes | None:
     """The ICC profile of an iCCP chunk, inflated to `MAX_PROFILE` at most."""
     packed = body.partition(b"\0")[2][1:]
     try:
-        return zlib.decompressobj().decompress(packed, MAX_PROFILE) or None
+        profile = zlib.decompressobj().decompress(packed, MAX_PROFILE)
     except zlib.error:  # ignored like any broken profile
         return None
+    return profile if profile[36:40] == b"acsp" else None  # ICC.1:2022, 7.2.11
 
 
 def _open_webp(data: bytes) -> _Opened:
@@ -222,7 +277,8 @@ def _open_webp(data: bytes) -> _Opened:
     image = WebPImageFile(io.BytesIO(data))
     if image.n_frames > 1:
         raise PhotoError("file.moving")
-    return _Opened(image, image.info.get("icc_profile"), _orientation(image.info.get("exif", b"")))
+    profile = by_profile(image.info.get("icc_profile"))
+    return _Opened(Raster(image), profile, read_orientation(image.info.get("exif", b"")))
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
@@ -241,88 +297,43 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 def _open_heic(data: bytes) -> _Opened:
     """The primary picture of a HEIC. libheif turns it upright (irot, imir): EXIF must not turn it again."""
-    brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]  # major, version, compatible ones
-    if brands[:4] in HEIC_MOVING:
+    listed = data[8 : min(int.from_bytes(data[:4], "big"), 256)]  # major brand, version, compatible brands
+    if listed[:4] in HEIF_MOVING:
         raise PhotoError("file.moving")
-    if not HEIC & {brands[at : at + 4] for at in range(0, len(brands), 4)}:
-        raise PhotoError("file.type")  # AVIF, MP4, MOV and others of the family
+    try:
+        return _read_heic(data)
+    except BROKEN as error:  # of a kind that we read, or MP4, MOV, AVIF and others of the family?
+        brands = {listed[at : at + 4] for at in range(0, len(listed), 4)}
+        is_heic = brands & HEIF and not brands & AVIF and b"av1C" not in data
+        raise PhotoError("file.broken" if is_heic else "file.type") from error
+
+
+def _read_heic(data: bytes) -> _Opened:
     file = pillow_heif.open_heif(data)
     still = file[file.primary_index]
     _require_pixels(still.size)
+    colour = unless_srgb(_heic_colour(still.info))
+    is_deep = isinstance(colour, ColourEncoding) and still.info["bit_depth"] > 8 and not still.has_alpha
+    if is_deep:
+        still = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)[file.primary_index]
     pixels = still.data
     _require_pixels(still.size)  # decoding may find another size than the header gave
-    image = Image.frombytes(still.mode, still.size, pixels, "raw", still.mode, still.stride)
-    profile = still.info.get("icc_profile")
-    return _Opened(image, profile if isinstance(profile, bytes) else None)
+
+    def image(mode: str, form: str) -> Image.Image:
+        return Image.frombytes(mode, still.size, pixels, "raw", form, still.stride)
+
+    if not is_deep:
+        return _Opened(Raster(image(still.mode, still.mode)), colour)
+    mode = "RGB" if still.mode.startswith("RGB") else "L"  # both in 16 bits, little-endian
+    return _Opened(
+        Raster(image(mode, mode + ";16L"), image(mode, mode + ";16B"), still.info["bit_depth"]), colour
+    )
 
 
-def _orientation(exif: bytes) -> int:
-    """EXIF's orientation, 1 where there is none. Pillow's reader would warn about odd files."""
-    tiff = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(order + "I", tiff, 4)
-        (count,) = struct.unpack_from(order + "H", tiff, start)
-        for entry in range(count):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, start + 2 + 12 * entry)
-            if tag == 0x0112:
-                return int(value)
-    except struct.error:  # cut short: nothing more to learn
-        pass
-    return 1
-
-
-def _working_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height at working size, px; a smaller picture stays as it is."""
-    scale = min(1.0, WORKING_SIDE / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _shrink(image: Image.Image) -> Image.Image:
-    """The picture at working size, L, RGB or CMYK: by whole boxes, tile by tile, and the rest by Lanczos."""
-    goal = _working_size(image.size)
-    factor = max(1, max(image.size) // WORKING_SIDE)
-    step = factor * max(1, TILE // factor)
-    width, height = image.size
-    small = Image.new(_flat_mode(image), (-(-width // factor), -(-height // factor)))
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            box = (left, top, min(left + step, width), min(top + step, height))
-            tile = _flat(image.crop(box))
-            small.paste(tile.reduce(factor) if factor > 1 else tile, (left // factor, top // factor))
-    return small if small.size == goal else small.resize(goal, Image.Resampling.LANCZOS)
-
-
-def _flat_mode(image: Image.Image) -> str:
-    if image.mode.startswith("I;16"):
-        return "L"
-    if image.has_transparency_data:
-        return "RGB"
-    return {"1": "L", "L": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
-
-
-def _flat(tile: Image.Image) -> Image.Image:
-    """Without palette, 16 bits or transparency."""
-    if tile.mode.startswith("I;16"):  # Pillow's own conversion clips at 255
-        return Image.fromarray((np.asarray(tile) >> 8).astype(np.uint8))
-    if tile.has_transparency_data:
-        ground = Image.new("RGBA", tile.size, (*GROUND, 255))
-        return Image.alpha_composite(ground, tile.convert("RGBA")).convert("RGB")
-    return tile.convert(_flat_mode(tile))
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB by the picture's own profile, perceptually. A broken one is ignored, as browsers do: sRGB then."""
-    if not profile:
-        return image.convert("RGB")
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if image.mode == "L" and source.profile.xcolor_space == "RGB ":  # grey stored with a camera's profile
-            image = image.convert("RGB")
-        target = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image.convert("RGB")
-    return converted or image.convert("RGB")
+def _heic_colour(info: dict[str, Any]) -> Meaning:
+    """By its ICC profile, else by its code points; what they do not tell is sRGB's."""
+    if found := by_profile(info.get("icc_profile")):
+        return found
+    said = info.get("nclx_profile") or {}
+    primaries, transfer = (int(said.get(key, 2)) for key in ("color_primaries", "transfer_characteristics"))
+    return by_code_points(primaries if primaries != 2 else 1, transfer if transfer != 2 else 13)
