@@ -18,6 +18,8 @@ from PIL import Image
 
 FORMATS = ("jpeg", "png", "webp", "heic")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+# TIFF's types of whole numbers that fit where a tag's value stands: BYTE, SHORT, LONG, and with a sign.
+INTEGERS = {"B": 1, "H": 3, "I": 4, "b": 6, "h": 8, "i": 9}
 # Corners of the card, clockwise from the top left: no turn and no mirror of it looks like itself.
 CORNERS = ((200, 40, 40), (40, 160, 60), (230, 230, 230), (40, 60, 180))
 
@@ -46,9 +48,15 @@ def encoded(image: Image.Image | NDArray[np.uint8], kind: str, **options: object
     return file.getvalue()
 
 
-def exif(orientation: int) -> bytes:
-    """An EXIF block that says only how the camera was held (tag 0x0112, a SHORT)."""
-    return b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+def exif(orientation: int, order: str = ">", form: str = "H", *, kind: int = 0, count: int = 1) -> bytes:
+    """An EXIF block that says only how the camera was held (tag 0x0112), as one of `INTEGERS`.
+
+    `kind` and `count` of the tag may be others than those of what is stored.
+    """
+    value = struct.pack(order + form, orientation).ljust(4, b"\0")
+    mark = {">": b"MM\0*", "<": b"II*\0"}[order]
+    head = struct.pack(order + "IHHHI", 8, 1, 0x0112, kind or INTEGERS[form], count)
+    return b"Exif\0\0" + mark + head + value + bytes(4)
 
 
 def png_chunk(name: bytes, body: bytes) -> bytes:
@@ -115,6 +123,19 @@ def heic_of_brand(brand: bytes) -> bytes:
     return data[:8] + brand + data[12:]
 
 
+def heic_of_brands(*brands: bytes) -> bytes:
+    """A HEIC whose brands are these and no other: the first is the major one."""
+    data = encoded(card(), "heic")
+    length = int.from_bytes(data[:4], "big")
+    listed = brands[0] + bytes(4) + b"".join(brands[at % len(brands)] for at in range((length - 16) // 4))
+    return data[:8] + listed + data[length:]
+
+
+def mp4() -> bytes:
+    """The boxes of a film, with nothing in them."""
+    return b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0\0\0\x10moov" + bytes(8) + b"\0\0\0\x10mdat" + bytes(8)
+
+
 def moving(kind: str) -> bytes:
     """An animation of two pictures."""
     first, second = Image.fromarray(card()), Image.fromarray(card()[::-1])
@@ -167,6 +188,12 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "gif": (lambda: moving("GIF"), "file.type"),
     "tiff": (lambda: encoded(card(), "tiff"), "file.type"),
     "avif": (lambda: encoded(card(), "avif"), "file.type"),
+    "avif that says it is any still picture": (
+        lambda: encoded(card(), "avif").replace(b"avif", b"mif1"),
+        "file.type",
+    ),
+    "heic that says it is a film": (lambda: heic_of_brands(b"isom"), "file.type"),
+    "mp4": (mp4, "file.type"),
     "zip bomb": (zip_bomb, "file.type"),
     "13 MB": (lambda: encoded(card(), "jpeg") + bytes(13 * 2**20), "file.big"),
     "png of 2.5 billion pixels": (lambda: png(50_000, 50_000, rows=zeros(2**20)), "file.pixels"),
@@ -202,6 +229,12 @@ ODD: dict[str, Callable[[], bytes]] = {
     ),
     "png with an iCCP bomb": lambda: with_png_chunk(png_chunk(b"iCCP", b"a\0\0" + zeros(2**28))),
     "png with a broken profile": lambda: with_png_chunk(png_chunk(b"iCCP", b"a\0\0nothing packed")),
+    "png with broken code points": lambda: with_png_chunk(png_chunk(b"cICP", b"\x09\x10\x00")),
+    "png with a gamma of nothing": lambda: with_png_chunk(png_chunk(b"gAMA", bytes(4))),
+    "png with corners on one line": lambda: with_png_chunk(
+        png_chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 10000, 10000, 20000, 20000, 30000, 30000))
+    ),
+    "png with corners out of all bounds": lambda: with_png_chunk(png_chunk(b"cHRM", b"\xff" * 32)),
     "jpeg with a broken profile": lambda: encoded(card(), "jpeg", icc_profile=b"no profile" * 30),
     "webp with a broken profile": lambda: encoded(card(), "webp", icc_profile=b"no profile" * 30),
     "jpeg with broken EXIF": lambda: with_jpeg_segment(0xE1, b"Exif\0\0MM\0*" + b"\0\0\0\x08\xff\xff" * 9),

@@ -16,8 +16,23 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from errors import PhotoError
+from evaluation.colour import ICC, icc_profile
 from pipelines.selfie.photo import GROUND, MAX_BYTES, WORKING_SIDE, Photo, open_photo, read_photo
-from tests.hostile import FORMATS, ODD, REFUSED, card, encoded, exif, heic_of_two, mpo, png, png_chunk, zeros
+from tests.hostile import (
+    FORMATS,
+    INTEGERS,
+    ODD,
+    REFUSED,
+    card,
+    encoded,
+    exif,
+    heic_of_brands,
+    heic_of_two,
+    mpo,
+    png,
+    png_chunk,
+    zeros,
+)
 from words import read_words
 
 # How the camera stored an upright picture `u` for each orientation: EXIF 2.3, tag 0x0112, where the
@@ -54,37 +69,7 @@ def near(photo: Photo, wanted: NDArray[np.uint8], within: int = 4) -> bool:
     return bool(np.abs(photo.pixels[rows, columns].astype(int) - wanted[rows, columns]).max() <= within)
 
 
-def profile(primaries: list[tuple[float, float]], curve: bytes) -> bytes:
-    """An ICC profile of RGB primaries (x, y) under D65, adapted to D50 by Bradford's matrix."""
-    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-    d65, d50 = np.array([0.95047, 1, 1.08883]), np.array([0.9642, 1, 0.8249])
-    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in primaries]).T
-    matrix = columns * np.linalg.solve(columns, d65)
-    adapted = np.linalg.inv(bradford) @ np.diag(bradford @ d50 / (bradford @ d65)) @ bradford @ matrix
-    tags = {b"wtpt": _xyz(d50)} | {
-        name: _xyz(adapted[:, at]) for at, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))
-    }
-    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
-    table, body, at = b"", b"", 128 + 4 + 12 * len(tags)
-    for name, value in tags.items():
-        table += struct.pack(">4sII", name, at + len(body), len(value))
-        body += value
-    head = struct.pack(">I4sI4s4s4s", at + len(body), b"lcms", 0x04300000, b"mntr", b"RGB ", b"XYZ ")
-    head = (head + bytes(12) + b"acsp").ljust(68, b"\0") + _xyz(d50)[8:]
-    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
-
-
-def _xyz(value: NDArray[np.float64]) -> bytes:
-    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(part * 65536) for part in value))
-
-
-# IEC 61966-2-1 as a parametric curve; Adobe RGB (1998): 563 / 256.
-SRGB_CURVE = b"para\0\0\0\0\0\3\0\0" + struct.pack(
-    ">5i", *(round(65536 * part) for part in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
-)
-A98_CURVE = b"curv\0\0\0\0" + struct.pack(">IH", 1, 563) + b"\0\0"
-P3_PROFILE = profile([(0.68, 0.32), (0.265, 0.69), (0.15, 0.06)], SRGB_CURVE)
-A98_PROFILE = profile([(0.64, 0.33), (0.21, 0.71), (0.15, 0.06)], A98_CURVE)
+P3_PROFILE, A98_PROFILE = icc_profile(*ICC["P3"]), icc_profile(*ICC["A98"])
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -107,6 +92,33 @@ def test_every_orientation_lands_upright_and_unmirrored(kind: str, orientation: 
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](card())))
     photo = read_photo(encoded(stored, kind, exif=exif(orientation)))
     assert near(photo, card())
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("form", INTEGERS)
+def test_the_orientation_is_read_whatever_integer_it_is(kind: str, order: str, form: str) -> None:
+    stored = Image.fromarray(np.ascontiguousarray(STORED[6](card())))
+    assert near(read_photo(encoded(stored, kind, exif=exif(6, order, form))), card())
+
+
+@pytest.mark.parametrize("block", [exif(6, form="H", kind=2), exif(9), exif(6)[:-9], exif(6, count=2**31)])
+def test_an_orientation_that_says_nothing_turns_nothing(block: bytes) -> None:
+    assert near(read_photo(encoded(card(), "jpeg", exif=block)), card())
+
+
+def test_the_orientation_of_a_heic_is_its_containers() -> None:
+    """Cameras and pillow-heif write EXIF's and the same as irot and imir; other programs EXIF's alone."""
+    plain, turned = (encoded(Image.fromarray(card()), "heic", exif=exif(held)) for held in (1, 6))
+    assert b"irot" in turned
+    only_exif = plain.replace(exif(1)[6:], exif(6)[6:])
+    assert only_exif != plain
+    assert near(read_photo(only_exif), card())
+
+
+@pytest.mark.parametrize("brand", [b"mif1", b"heis", b"miaf", b"MiHE"])
+def test_a_heic_is_what_opens_not_what_it_calls_itself(brand: bytes) -> None:
+    assert near(read_photo(heic_of_brands(brand, b"mif1")), card())
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -62,13 +62,13 @@ def by_code_points(primaries: int, transfer: int) -> ColourEncoding | None:
     return encoding(curve, corners) if curve and corners else None
 
 
-def by_gamma(gamma: int | None, corners: Chromaticities | None) -> ColourEncoding | None:
-    """The encoding of a gAMA chunk, in 1/100000, and of a cHRM chunk; each may be missing, then it is sRGB's.
+def by_gamma(gamma: int, corners: Chromaticities | None) -> ColourEncoding | None:
+    """The encoding of a gAMA chunk, in 1/100000, and of a cHRM chunk; without one (0, None) it is as in sRGB.
 
-    None if the corners are those of no colour space.
+    Corners of no colour space are none, as in browsers.
     """
     curve = partial(_power, 100_000 / gamma) if gamma and abs(gamma - SRGB_GAMMA) > 1 else _srgb
-    return encoding(curve, corners or _PRIMARIES[1])
+    return (encoding(curve, corners) if corners else None) or encoding(curve, _PRIMARIES[1])
 
 
 def by_profile(profile: bytes | None) -> Meaning:

@@ -324,10 +324,10 @@ def _read_heic(data: bytes) -> _Opened:
 
     if not is_deep:
         return _Opened(Raster(image(still.mode, still.mode)), colour)
-    mode = "RGB" if still.mode.startswith("RGB") else "L"  # both in 16 bits, little-endian
-    return _Opened(
-        Raster(image(mode, mode + ";16L"), image(mode, mode + ";16B"), still.info["bit_depth"]), colour
-    )
+    # 16 bits each, the lower byte first; Pillow takes the upper one of either order
+    mode, upper = ("RGB", "RGB;16L") if still.mode.startswith("RGB") else ("L", "L;16")
+    deep = Raster(image(mode, upper), image(mode, mode + ";16B"), still.info["bit_depth"])
+    return _Opened(deep, colour)
 
 
 def _heic_colour(info: dict[str, Any]) -> Meaning:
