@@ -69,13 +69,15 @@ def test_a_published_signal_is_shown_with_its_light(
     assert shown(code, points) == pytest.approx(light, rel=0.03)
 
 
+# Mean CIEDE2000. By `python -m evaluation.colour` the chart is 0.8 off at most, and 1.7 where P3 is taken for
+# sRGB; the face is grainy: a JPEG of it in sRGB is 1.2 off.
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("subject", [chart, face])
-def test_colours_come_in_as_they_were(way: str, subject: Callable[[], Pixels]) -> None:
+@pytest.mark.parametrize(("subject", "most"), [(chart, 1.0), (face, 2.0)])
+def test_colours_come_in_as_they_were(way: str, subject: Callable[[], Pixels], most: float) -> None:
     wanted = subject()
     found = read_photo(WAYS[way](wanted)).pixels
     assert found.shape == wanted.shape
-    assert differences(wanted, found).mean() <= 2
+    assert differences(wanted, found).mean() <= most
 
 
 CODE_POINTS_P3 = (b"cICP", bytes((12, 13, 0, 1)))
@@ -113,6 +115,12 @@ def test_of_a_pngs_colour_chunks_the_first_that_says_something_counts(
     }
     found = read_photo(png(signal(card(), *ways[wanted]), *chunks)).pixels
     assert differences(card(), found).max() < 3
+
+
+def test_a_colour_chunk_behind_the_pixels_says_nothing() -> None:
+    data = png(card() / 255)
+    found = read_photo(data[:-12] + png_chunk(*LINEAR_CHUNK) + data[-12:]).pixels
+    assert np.array_equal(found, card())
 
 
 def test_what_is_lighter_than_white_is_white_and_keeps_no_colour_outside_srgb() -> None:

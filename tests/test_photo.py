@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from errors import PhotoError
-from evaluation.colour import ICC, icc_profile
+from evaluation.colour import ICC, WAYS, icc_profile
 from pipelines.selfie.photo import GROUND, MAX_BYTES, WORKING_SIDE, Photo, open_photo, read_photo
 from tests.hostile import (
     FORMATS,
@@ -290,6 +290,10 @@ def test_any_bytes_give_a_photo_or_a_sentence(data: bytes, start: bytes) -> None
 
 SMALL = {kind: encoded(card(24, 16), kind, exif=exif(6)) for kind in ("jpeg", "png", "webp")}
 SMALL |= {"heic": encoded(card(64, 64), "heic", exif=exif(6)), "mpo": mpo(), "two": heic_of_two()}
+SMALL |= {
+    "PQ in a PNG": WAYS["PNG, cICP PQ, 16 bit"](card(24, 16)),
+    "PQ in a HEIC": WAYS["HEIC, nclx PQ, 10 bit"](card(64, 64)),
+}
 SMALL["palette"] = encoded(Image.fromarray(card()).convert("P"), "png", transparency=b"\x80" * 9)
 
 

@@ -198,7 +198,7 @@ def _open_png(data: bytes) -> _Opened:
     for name, body in png_chunks(data):
         if name == b"IDAT":
             pixels.append(body)
-        elif name in PNG_READ:
+        elif name in PNG_READ and not (pixels and name in PNG_COLOUR):
             chunks.setdefault(name, body)
     if int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1:
         raise PhotoError("file.moving")
