@@ -13,6 +13,7 @@ from scipy import sparse
 from scipy.sparse.linalg import cg
 
 from pipelines.arrays import Array, Floats, Mask, Pixels
+from pipelines.plate.bystanders import BystanderFinder, connected_share, require_alone, sitter_share
 from pipelines.plate.masks import (
     Segmenter,
     Site,
@@ -228,8 +229,11 @@ def alpha_along(lines: Array, picture: Array) -> Array:
     return np.asarray(linear_step(value, *STRETCH), np.float32)
 
 
-def cut_out(face: Face, segmenter: Segmenter) -> Cutout:
-    """The sitter of a photo, about 0.3 s."""
+def cut_out(face: Face, segmenter: Segmenter, finder: BystanderFinder) -> Cutout:
+    """The sitter of a photo, without the room and everybody else, about 0.4 s.
+
+    Raises `PhotoError("face.many")` where the sitter cannot be told from others.
+    """
     rows, columns = visible_crop(face)
     whole = face.photo.pixels[rows, columns]
     small = np.ascontiguousarray(shrink_to(whole, WORK_PX))
@@ -237,11 +241,17 @@ def cut_out(face: Face, segmenter: Segmenter) -> Cutout:
     corner = np.array([columns.start, rows.start], np.float32)
     site = Site(face.landmarks[:, :2] - corner, face.pupil_distance).at(share)
     picture = small.astype(np.float32) / 255
-    found = matte(picture, segmenter.mask(small), site)
+    mask = segmenter.mask(small)
+    own = sitter_share(finder, small, mask, site)
+    found = matte(picture, mask * own, site)
     alpha = found.alpha(picture)
+    connected = connected_share(alpha, site)
+    alpha *= connected
+    if own.min() < 1:
+        require_alone(finder, small, alpha, site)
     sitter, room = sitter_and_room_colours(picture, alpha)
     if share < 1:
-        alpha = found.alpha(whole.astype(np.float32) / 255)
+        alpha = found.alpha(whole.astype(np.float32) / 255) * resize(connected, whole.shape[:2])
         sitter, room = resize(sitter, alpha.shape), resize(room, alpha.shape)
     full = np.zeros(face.photo.pixels.shape[:2], np.float32)
     full[rows, columns] = alpha

@@ -15,6 +15,7 @@ import numpy as np
 from pipelines.arrays import Array, Indices, Pixels
 from pipelines.look import Framing, Look
 from pipelines.plate.backdrop import draw_backdrop
+from pipelines.plate.bystanders import BystanderFinder
 from pipelines.plate.framing import framing_matrix
 from pipelines.plate.light import PlacedSitter, add_rim_light, grain, light_gain, look_seed, shadow
 from pipelines.plate.masks import Segmenter, Site, blur, linear_step, resize, smoothstep
@@ -54,7 +55,7 @@ class Studio:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._segmenter: Segmenter | None = None
+        self._graphs: tuple[Segmenter, BystanderFinder] | None = None
 
     def __enter__(self) -> "Studio":
         return self
@@ -65,9 +66,9 @@ class Studio:
     def close(self) -> None:
         """Give the graphs back; the next `cut_out` builds them again."""
         with self._lock:
-            if self._segmenter:
-                self._segmenter.close()
-            self._segmenter = None
+            for graph in self._graphs or ():
+                graph.close()
+            self._graphs = None
 
     def cut_out(self, face: Face) -> Cutout:
         """The sitter without the room. Once a selfie: every look takes the same cut-out.
@@ -77,8 +78,8 @@ class Studio:
         if not np.isfinite(face.pupils).all():
             require_good(face)
         with self._lock:
-            self._segmenter = self._segmenter or Segmenter()
-            return cut_out(face, self._segmenter)
+            self._graphs = self._graphs or (Segmenter(), BystanderFinder())
+            return cut_out(face, *self._graphs)
 
 
 def plate(cutout: Cutout, look: Look, canvas: tuple[int, int], framing: Framing | None = None) -> Plate:

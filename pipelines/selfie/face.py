@@ -114,7 +114,7 @@ LONGEST = 1024  # px; MediaPipe sees the photo at most this large: its inputs ar
 # portraits the far one gave 0.61 and more or the near one 0.79 and more (but for one profile).
 FAR_SURE, NEAR_SURE = 0.5, 0.75
 SAME_FACE = 0.3  # intersection over union
-CLEARLY_THE_SITTER = 2.0  # times the area of the next face
+CLEARLY_THE_SITTER = 1.2  # times the area of the next face
 
 
 class _Box(NamedTuple):
@@ -264,8 +264,11 @@ class FaceFinder:
     def _mesh(self, pixels: Pixels, whole: Window, box: _Box) -> Points | None:
         """The mesh of the detected face: in the whole picture, else in a window about it."""
         centre = np.array([box.left + box.width / 2, box.top + box.height / 2], np.float32)
-        about = window(pixels, centre, 2 * max(box.width, box.height), LONGEST, least=256)
-        for seen in (whole, about):
+        windows = (
+            window(pixels, centre, share * max(box.width, box.height), LONGEST, least=256)
+            for share in (2, 1.4)
+        )
+        for seen in (whole, *windows):
             found = self._graphs["mesh"].process(seen.pixels).multi_face_landmarks
             if found:
                 points = _points(seen, found[0])

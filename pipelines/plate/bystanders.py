@@ -1,0 +1,300 @@
+"""Who else is in the picture, and which pixels are theirs: a face that gave no leave stays out of a plate.
+
+Person masks do not tell people apart. Three things do: faces, found in the whole picture and its parts;
+the body to which the sitter's face belongs (BlazePose's segmentation, asked with the other faces blurred);
+and edges, along which what is left between the two is divided. Pictures are uint8 (H, W, 3) sRGB, masks
+float32 (H, W) 0..1. Lengths are in pupil distances d of the sitter unless they end in `_px`; constants come
+from scenes composed for `evaluation.scenes`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+
+from errors import PhotoError
+from pipelines.arrays import Array, Floats, Mask, Pixels
+from pipelines.mesh import Window, window
+from pipelines.plate.masks import Site, blur, linear_step, resize, shrink_to
+from pipelines.selfie.face import LEFT_SHOULDER, RIGHT_SHOULDER, silence_mediapipe
+
+LEAST_SURE, SURE_ON_CHEST = (
+    0.35,
+    0.8,
+)  # of a face beside; lower than for the sitter's: a poster's face may go too
+TILE = 0.5  # of the picture's sides: a face as small as .3 of the sitter's is found in it
+EDGE = 0.15  # of the longer side, so much room is added about the picture
+OWN = 1.3  # a face whose middle is so near the sitter's eyes is the sitter's
+SMALLEST_FACE = 0.45  # width; smaller ones cannot be told from patterns
+FACE = 0.9  # of a face's box: the ellipse that is surely somebody else
+CROWN = 0.4  # of a face's height: so far up the same ellipse is their hair
+TORSO = 1.2  # of a face's height: so far below it what is not the sitter's body is that person's
+FIRM = 0.35  # person but not the sitter's body, so wide at least: surely somebody else
+LEAST_FOUND = 0.6  # mean share of the chest, where the body was found
+ASIDE, HEAD = (1.8, 3.6), 0.15  # from the sitter's eyes, and d2: where and how much of somebody turned away
+NECK, SLOPE = (
+    (0.4, 0.4),
+    0.1,
+)  # beside and below the chin; how far below BlazePose's joints a shoulder is sure
+USUAL = (1.4, 1.2)  # beside and below the chin: BlazePose's joints in the median of 24 portraits
+SLEEVE, ARM = 0.9, 0.7  # beside the joints, and how steeply it falls: an arm that BlazePose may miss
+INSET, COLUMN = 0.08, 1.05  # inside mask and body, and beside the middle of the head: surely the sitter
+RIM = 0.03  # about other people, where a matte would find them again
+PAINTED = 1.4  # of a face's box, painted over so that a body is not found by it
+CLOSE, CLOSE_PX = 3.2, 720  # how far about the eyes a plate shows, and the longest side it is looked at
+WATERSHED_PX = 480  # longest side at which edges divide people
+
+
+class BystanderFinder:
+    """MediaPipe's far face detector and BlazePose. Not thread-safe: `Studio` holds the lock."""
+
+    def __init__(self) -> None:
+        from mediapipe import solutions as of  # here: it takes 2 s, and the page opens before
+
+        with silence_mediapipe():
+            self._faces = of.face_detection.FaceDetection(
+                model_selection=1, min_detection_confidence=LEAST_SURE
+            )
+            self._body = of.pose.Pose(static_image_mode=True, model_complexity=1, enable_segmentation=True)
+
+    def close(self) -> None:
+        """Give the graphs back."""
+        with silence_mediapipe():
+            self._faces.close()
+            self._body.close()
+
+    def other_faces(self, pixels: Pixels, site: Site) -> Floats:
+        """Boxes of faces that are not the sitter's, (n, 4): left, top, width, height px."""
+        boxes: list[Floats] = []
+        with silence_mediapipe():
+            for seen in _tiles(pixels):
+                for detection in self._faces.process(seen.pixels).detections or ():
+                    box = _box(detection, seen)
+                    least = SURE_ON_CHEST if on_chest(box, site) else LEAST_SURE
+                    sure = detection.score[0] >= least and _is_another(box, site)
+                    if sure and not any(_same(box, known) for known in boxes):
+                        boxes.append(box)
+        return np.array(boxes).reshape(-1, 4)
+
+    def body(self, pixels: Pixels, site: Site, others: Floats) -> tuple[Array, Floats]:
+        """The sitter's body by BlazePose: its share (H, W), and the shoulders (2, 2) px.
+
+        The picture's left shoulder comes first. Asked twice: with the other faces painted over, that theirs
+        are not the body found, then with all that is not this body painted over, which sharpens its outline.
+        Without a body the share is 0.
+        """
+        away = draw_heads(pixels.shape, others, PAINTED) & ~head_column(pixels.shape, site)
+        blurred = cv2.blur(pixels, (2 * round(0.04 * max(pixels.shape)) + 1,) * 2)
+        for seen in (np.where(away[..., None], blurred, pixels), pixels):
+            share, shoulders = self._ask(seen, site)
+            chest = draw_chest(pixels.shape, site, shoulders, SLEEVE)
+            if share[chest].mean() >= LEAST_FOUND:
+                break
+        if not len(others) or share[chest].mean() < LEAST_FOUND:
+            return share, shoulders
+        own = head_column(pixels.shape, site) | chest
+        away = (away | (share < 0.3)) & ~own
+        return self._ask(np.where(away[..., None], np.uint8(128), pixels), site)
+
+    def _ask(self, pixels: Pixels, site: Site) -> tuple[Array, Floats]:
+        with silence_mediapipe():
+            found = self._body.process(pixels)
+        if found.segmentation_mask is None:
+            return np.zeros(pixels.shape[:2], np.float32), plausible_shoulders(None, site)
+        ends = [found.pose_landmarks.landmark[n] for n in (RIGHT_SHOULDER, LEFT_SHOULDER)]
+        shoulders = np.array([(end.x, end.y) for end in ends], np.float64) * pixels.shape[1::-1]
+        return np.asarray(found.segmentation_mask, np.float32), plausible_shoulders(shoulders, site)
+
+
+def sitter_share(finder: BystanderFinder, pixels: Pixels, mask: Array, site: Site) -> Array:
+    """What of a person mask is the sitter's, (H, W) 0..1: 1 everywhere when nobody else is there.
+
+    Raises `PhotoError("face.many")` where others are and the sitter's body is not found among them.
+    """
+    others = finder.other_faces(pixels, site)
+    small = np.ascontiguousarray(shrink_to(pixels, WATERSHED_PX))
+    share = small.shape[1] / pixels.shape[1]
+    person, near = resize(mask, small.shape[:2]), site.at(share)
+    body, shoulders = finder.body(small, near, others * share)
+    chest = draw_chest(small.shape, near, shoulders, SLEEVE)
+    if len(others) and body[chest].mean() < LEAST_FOUND:
+        raise PhotoError("face.many", n=1 + len(others))  # nothing says where the sitter ends
+    theirs = somebody_else(person, body, near, others * share, shoulders)
+    if not theirs.any():
+        return np.ones_like(mask)
+    own = sure_sitter(person, np.maximum(body, chest), near, theirs)
+    found = divide_by_edges(small, person, own, theirs, near)
+    return np.asarray(1 - resize(found, mask.shape).clip(0, 1), np.float32)
+
+
+def require_alone(finder: BystanderFinder, pixels: Pixels, alpha: Array, site: Site) -> None:
+    """Look at what was cut out as close as a plate shows it.
+
+    Raises `PhotoError("face.many")` where another face is still seen.
+    """
+    share = alpha[..., None]
+    on_grey = (pixels * share + 128 * (1 - share)).astype(np.uint8)
+    seen = window(on_grey, site.eyes, 2 * CLOSE * site.d, CLOSE_PX, least=CLOSE_PX)
+    larger = seen.pixels.shape[1] / seen.width
+    near = Site(
+        (site.points - np.array([seen.left, seen.top], np.float32)) * np.float32(larger), site.d * larger
+    )
+    left_over = finder.other_faces(seen.pixels, near)
+    if len(left_over):
+        raise PhotoError("face.many", n=1 + len(left_over))
+
+
+def draw_heads(shape: tuple[int, ...], others: Floats, size: float) -> Mask:
+    """Ellipses about faces, `size` times theirs: (H, W)."""
+    drawn = np.zeros(shape[:2], np.uint8)
+    for left, top, width, height in others:
+        middle = round(left + width / 2), round(top + height / 2)
+        radii = max(1, round(size * width / 2)), max(1, round(size * height / 2))
+        cv2.ellipse(drawn, middle, radii, 0, 0, 360, 1, -1)
+    return drawn > 0
+
+
+def head_column(shape: tuple[int, ...], site: Site) -> Mask:
+    """Above the chin and about the middle of the face: the sitter's head, whatever stands behind."""
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    return np.asarray((np.abs(x - site.eyes[0]) < COLUMN * site.d) & (y < site.chin[1]), bool)
+
+
+def draw_chest(shape: tuple[int, ...], site: Site, shoulders: Floats, beside: float) -> Mask:
+    """What lies below the line from neck to shoulders, and `beside` them: the sitter stands in front."""
+    chest = np.zeros(shape[:2], np.uint8)
+    d, bottom = site.d, float(shape[0])
+    neck = site.chin + np.array([0, NECK[1] * d])
+    left, right = shoulders + np.array([0, SLOPE * d])
+    arms, collar = np.array([beside * d, ARM * beside * d]), np.array([NECK[0] * d, 0])
+    corners = (
+        *(neck - collar, left, left + arms * (-1, 1), (left[0] - arms[0], bottom)),
+        *((right[0] + arms[0], bottom), right + arms, right, neck + collar),
+    )
+    cv2.fillPoly(chest, [np.round(np.array(corners)).astype(np.int32)], 1)
+    return chest > 0
+
+
+def plausible_shoulders(shoulders: Floats | None, site: Site) -> Floats:
+    """The shoulders if they are where those of this head can be, else where they are on most people."""
+    if shoulders is not None:
+        (left, right), d = shoulders, site.d
+        centred = abs((left[0] + right[0]) / 2 - site.chin[0]) < 1.2 * d
+        if centred and 1.5 * d < right[0] - left[0] < 6 * d and min(left[1], right[1]) > site.chin[1]:
+            return shoulders
+    return np.asarray(site.chin + site.d * np.array([(-1, 1), (1, 1)]) * USUAL, np.float64)
+
+
+def somebody_else(mask: Array, body: Array, site: Site, others: Floats, shoulders: Floats) -> Mask:
+    """What is surely other people: faces, and persons above the sitter's shoulders that are not the sitter.
+
+    Below the shoulders nothing is sure: arms lie there that BlazePose misses.
+    """
+    size = max(1, round(FIRM * site.d))
+    loose = cv2.erode(((mask > 0.8) & (body < 0.1)).astype(np.uint8), np.ones((size, size), np.uint8))
+    if not len(others):
+        loose = _turned_away(loose, site)
+    theirs = loose > 0
+    for left, top, width, height in others:
+        below = slice(max(0, round(top + height)), max(0, round(top + (1 + TORSO) * height)))
+        beside = slice(max(0, round(left)), max(0, round(left + width)))
+        theirs[below, beside] |= body[below, beside] < 0.2
+    theirs[int(shoulders[:, 1].min() + SLOPE * site.d) :] = False
+    crowns = others - others[:, [3]] * (0, CROWN, 0, 0)
+    theirs |= draw_heads(mask.shape, others, FACE) | (draw_heads(mask.shape, crowns, FACE) & (body < 0.3))
+    return np.asarray(theirs & ~head_column(mask.shape, site), bool)
+
+
+def _turned_away(loose: Array, site: Site) -> Array:
+    """The parts that can be somebody whose face is not seen: a head's height, beside the sitter's head."""
+    y, x = np.mgrid[0 : loose.shape[0], 0 : loose.shape[1]]
+    aside = np.abs(x - site.eyes[0]) / site.d
+    loose = loose * ((y < site.chin[1]) & (aside > ASIDE[0]) & (aside < ASIDE[1])).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(loose)
+    heads = [n for n in range(1, count) if stats[n, cv2.CC_STAT_AREA] > HEAD * site.d**2]
+    return np.isin(labels, heads).astype(np.uint8)
+
+
+def sure_sitter(mask: Array, body: Array, site: Site, theirs: Mask) -> Mask:
+    """What is surely the sitter: the face, the head about it, and where mask and body agree inside."""
+    agreed = (np.minimum(mask, body) > 0.7).astype(np.uint8)
+    inset = 2 * max(1, round(INSET * site.d)) + 1
+    agreed = cv2.erode(agreed, np.ones((inset, inset), np.uint8), borderValue=1)
+    y, x = np.mgrid[0 : mask.shape[0], 0 : mask.shape[1]]
+    neck = (np.abs(x - site.chin[0]) < 0.5 * site.d) & (y >= site.chin[1])
+    oval = site.oval(mask.shape)
+    core = ((agreed > 0) | ((head_column(mask.shape, site) | neck) & (mask > 0.5)) | oval) & ~theirs
+    labels = cv2.connectedComponents(core.astype(np.uint8))[1]
+    return np.asarray(labels == np.bincount(labels[oval]).argmax(), bool) if oval.any() else core
+
+
+def divide_by_edges(small: Pixels, mask: Array, own: Mask, theirs: Mask, site: Site) -> Array:
+    """Whose a pixel is, by watershed from what is surely the sitter's, theirs, and room: 1 where theirs."""
+    room = cv2.erode((mask < 0.1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    markers = np.zeros(mask.shape, np.int32)
+    markers[room] = 3
+    markers[own] = 1
+    markers[theirs] = 2
+    # noise and weave make edges of their own
+    cv2.watershed(cv2.medianBlur(np.ascontiguousarray(small[:, :, ::-1]), 5), markers)
+    reach = 2 * max(1, round(RIM * site.d)) + 1
+    wide = cv2.dilate((markers == 2).astype(np.uint8), np.ones((reach, reach), np.uint8))
+    wide[markers == 1] = 0
+    return np.asarray(blur(wide.astype(np.float32), max(0.8, 0.015 * site.d)), np.float32)
+
+
+def connected_share(alpha: Array, site: Site) -> Array:
+    """1 where alpha belongs to the face's own connected part, 0 where something is left over elsewhere."""
+    small = shrink_to(alpha, WATERSHED_PX)
+    there = site.at(small.shape[1] / alpha.shape[1])
+    labels = cv2.connectedComponents((small > 0.25).astype(np.uint8))[1]
+    of_face = labels[there.oval(small.shape)]
+    of_face = of_face[of_face > 0]
+    if not of_face.size:
+        return np.ones_like(alpha)
+    own = labels == np.bincount(of_face).argmax()
+    # faint hair lies about the part that it belongs to; what is nearer to a left-over part goes with that
+    apart, other = (
+        cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, 5) for part in (own, (labels > 0) & ~own)
+    )
+    share = blur((apart <= other).astype(np.float32), 0.8)
+    return np.asarray(linear_step(resize(share, alpha.shape), 0.05, 0.95), np.float32)
+
+
+def _tiles(pixels: Pixels) -> Iterator[Window]:
+    """The whole picture with room about it, then nine overlapping parts of that.
+
+    A face that the picture's edge cuts is found only when it seems to go on.
+    """
+    edge = round(EDGE * max(pixels.shape))
+    wider = cv2.copyMakeBorder(pixels, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+    height, width = wider.shape[:2]
+    yield Window(-edge, -edge, width, height, wider)
+    high, wide = round(TILE * height), round(TILE * width)
+    for top in (0, (height - high) // 2, height - high):
+        for left in (0, (width - wide) // 2, width - wide):
+            part = wider[top : top + high, left : left + wide]
+            yield Window(left - edge, top - edge, wide, high, np.ascontiguousarray(part))
+
+
+def _box(detection: Any, seen: Window) -> Floats:
+    box = detection.location_data.relative_bounding_box
+    left, top = seen.left + box.xmin * seen.width, seen.top + box.ymin * seen.height
+    return np.array([left, top, box.width * seen.width, box.height * seen.height])
+
+
+def on_chest(box: Floats, site: Site) -> bool:
+    """Whether a face would be on the sitter's own clothes: a print, a pin, or a child held up."""
+    x, y = (box[:2] + box[2:] / 2 - site.chin) / site.d
+    return bool(y > 0.3 and abs(x) < 0.6 + y)
+
+
+def _is_another(box: Floats, site: Site) -> bool:
+    away = box[:2] + box[2:] / 2 - site.points[4]
+    return bool(np.hypot(*away) > OWN * site.d and box[2] > SMALLEST_FACE * site.d)
+
+
+def _same(box: Floats, known: Floats) -> bool:
+    apart = np.abs(box[:2] + box[2:] / 2 - known[:2] - known[2:] / 2)
+    return bool((apart < 0.5 * np.maximum(box[2:], known[2:])).all())

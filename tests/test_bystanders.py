@@ -1,0 +1,73 @@
+"""Whoever stands beside a sitter stays out of the plate: on scenes composed of faces whose alpha is known."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from errors import PhotoError
+from evaluation.scenes import SceneJudge, compose, person_of, read_person
+from pipelines.plate.matte import Cutout
+from pipelines.plate.studio import Studio
+from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.photo import Photo
+
+pytestmark = pytest.mark.draws
+
+
+@pytest.fixture(scope="module")
+def both(astronaut: Photo, hopper: Photo, finder: FaceFinder, studio: Studio) -> tuple[Cutout, Cutout]:
+    """The two sample faces, cut out of their own photographs."""
+    return studio.cut_out(finder.find(astronaut)), studio.cut_out(finder.find(hopper))
+
+
+@pytest.fixture(scope="module")
+def judge(finder: FaceFinder, studio: Studio, both: tuple[Cutout, Cutout]) -> SceneJudge:
+    """Judges scenes with the two as the only people."""
+    return SceneJudge(finder, studio, [person_of(both[1])])
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_who_stands_beside_the_sitter_is_not_in_the_plate(
+    judge: SceneJudge, both: tuple[Cutout, Cutout], seed: int
+) -> None:
+    scene = compose("bystanders", person_of(both[0]), judge.others, np.random.default_rng(seed))
+    error, faces, _ = judge.judge(scene)
+    assert faces == 0
+    assert error < 0.03  # with her left in it is 0.1
+
+
+def test_as_large_as_the_sitter_is_asked_to_step_aside(
+    both: tuple[Cutout, Cutout], finder: FaceFinder
+) -> None:
+    sitter, other = both
+    share = sitter.face.pupil_distance / other.face.pupil_distance
+    near = cv2.resize(other.face.photo.pixels, None, fx=share, fy=share)
+    near = cv2.copyMakeBorder(near, 0, 512, 0, 0, cv2.BORDER_REPLICATE)[:512]
+    with pytest.raises(PhotoError) as refusal:
+        finder.find(Photo(np.hstack([sitter.face.photo.pixels, near])))
+    assert refusal.value.key == "face.many"
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("plain", 2), ("busy", 3), ("curls", 2)])
+def test_alone_nothing_is_taken_from_the_sitter(
+    judge: SceneJudge, both: tuple[Cutout, Cutout], kind: str, seed: int
+) -> None:
+    scene = compose(kind, person_of(both[0]), [], np.random.default_rng(seed))
+    error, faces, _ = judge.judge(scene)
+    assert faces == 0
+    assert error < 0.01
+
+
+def test_a_portrait_among_others_is_cut_out_alone(
+    portraits: Path, finder: FaceFinder, studio: Studio
+) -> None:
+    sitter, *others = (
+        read_person(portraits, name, finder, studio) for name in ("H001066", "L000560", "E000296")
+    )
+    judge = SceneJudge(finder, studio, others)
+    scene = compose("bystanders", sitter, others, np.random.default_rng(3))
+    error, faces, _ = judge.judge(scene)
+    assert faces == 0
+    assert error < 0.06
