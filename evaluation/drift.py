@@ -14,7 +14,9 @@ from pipelines.arrays import Array, Mask, Pixels, Points
 from pipelines.mesh import (
     CHIN,
     HAIRLINE,
+    INNER_LIPS_RING,
     LEFT_CHEEKBONE,
+    LIPS_RING,
     LOWER_JAW,
     MOUTH_CORNERS,
     OVAL,
@@ -81,7 +83,13 @@ def third(pixels: Pixels) -> Pixels:
     return resized(resized(pixels, 1 / 3), 3)
 
 
-RETOUCHED = {"sharpened": sharpened, "blurred": blurred, "third resolution": third}
+def grainy(pixels: Pixels) -> Pixels:
+    """Grain as a look adds it to a portrait, and more: 4 grey values."""
+    noise = np.random.default_rng(0).normal(0, 4.0, pixels.shape[:2])[..., None]
+    return as_pixels(pixels + noise)
+
+
+RETOUCHED = {"sharpened": sharpened, "blurred": blurred, "third resolution": third, "grain": grainy}
 
 
 # ---- what is one
@@ -161,18 +169,57 @@ def eyes(share: float) -> Change:
     """Both eyes larger by that share."""
 
     def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
-        y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]].astype(np.float32)
-        radius = 0.42 * pupil_distance(points)
-        for pupil in PUPILS:
-            away = np.hypot(x - points[pupil, 0], y - points[pupil, 1])
-            pull = 1 - share / (1 + share) * np.clip(1 - (away / radius) ** 4, 0, 1) ** 2
-            x = points[pupil, 0] + (x - points[pupil, 0]) * pull
-            y = points[pupil, 1] + (y - points[pupil, 1]) * pull
-        return np.asarray(
-            cv2.remap(pixels, x.astype(np.float32), y.astype(np.float32), cv2.INTER_CUBIC), np.uint8
-        )
+        return swollen(pixels, points[list(PUPILS), :2], share, 0.42 * pupil_distance(points))
 
     return change
+
+
+def mouth(share: float) -> Change:
+    """The mouth larger by that share."""
+
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
+        corners = points[list(MOUTH_CORNERS), :2]
+        return swollen(pixels, corners.mean(axis=0)[None], share, float(np.hypot(*(corners[1] - corners[0]))))
+
+    return change
+
+
+def teeth_hidden(pixels: Pixels, points: Points, person: Array) -> Pixels:
+    """What lies between the lips in the colour of the lips."""
+    lips, inside = ring(pixels, points, LIPS_RING), ring(pixels, points, INNER_LIPS_RING)
+    colour = np.median(pixels[lips & ~inside], axis=0)
+    soft = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 0.01 * pupil_distance(points))[..., None]
+    return as_pixels(pixels + soft * (colour - pixels))
+
+
+def smoothed(share: float, grain: float = 0.0) -> Change:
+    """Skin as a beauty filter leaves it (twice bilateral, nothing finer than 1 mm), by that share.
+
+    `grain`: deviation of the noise that is then strewn on it, grey values.
+    """
+
+    def change(pixels: Pixels, points: Points, person: Array) -> Pixels:
+        size = pixels.shape[1::-1]
+        small = resized(pixels, 96 / pupil_distance(points))
+        soft = cv2.bilateralFilter(cv2.bilateralFilter(small, 0, 22, 3.5), 0, 22, 3.5).astype(np.float32)
+        smooth = cv2.resize(soft, size, interpolation=cv2.INTER_CUBIC)
+        done = pixels + share * skin_mask(pixels, points)[..., None] * (smooth - pixels)
+        noise = np.random.default_rng(0).normal(0, grain, pixels.shape[:2])[..., None]
+        return as_pixels(done + noise)
+
+    return change
+
+
+def swollen(pixels: Pixels, centres: Points, share: float, radius: float) -> Pixels:
+    """Larger by that share about each centre (n, 2) px; beyond the radius nothing moves."""
+    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]].astype(np.float32)
+    for centre in centres:
+        away = np.hypot(x - centre[0], y - centre[1])
+        pull = 1 - share / (1 + share) * np.clip(1 - (away / radius) ** 4, 0, 1) ** 2
+        x, y = centre[0] + (x - centre[0]) * pull, centre[1] + (y - centre[1]) * pull
+    return np.asarray(
+        cv2.remap(pixels, x.astype(np.float32), y.astype(np.float32), cv2.INTER_CUBIC), np.uint8
+    )
 
 
 def cut_hair(share: float) -> Change:
@@ -275,6 +322,13 @@ DRIFTS: Drifts = {
     ),
     "face": (("-5 %", -1, face(-0.05)), ("+5 %", 1, face(0.05))),
     "eyes": (("+10 %", 1, eyes(0.10)), ("+5 %", 1, eyes(0.05))),
+    "mouth": (("+10 %", 1, mouth(0.10)), ("-10 %", -1, mouth(-0.10))),
+    "teeth": (("hidden", -1, teeth_hidden),),
+    "smoothing": (
+        ("retouched", 1, smoothed(1.0)),
+        ("half retouched", 1, smoothed(0.5)),
+        ("retouched, grain added", 1, smoothed(1.0, 4.0)),
+    ),
     "hair": (("30 % cut", 0, cut_hair(0.3)),),
     "hair_colour": (("recoloured", 0, dye(12, 18, 10)),),
 }

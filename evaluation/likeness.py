@@ -30,7 +30,7 @@ from pipelines.arrays import Pixels
 from pipelines.draw.generate import Generator
 from pipelines.draw.model_set import read_model_sets
 from pipelines.look import Framing, read_looks
-from pipelines.measure.likeness import Subject, compare, study
+from pipelines.measure.likeness import TABLE, Subject, compare, study
 from pipelines.measure.shape import MEAN_FACE, align_mesh, average_meshes
 from pipelines.mesh import LEFT_PUPIL, RIGHT_PUPIL
 from pipelines.order import Order
@@ -46,10 +46,11 @@ LEAST_SCALE = 0.5  # of the originals; softer ones are enlarged too much
 SETTING, CHECKING = 50, 25  # sitters a band
 # px; pupils 55, 77 and 232 apart. "finished" is what the small set hands over.
 SIZES = {"small": (256, 320), "large": (576, 720), "finished": PLATE_SIZE}
+FINISHED = "finished"  # where changes are made: at the size that people see
 COPIES = 2
 SAME_PICTURE = 0.2  # of descriptors, by pairs.csv: nearer ones are one picture twice
 REDRAWN = "redrawn"
-CHUNK = 5
+CHUNK = 1
 
 
 class BenchSitter(NamedTuple):
@@ -80,10 +81,17 @@ def sitters(folder: Path) -> list[BenchSitter]:
     return chosen + test
 
 
+def thinned(everyone: list[BenchSitter], every: int) -> list[BenchSitter]:
+    """One of so many of each part and band."""
+    groups: dict[tuple[str, str], list[BenchSitter]] = defaultdict(list)
+    for sitter in everyone:
+        groups[sitter.part, sitter.band].append(sitter)
+    return [sitter for group in groups.values() for sitter in group[::every]]
+
+
 def sizes_of(sitter: BenchSitter) -> tuple[str, ...]:
-    """Full-size pictures take seconds each: they set nothing, and a part of the checking sitters has them."""
-    is_large = sitter.part == "test" or (sitter.part == "check" and zlib.crc32(sitter.file.encode()) % 5 < 2)
-    return tuple(size for size in SIZES if size != "finished" or is_large)
+    """Full-size pictures take seconds each: they set nothing."""
+    return tuple(size for size in SIZES if size != FINISHED or sitter.part != "set")
 
 
 def band_of(ita: float) -> str:
@@ -149,7 +157,7 @@ class LikenessLab:
         for size in sizes_of(sitter):
             pixels = self.plate_of(face, size)
             reference = self.subject(pixels)
-            spoilt = DRIFTS if sitter.part != "set" else {}
+            spoilt = DRIFTS if size == FINISHED else {}
             for kind, sign, changed in self._variants(pixels, reference, dice, spoilt):
                 with suppress(PhotoError):
                     values = self._compared(reference, changed)
@@ -159,20 +167,18 @@ class LikenessLab:
     def more(self, sitter: BenchSitter, known: set[tuple[str, str, str]]) -> list[dict[str, Any]]:
         """Changes that `known` has no answer about, retouching, and what the small set does."""
         face, found = self.face(self._folder / sitter.file), []
-        for size in SIZES:
-            pixels = self.plate_of(face, size)
-            reference = self.subject(pixels)
-            for kind, sign, changed in self._later(pixels, reference, face, size):
-                is_theirs = size in sizes_of(sitter) or kind == REDRAWN
-                if not is_theirs or (sitter.file, size, kind) in known:
-                    continue
-                with suppress(PhotoError):
-                    values = self._compared(reference, changed())
-                    found.append({**sitter._asdict(), "size": size, "kind": kind, "sign": sign, **values})
+        pixels = self.plate_of(face, FINISHED)
+        reference = self.subject(pixels)
+        for kind, sign, changed in self._later(pixels, reference, face):
+            if (sitter.file, FINISHED, kind) in known:
+                continue
+            with suppress(PhotoError):
+                values = self._compared(reference, changed())
+                found.append({**sitter._asdict(), "size": FINISHED, "kind": kind, "sign": sign, **values})
         return found
 
     def _later(
-        self, pixels: Pixels, reference: Subject, face: Face, size: str
+        self, pixels: Pixels, reference: Subject, face: Face
     ) -> Iterator[tuple[str, int, Callable[[], Pixels]]]:
         dice = np.random.default_rng(zlib.crc32(pixels[::40].tobytes()))
         for measure, drifts in DRIFTS.items():
@@ -181,8 +187,7 @@ class LikenessLab:
                 yield f"{measure} {name}", sign, lambda spoilt=spoilt: mixed(spoilt(), dice)  # type: ignore[misc]
         for name, retouch in RETOUCHED.items():
             yield name, 0, partial(retouch, pixels)
-        if size == "finished":
-            yield REDRAWN, 0, lambda: self._redrawn(face)
+        yield REDRAWN, 0, lambda: self._redrawn(face)
 
     def _redrawn(self, face: Face) -> Pixels:
         """As the small set draws and finishes that sitter, with its own strength."""
@@ -238,14 +243,14 @@ def work(job: tuple[str, Path, list[Any]]) -> None:
     part.replace(RUNS / f"{name}.jsonl")
 
 
-def jobs(folder: Path) -> Iterator[tuple[str, Path, list[Any]]]:
-    """What is not answered yet."""
+def jobs(folder: Path, every: int) -> Iterator[tuple[str, Path, list[Any]]]:
+    """What is not answered yet, of one in `every` sitters and pairs."""
     pairs = [
         (row["first"], row["second"])
         for row in rows_of(folder / "pairs.csv")
-        if float(row["distance"]) >= 0.2
-    ]
-    everyone = sitters(folder)
+        if float(row["distance"]) >= SAME_PICTURE
+    ][::every]
+    everyone = thinned(sitters(folder), every)
     judges = [sitter for sitter in everyone if sitter.part != "set"]
     for kind, everything in (("sitters", everyone), ("pairs", pairs), ("more", judges)):
         for start in range(0, len(everything), CHUNK):  # "more" comes last: it asks what the first left out
@@ -312,16 +317,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--mean", action="store_true", help="work out the average face first")
+    options.add_argument("--every", type=int, default=1, help="one of so many sitters and pairs")
     given = options.parse_args()
     folder = Path(os.environ["FACE_VALUE_PORTRAITS"])
     RUNS.mkdir(parents=True, exist_ok=True)
     if given.mean:
         average_face(folder)
     with ProcessPoolExecutor(2) as pool:
-        for done, _ in enumerate(pool.map(work, jobs(folder)), 1):
+        for done, _ in enumerate(pool.map(work, jobs(folder, given.every)), 1):
             print(f"\r{done} chunks", end="", flush=True)
     answers = read_answers()
-    (ROOT / "pipelines" / "likeness.toml").write_text(table_of_thresholds(answers), encoding="utf-8")
+    TABLE.write_text(table_of_thresholds(answers), encoding="utf-8")
     plot(answers, ROOT / "docs" / "likeness.png")
     (ROOT / "docs" / "likeness.md").write_text(page(answers), encoding="utf-8")
 

@@ -47,6 +47,7 @@ class Setup:
     plate: Plate  # the photograph that people see, `PLATE_SIZE`
     asked: Pixels  # the same with the expression asked for: drawn from, and compared with
     pose: Pose
+    has_expression: bool = False  # whether another than the photograph's was asked for
 
     @property
     def is_moved(self) -> bool:
@@ -206,7 +207,9 @@ def set_up(cutout: Cutout, order: Order, shot: Shot, model_set: ModelSet) -> Set
     smile = order.expression.smile if order.expression else 0.0
     if smile > 0 or (smile < 0 and lips_meet(face.landmarks)):  # else words must do it
         asked = warp_mouth(asked, transform_points(shown.matrix, face.landmarks[:, :2]), smile)
-    return Setup(shot, shown, asked, pose_map(face, shot.framing, model_set.canvas))
+    return Setup(
+        shot, shown, asked, pose_map(face, shot.framing, model_set.canvas), order.expression is not None
+    )
 
 
 def finish(drawn: Rendering, setup: Setup, look: Look, model_set: ModelSet) -> Portrait:
@@ -268,7 +271,10 @@ def measure_portrait(
 ) -> tuple[Portrait, Subject | None]:
     """The portrait with its report, and what was measured; without both where no face is found in it."""
     subject = subject_in(portrait.image, finder)
-    return replace(portrait, likeness=compare(reference, subject) if subject else None), subject
+    if subject is None:
+        return replace(portrait, likeness=None), None
+    changed = compare(reference, subject, expression=portrait.setup.has_expression)
+    return replace(portrait, likeness=changed), subject
 
 
 def _off(portrait: Portrait) -> float:

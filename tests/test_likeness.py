@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,25 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from skimage.data import astronaut
 
-from evaluation.drift import face, jpeg, lighter
+from evaluation.drift import (
+    face,
+    grainy,
+    jpeg,
+    lighter,
+    mixed,
+    mouth,
+    ring,
+    smoothed,
+    teeth_hidden,
+)
 from pipelines.__main__ import main
 from pipelines.look import read_looks
 from pipelines.measure import likeness
 from pipelines.measure.likeness import Level, Subject, compare, study
 from pipelines.measure.recognition import Recognizer
+from pipelines.measure.shape import shape_change, shape_of
+from pipelines.measure.tone import skin, tone_change
+from pipelines.mesh import CHEEK_PATCHES, EYES, IRIS_DIAMETERS, OVAL
 from pipelines.plate.studio import Studio, plate
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
@@ -52,7 +66,8 @@ def collins(finder: FaceFinder) -> Subject:
 def test_a_photo_that_was_only_encoded_again_is_unchanged(collins: Subject, finder: FaceFinder) -> None:
     report = compare(collins, subject(jpeg(collins.face.photo.pixels, 85), finder))
     assert set(report.measures) == set(likeness.MEASURES)
-    assert {one.level for one in report.measures.values()} == {Level.UNCHANGED}
+    assert report.measures["smoothing"].key == "likeness.small"  # its lines are too fine for this picture
+    assert {one.level for name, one in report.measures.items() if name != "smoothing"} == {Level.UNCHANGED}
     assert report.total_change < 0.1
 
 
@@ -66,6 +81,95 @@ def test_lightened_and_darkened_skin_is_told_with_its_direction(
     skin = compare(collins, subject(spoilt, finder)).measures["skin"]
     assert skin.key == key
     assert skin.value == pytest.approx(by, abs=2)
+
+
+def lightened(first: Subject, pixels: Any, reference: Any = None) -> float:
+    """L* by which skin is lighter in `pixels` than in `reference` or, without that, in `first`."""
+    before, after = (
+        replace(first.face, photo=Photo(one)) if one is not None else first.face
+        for one in (reference, pixels)
+    )
+    return tone_change(before, after, first.landmarks, first.landmarks).lighter
+
+
+def test_hair_before_the_cheeks_is_no_skin(collins: Subject) -> None:
+    def with_hair(level: int) -> Any:
+        pixels = collins.face.photo.pixels.copy()
+        for hull in CHEEK_PATCHES:
+            corners = cv2.convexHull(np.round(collins.landmarks[list(hull), :2]).astype(np.int32))
+            cv2.fillConvexPoly(pixels, corners, (level + 10, level + 4, level))
+        return pixels
+
+    assert lightened(collins, with_hair(20), with_hair(45)) == pytest.approx(0, abs=1)
+
+
+@pytest.mark.parametrize("gain", [0.8, 1.25])
+def test_other_surroundings_are_no_other_skin(collins: Subject, gain: float) -> None:
+    pixels = collins.face.photo.pixels
+    outside = ~ring(pixels, collins.landmarks, OVAL)[..., None]
+    light = (pixels / 255.0) ** 2.2 * np.where(outside, gain, 1.0)
+    assert abs(lightened(collins, (255 * light.clip(0, 1) ** (1 / 2.2)).astype(np.uint8))) <= 2
+
+
+@pytest.mark.parametrize(("who", "look"), [("astronaut", "black"), ("hopper", "white")])
+def test_the_skins_value_is_near_the_plain_difference_of_its_patches(
+    who: str, look: str, finder: FaceFinder, studio: Studio, request: pytest.FixtureRequest
+) -> None:
+    photo = request.getfixturevalue(who)
+    shown = plate(studio.cut_out(finder.find(photo)), read_looks()[look], (576, 720)).pixels
+    first, second = subject(shown, finder), subject(mixed(shown, np.random.default_rng(1)), finder)
+    before, after = (skin(one.face.photo.pixels, one.landmarks).tones[:, 0] for one in (first, second))
+    value = compare(first, second).measures["skin"].value
+    assert value == pytest.approx(float(np.median(after - before)), abs=2)
+
+
+def test_larger_irises_between_narrower_lids_are_no_larger_eyes(collins: Subject) -> None:
+    def eyes(width: float, iris: float) -> float:
+        points = collins.landmarks.astype(np.float64).copy()
+        for eye, (across, along) in zip(EYES, (IRIS_DIAMETERS[:2], IRIS_DIAMETERS[2:]), strict=True):
+            for pair, share in (((eye.outer, eye.inner), width), (across, iris), (along, iris)):
+                middle = points[list(pair)].mean(axis=0)
+                points[list(pair)] = middle + (1 + share) * (points[list(pair)] - middle)
+        return shape_change(collins.shape, shape_of(points))["eyes"]
+
+    assert abs(eyes(-0.04, 0.17)) < 0.2
+    assert eyes(0.10, 0.10) > 3
+
+
+def test_a_larger_mouth_is_told_and_so_are_hidden_teeth(collins: Subject, finder: FaceFinder) -> None:
+    shown, points, mask = collins.face.photo.pixels, collins.landmarks, collins.face.mask
+    grown = compare(collins, subject(mouth(0.10)(shown, points, mask), finder)).measures["mouth"]
+    assert grown.value is not None and grown.value > 3
+    assert grown.level in (Level.A_LITTLE, Level.CLEARLY)
+    closed = subject(teeth_hidden(shown, points, mask), finder)
+    teeth = compare(collins, closed).measures["teeth"]
+    assert (teeth.level, teeth.key) == (Level.CLEARLY, "likeness.teeth_clearly_less")
+    asked = compare(collins, closed, expression=True).measures
+    assert (asked["teeth"].level, asked["teeth"].key) == (Level.NOT_MEASURED, "likeness.expression")
+    assert asked["skin"].level == Level.UNCHANGED
+
+
+def test_smoothed_skin_is_told_and_grain_hides_nothing(hopper: Photo, finder: FaceFinder) -> None:
+    large = subject(cv2.resize(hopper.pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), finder)
+    shown, points, mask = large.face.photo.pixels, large.landmarks, large.face.mask
+
+    def gone(pixels: Any) -> likeness.Measure:
+        again = replace(large, face=replace(large.face, photo=Photo(pixels)))
+        return compare(large, again).measures["smoothing"]
+
+    assert gone(grainy(shown)).level == Level.UNCHANGED
+    assert gone(jpeg(shown, 75)).level == Level.UNCHANGED
+    for grain in (0.0, 6.0):
+        retouched = gone(smoothed(1.0, grain)(shown, points, mask))
+        assert retouched.level in (Level.A_LITTLE, Level.CLEARLY)
+        assert retouched.key.endswith("_more")
+
+
+def test_what_is_hidden_is_not_measured(collins: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likeness, "hidden_regions", lambda face: frozenset({"mouth"}))
+    found = compare(collins, collins).measures
+    hidden = {name for name, one in found.items() if one.key == "likeness.hidden"}
+    assert hidden == {"mouth", "teeth"}
 
 
 def test_a_mirror_image_has_the_same_skin_and_shape_however_the_light_falls(

@@ -25,6 +25,8 @@ def test_rings_are_mediapipes_and_go_from_neighbour_to_neighbour() -> None:
     lips = {frozenset(edge) for edge in theirs.FACEMESH_LIPS}
     outside = zip(mesh.LIPS_RING, (*mesh.LIPS_RING[1:], mesh.LIPS_RING[0]), strict=True)
     assert {frozenset(edge) for edge in outside} < lips
+    inside = zip(mesh.INNER_LIPS_RING, (*mesh.INNER_LIPS_RING[1:], mesh.INNER_LIPS_RING[0]), strict=True)
+    assert {frozenset(edge) for edge in inside} < lips
     assert set(mesh.LIPS) == {point for edge in lips for point in edge}
     brows = theirs.FACEMESH_RIGHT_EYEBROW | theirs.FACEMESH_LEFT_EYEBROW
     assert set(mesh.BROWS) <= {point for edge in brows for point in edge}
@@ -36,7 +38,16 @@ def test_rings_are_mediapipes_and_go_from_neighbour_to_neighbour() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["PUPILS", "CHEEKBONES", "JAW_CORNERS", "LOWER_JAW", "MOUTH_CORNERS", "RIGHT_EYE", "CHEEK_PATCHES"],
+    [
+        "PUPILS",
+        "CHEEKBONES",
+        "JAW_CORNERS",
+        "LOWER_JAW",
+        "MOUTH_CORNERS",
+        "RIGHT_EYE",
+        "CHEEK_PATCHES",
+        "UNDER_EYES",
+    ],
 )
 def test_right_and_left_are_each_others_mirror_image(name: str) -> None:
     if name == "RIGHT_EYE":

@@ -19,7 +19,9 @@ from pydantic import BaseModel, ConfigDict
 from errors import PhotoError
 from pipelines.arrays import Pixels, Points
 from pipelines.measure.hair import Hair, colour_change, hair_of, outline_change, outline_loss
-from pipelines.measure.shape import Shape, averaged_mesh, shape_of
+from pipelines.measure.mouth import teeth_share
+from pipelines.measure.shape import SHAPES, Shape, averaged_mesh, shape_change, shape_of
+from pipelines.measure.smoothing import smoothing
 from pipelines.measure.tone import ToneChange, tone_change
 from pipelines.mesh import CHEEKBONES, LEFT_PUPIL, NOSE_TIP, OVAL, PUPILS, RIGHT_PUPIL, angles, pupil_distance
 from pipelines.plate.framing import transform_points
@@ -75,7 +77,7 @@ class Measure:
     @property
     def unsure(self) -> bool:
         """Whether another photo of the same person could differ as much, which `likeness.unsure` says."""
-        return self.level == Level.A_LITTLE and self.name in Shape._fields
+        return self.level == Level.A_LITTLE and self.name in SHAPES
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +121,8 @@ class MeasureKind:
     frame: str  # of the report: "skin", "face", "hair"; empty where only the table has it
     read: Read
     directed: tuple[Level, ...] = ()  # verdicts that have a sentence for more and one for less
+    needs: frozenset[str] = frozenset()  # regions of the face without which there is nothing to measure
+    expressive: bool = False  # whether another expression changes it
 
     def key(self, level: Level, more: bool) -> str:
         """Of presets/words."""
@@ -183,15 +187,21 @@ def study(face: Face, finder: FaceFinder) -> Subject:
     return Subject(face, landmarks, shape_of(landmarks), hair_of(face, landmarks))
 
 
-def compare(reference: Subject, portrait: Subject, doubts: bool = True) -> LikenessReport:
+def compare(
+    reference: Subject, portrait: Subject, doubts: bool = True, expression: bool = False
+) -> LikenessReport:
     """What `portrait` changed of the sitter in `reference`: the plate in the same look, or another photo.
 
+    `expression`: whether the sitter asked for another one, which then is to blame for a mouth that changed.
     Without `doubts` also what is not to be believed has its value, for the bench that says what that is.
     """
     tone = tone_change(reference.face, portrait.face, reference.landmarks, portrait.landmarks)
     judged = [_judge(measured, measured.read(reference, portrait, tone)) for measured in MEASURE_KINDS]
     if doubts:
-        judged = [_check_doubts(measure, reference, portrait) for measure in judged]
+        judged = [
+            _check_doubts(kind, measure, reference, portrait, expression)
+            for kind, measure in zip(MEASURE_KINDS, judged, strict=True)
+        ]
     eyes = portrait.landmarks[list(PUPILS), :2].mean(axis=0)
     return LikenessReport(
         measures={measure.name: measure for measure in judged},
@@ -251,8 +261,18 @@ def _skin(_: Subject, __: Subject, tone: ToneChange) -> Reading:
 
 
 def _ratio(name: str) -> Read:
-    """How far a ratio of `Shape` is off."""
-    return lambda first, second, _: Reading(getattr(second.shape, name) - getattr(first.shape, name))
+    """How far one of `SHAPES` is off."""
+    return lambda first, second, _: Reading(shape_change(first.shape, second.shape)[name])
+
+
+def _teeth(first: Subject, second: Subject, _: ToneChange) -> Reading:
+    before, after = (teeth_share(subject.face, subject.landmarks) for subject in (first, second))
+    return Reading(after - before)
+
+
+def _smoothing(first: Subject, second: Subject, _: ToneChange) -> Reading:
+    gone = smoothing(first.face, second.face, first.landmarks, second.landmarks)
+    return Reading(gone, why="no_lines", values={"percent": round(100 * abs(np.nan_to_num(gone)))})
 
 
 def _hair(first: Subject, second: Subject, _: ToneChange) -> Reading:
@@ -271,13 +291,20 @@ def _pose(first: Subject, second: Subject, _: ToneChange) -> Reading:
 
 
 # Every measure, in the order of the report. To add one: its function and a line here (a ratio: its field of
-# `Shape`), its limits in likeness.toml, its sentences in presets/words/en.toml. tests/test_likeness.py names
-# what is missing.
+# `Shape` and its name in `SHAPES`), its limits in likeness.toml, its sentences in presets/words/en.toml, its
+# figure in `pages/booth/report.py`. tests/test_likeness.py names what is missing.
 _EITHER_WAY = (Level.A_LITTLE, Level.CLEARLY)
+_MOUTH, _CHEEKS = frozenset({"mouth"}), frozenset({"cheeks"})
+_SHAPE_NEEDS = {"jaw": {"jaw"}, "face": {"jaw"}, "eyes": {"eyes"}, "mouth": {"mouth"}}
 MEASURE_KINDS = (
-    MeasureKind("skin", "skin", _skin, directed=_EITHER_WAY),
-    *(MeasureKind(name, "face", _ratio(name), directed=_EITHER_WAY) for name in Shape._fields),
-    MeasureKind("hair", "hair", _hair, directed=(Level.CLEARLY,)),
+    MeasureKind("skin", "skin", _skin, _EITHER_WAY, _CHEEKS),
+    MeasureKind("smoothing", "skin", _smoothing, _EITHER_WAY, _CHEEKS),
+    *(
+        MeasureKind(name, "face", _ratio(name), _EITHER_WAY, frozenset(_SHAPE_NEEDS[name]), name == "mouth")
+        for name in SHAPES
+    ),
+    MeasureKind("teeth", "face", _teeth, _EITHER_WAY, _MOUTH, expressive=True),
+    MeasureKind("hair", "hair", _hair, (Level.CLEARLY,)),
     MeasureKind("hair_colour", "hair", _hair_colour),
     MeasureKind("pose", "", _pose),
 )
@@ -310,10 +337,25 @@ def _no_measure(name: str, why: str) -> Measure:
     )
 
 
-def _check_doubts(measure: Measure, reference: Subject, portrait: Subject) -> Measure:
-    """The measure, unless these two pictures cannot tell it: a face too small, a shape turned too far."""
-    if min(reference.pupils, portrait.pupils) < thresholds()[measure.name].least_pupils:
-        return _no_measure(measure.name, "small")
-    if measure.name in Shape._fields and max(abs(reference.yaw), abs(portrait.yaw)) > MOST_YAW:
-        return _no_measure(measure.name, "turned")
-    return measure
+def _check_doubts(
+    kind: MeasureKind, measure: Measure, reference: Subject, portrait: Subject, expression: bool
+) -> Measure:
+    """The measure, unless these two pictures cannot tell it; the sentence then says why."""
+    why = ""
+    if kind.needs & (hidden_regions(reference.face) | hidden_regions(portrait.face)):
+        why = "hidden"
+    elif min(reference.pupils, portrait.pupils) < thresholds()[kind.name].least_pupils:
+        why = "small"
+    elif kind.name in SHAPES and max(abs(reference.yaw), abs(portrait.yaw)) > MOST_YAW:
+        why = "turned"
+    elif expression and kind.expressive and measure.level in (Level.A_LITTLE, Level.CLEARLY):
+        why = "expression"
+    return _no_measure(kind.name, why) if why else measure
+
+
+def hidden_regions(_: Face) -> frozenset[str]:
+    """The regions of a face that a mask or a hand covers: what needs them is not measured.
+
+    The finder does not look for covers yet, so none are known.
+    """
+    return frozenset()

@@ -21,6 +21,7 @@ from pipelines.mesh import (
     IRIS_DIAMETERS,
     JAW_CORNERS,
     LEFT_PUPIL,
+    LIPS_RING,
     PUPILS,
     RIGHT_PUPIL,
     SKIN_POINTS,
@@ -40,14 +41,13 @@ VIEWS: tuple[View, ...] = (
 
 
 class Shape(NamedTuple):
-    """Logarithms of ratios, times 100: a difference of 1 is about 1 % as the mesh sees it.
-
-    It under-reports: of a real change it shows 1 / 4.5 at the jaw, 1 / 1.6 at the face, 1 / 3.6 at the eyes.
-    """
+    """Logarithms of ratios, times 100: a difference of 1 is about 1 % as the mesh sees it."""
 
     jaw: float  # width at the jaw's corners over that at the cheeks
     face: float  # width at the cheeks over height
-    eyes: float  # size of the eyes over the distance between the pupils
+    eye_width: float  # corner to corner over the distance between the pupils
+    iris: float  # diameter over the distance between the pupils
+    mouth: float  # root of the lips' area, so width and height alike, over the distance between the pupils
 
 
 def averaged_mesh(face: Face, finder: FaceFinder) -> Points:
@@ -132,6 +132,22 @@ def align_mesh(points: Points, onto: Floats) -> Floats:
     return np.asarray(scale * (points - middle) @ turn.T + target)
 
 
+SHAPES = ("jaw", "face", "eyes", "mouth")
+
+
+def shape_change(first: Shape, second: Shape) -> dict[str, float]:
+    """How much larger each of `SHAPES` became, about % as the mesh sees it.
+
+    Eyes are larger where both their width and their irises are, by the harmonic mean of the two: it is at
+    most twice the smaller. One of them alone is the mesh's own doubt: of 144 portraits that the small set
+    drew, the iris was read 5 % off in one of twenty, where the width hardly moved.
+    """
+    apart = {name: getattr(second, name) - getattr(first, name) for name in Shape._fields}
+    width, iris = apart.pop("eye_width"), apart.pop("iris")
+    apart["eyes"] = 2 * width * iris / (width + iris) if width * iris > 0 else 0.0
+    return apart
+
+
 def shape_of(points: Points) -> Shape:
     """The ratios of a mesh in its photo, after it was turned to the front."""
     front = align_mesh(points, mean_face())[:, :2]
@@ -144,5 +160,12 @@ def shape_of(points: Points) -> Shape:
     return Shape(
         jaw=float(100 * np.log(apart(JAW_CORNERS) / apart(CHEEKBONES))),
         face=float(100 * np.log(apart(CHEEKBONES) / apart((HAIRLINE, CHIN)))),
-        eyes=float(50 * np.log(widths / pupils) + 50 * np.log(irises / pupils)),
+        eye_width=float(100 * np.log(widths / pupils)),
+        iris=float(100 * np.log(irises / pupils)),
+        mouth=float(50 * np.log(_area(front[list(LIPS_RING)]) / pupils**2)),
     )
+
+
+def _area(ring: Floats) -> float:
+    """Within a closed line (n, 2)."""
+    return float(cv2.contourArea(ring.astype(np.float32)))

@@ -37,13 +37,15 @@ PATCHES: tuple[tuple[tuple[int, ...], ...], ...] = (
     MOUTH_SIDES,
     NOSE_PATCH,
 )
-CHEEKS = 0  # their place among them
 # Of a patch the pixels between these quantiles of L*: without highlights, and rims of hair or glasses.
 KEPT = (0.15, 0.60)
 FAR_AB, FREE_L, FAR_L, ROUGH_L = 9.0, 15.0, 10.0, 9.0  # what makes a patch of the reference doubtful
 # Gains are believed as far as clothes with hair and the backdrop agree, and each within itself.
 AGREE, SPREAD = 0.05, 0.20
 LEAST_LIGHT, MOST_LIGHT = 0.01, 0.92  # linear light that says something about exposure
+# ln: an exposure 7 % off moves skin by up to 2 L* (the bench's copies are at most 10 % off). More is what
+# people see as another skin, and surroundings that agree on more are mostly blacks that were lifted together.
+MOST_GAIN = 0.07
 LEAST_PIXELS = 60
 
 
@@ -69,7 +71,7 @@ def tone_change(reference: Face, other: Face, here: Points, there: Points) -> To
     gain, trust = exposure(reference, other, here, there)
     first = skin(reference.photo.pixels, here, float(np.exp(trust * gain)))
     second = skin(other.photo.pixels, there)
-    weight = _weights(first)
+    weight = np.minimum(_weights(first), _weights(second))
     change = np.array([_weighted_median(second.tones[:, i] - first.tones[:, i], weight) for i in range(3)])
     before = np.array([_weighted_median(first.tones[:, i], weight) for i in range(3)])
     after = before + change
@@ -128,12 +130,14 @@ def _patch(lab: Floats, face: FaceFrame, hull: tuple[int, ...]) -> Floats:
     return patch
 
 
-def _weights(reference: Skin) -> Floats:
-    """How much each patch of the reference says: those like the cheeks, and even."""
-    away = reference.tones - reference.tones[CHEEKS]
-    far = np.hypot(away[:, 1], away[:, 2]) / FAR_AB + np.maximum(0, np.abs(away[:, 0]) - FREE_L) / FAR_L
-    weight = np.exp(-(far**2)) / (1 + (reference.roughness / ROUGH_L) ** 2)
-    return np.asarray(np.nan_to_num(weight), np.float64)
+def _weights(found: Skin) -> Floats:
+    """How much each patch says: those that are even, and like the patch that most others are like."""
+    even = 1 / (1 + (found.roughness / ROUGH_L) ** 2)
+    away = found.tones[:, None] - found.tones[None]
+    far = np.hypot(away[..., 1], away[..., 2]) / FAR_AB + np.maximum(0, np.abs(away[..., 0]) - FREE_L) / FAR_L
+    alike = np.nan_to_num(np.exp(-(far**2)))
+    even = np.nan_to_num(even)
+    return np.asarray(alike[(alike @ even).argmax()] * even, np.float64)
 
 
 def _weighted_median(values: Floats, weight: Floats) -> float:
@@ -148,7 +152,10 @@ def _weighted_median(values: Floats, weight: Floats) -> float:
 
 
 def exposure(reference: Face, other: Face, here: Points, there: Points) -> tuple[float, float]:
-    """Natural logarithm of the gain of light from reference to other, and how far to trust it, 0..1."""
+    """Natural logarithm of the gain of light from reference to other, and how far to trust it, 0..1.
+
+    At most `MOST_GAIN` either way.
+    """
     first, second = _surroundings(reference, here), _surroundings(other, there)
     cloth = _log_gain(first.light, second.light, first.cloth & second.cloth)
     ground = _log_gain(first.light, second.light, first.ground & second.ground)
@@ -156,7 +163,8 @@ def exposure(reference: Face, other: Face, here: Points, there: Points) -> tuple
         return 0.0, 0.0
     apart, spread = float(np.abs(cloth[0] - ground[0]).max()), max(cloth[1], ground[1])
     trust = np.exp(-((apart / AGREE) ** 2)) * np.exp(-((spread / SPREAD) ** 2))
-    return float((cloth[0].mean() + ground[0].mean()) / 2), float(trust)
+    gain = (cloth[0].mean() + ground[0].mean()) / 2
+    return float(np.clip(gain, -MOST_GAIN, MOST_GAIN)), float(trust)
 
 
 class _Surroundings(NamedTuple):

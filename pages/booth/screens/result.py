@@ -41,7 +41,7 @@ class ResultScreen(Screen):
                 self.changed = self.opener("changed", "likeness.title")
                 self.ask_about = self.opener("program", "result.program")
                 self.stage = self.opener("stage", "show.title")
-                self.tone = self.opener("tone", "result.frame_skin", "offer needs-tone")
+                self.tone = self.opener("tone", "result.tone", "offer needs-tone")
                 self.wall = self.opener("wall", "wall.title", "offer needs-misfire")
                 self.ladder = button(say("ladder.link"), "offer")
         self._lay_out_sheets()
@@ -58,7 +58,7 @@ class ResultScreen(Screen):
             self.answer, self.ask = html(""), button(say("result.ask"), "go")
         with self.sheet("stage", "show.title"):
             self.show, self.show_note = tick(say("show.tick", h=hours)), html("")
-        with self.sheet("tone", "result.frame_skin"):
+        with self.sheet("tone", "result.tone"):
             skin_toggle(say("result.skin"), say("result.skin_note"))
         with self.sheet("wall", "wall.title"):
             self.misfire, self.misfire_note = tick(say("misfire.tick", h=hours)), html("")
