@@ -1,6 +1,7 @@
 """One making: the portraits drawn for a visitor, and what grows out of them: ladder, quiz, answers."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from booth.album import Album, PictureId
@@ -124,6 +125,11 @@ class Making:
     def recognise(self, level: str) -> None:
         """What a face-recognition program says of the large portrait: the word, never the number."""
         self._recognised[self.chosen] = level
+
+    @property
+    def recognised(self) -> Mapping[int, str]:
+        """What it said of each portrait that the sitter asked about."""
+        return self._recognised
 
     def was_asked_about(self, portrait: int) -> bool:
         """Whether the sitter asked the program about that portrait: nobody is recognised unasked."""

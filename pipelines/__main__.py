@@ -190,16 +190,18 @@ def compare(
 ) -> None:
     """Say what a portrait changed, and whether a face-recognition program would know the person."""
     from pipelines.measure import likeness
+    from pipelines.measure.headline import headline_of
     from pipelines.measure.recognition import Recognizer
 
     words, recognizer = read_words(), Recognizer(read_settings().recognition == "on")
     with FaceFinder() as finder:
         first, second = (likeness.study(measurable(path, finder), finder) for path in (photo, portrait))
-    measures = [
-        *likeness.compare(first, second).measures.values(),
-        recognizer.answer([first.face], second.face),
-    ]
-    report = likeness.as_json(measures, words.say)
+    changed, answer = likeness.compare(first, second), recognizer.answer([first.face], second.face)
+    measures = [*changed.measures.values(), answer]
+    report, top = likeness.as_json(measures, words.say), headline_of(changed, answer.level)
+    say(words.say(top.key, **top.values))
+    if top.then:
+        say(words.say(top.then, **top.then_values))
     for measure in measures:
         doubt = f" {words.say('likeness.unsure')}" if measure.unsure else ""
         say(f"{words.say(f'likeness.{measure.name}')}: {report[measure.name]['words']}{doubt}")

@@ -9,11 +9,20 @@ import numpy as np
 
 from pages import markup
 from pipelines.ladder import RUNGS
-from pipelines.measure.likeness import FRAMES, Lab, Level, LikenessReport, Measure, Outline, thresholds
+from pipelines.measure.headline import ORDER, bridge, headline_of
+from pipelines.measure.likeness import (
+    FRAMES,
+    MEASURE_KINDS,
+    Lab,
+    Level,
+    LikenessReport,
+    Measure,
+    MeasureKind,
+    Outline,
+)
 
 Say = Callable[..., str]
 
-ORDER = (Level.NOT_MEASURED, Level.UNCHANGED, Level.A_LITTLE, Level.CLEARLY)
 # What a frame shows of the portrait, in distances between the pupils: a side, and how far its middle lies
 # below the eyes. Frames are wider than high: a face is whole in their height, hair in their width.
 WINDOWS = {"face": (2.9, 0.35, "meet"), "hair": (4.6, -0.4, "slice")}
@@ -31,19 +40,33 @@ class ReportLine:
     sentence: str
 
 
-def render_headlines(say: Say, reports: Sequence[LikenessReport | None], chosen: int, note: str = "") -> str:
-    """The largest change of each portrait as the screen's title; that of the large one is visible."""
-    sentences = [_headline(say, report) for report in reports]
+def render_headlines(
+    say: Say,
+    reports: Sequence[LikenessReport | None],
+    chosen: int,
+    note: str = "",
+    recognised: Mapping[int, str] = {},
+) -> str:
+    """What each portrait's report says first, as the screen's title; that of the large one is visible.
+
+    `recognised` is what a face-recognition program said of the portraits that it was asked about.
+    """
+    sentences = [say_first(say, report, recognised.get(i, ""))[0] for i, report in enumerate(reports)]
     return str(markup.render("booth/headlines.html", sentences=sentences, chosen=chosen, note=note))
 
 
 def render_reports(
-    say: Say, reports: Sequence[LikenessReport | None], pictures: Sequence[str], chosen: int, note: str
+    say: Say,
+    reports: Sequence[LikenessReport | None],
+    pictures: Sequence[str],
+    chosen: int,
+    note: str,
+    recognised: Mapping[int, str] = {},
 ) -> str:
     """One a portrait; `portraits.js` shows that of the one that is large. `note` is about all of them."""
     views = [
-        _view(say, report, picture) if report else None
-        for report, picture in zip(reports, pictures, strict=True)
+        _view(say, report, picture, recognised.get(i, "")) if report else None
+        for i, (report, picture) in enumerate(zip(reports, pictures, strict=True))
     ]
     words = {column: say(f"result.col_{column}") for column in COLUMNS}
     words |= {key: say(f"result.{key}") for key in ("unseen", "figures")}
@@ -69,9 +92,9 @@ def render_steps(
     for index, report in enumerate(reports):
         lines = [_line(say, report, name) for name in FRAMES] if report else []
         if index < len(levels):
-            lines.append(
-                _recognition(say, levels[index], explain_loss(say, "ladder", shares, levels[: index + 1]))
-            )
+            between = bridge(report, levels[index])
+            loss = explain_loss(say, "ladder", shares, levels[: index + 1])
+            lines.append(_recognition(say, levels[index], say(between) if between else "", loss))
         steps.append((report is not None, lines))
     return str(markup.render("booth/steps.html", steps=steps, unseen=say("result.unseen")))
 
@@ -94,41 +117,37 @@ def find_clear_changes(report: LikenessReport | None) -> dict[str, str]:
     return {measure.name: measure.level.value for measure in measures if measure.level == Level.CLEARLY}
 
 
-def _headline(say: Say, report: LikenessReport | None) -> str:
-    """The largest certain change; where there is none, that, or that nothing could be measured."""
-    if report is None:
-        return say("result.unseen")
-    measures = [measure for measure in report.measures.values() if measure.value is not None]
-    changes = [measure for measure in measures if measure.level != Level.UNCHANGED]
-    sure = [measure for measure in changes if not measure.unsure]
-    if not sure:
-        return say("result.unsure" if changes else "result.unchanged" if measures else "result.unmeasured")
-    largest = max(sure, key=lambda measure: (ORDER.index(measure.level), _size(measure)))
-    return say(largest.key, **largest.values)
+def say_first(say: Say, report: LikenessReport | None, recognised: str) -> tuple[str, str]:
+    """The headline in words, and the sentence after it, which may be empty."""
+    first = headline_of(report, recognised)
+    return say(first.key, **first.values), say(first.then, **first.then_values) if first.then else ""
 
 
-def _size(measure: Measure) -> float:
-    """How large a change is beside the one from which it is clear."""
-    return abs(measure.value or 0.0) / thresholds()[measure.name].clearly
-
-
-def _view(say: Say, report: LikenessReport, picture: str) -> Mapping[str, object]:
+def _view(say: Say, report: LikenessReport, picture: str, recognised: str) -> Mapping[str, object]:
     is_unsure = any(measure.unsure for measure in report.measures.values())
-    rows = [
-        {
-            "name": say(f"likeness.{measure.name}"),
-            "value": "–" if measure.value is None else f"{measure.value:+.2f}".replace("-", "−"),
-            "unit": measure.unit if measure.value is not None else "",
-            "sentence": say(measure.key, **measure.values),
-            "noise": f"{measure.noise:g}",
-            "pair": f"{measure.pair:g}",
-        }
-        for measure in report.measures.values()
-    ]
+    first, then = say_first(say, report, recognised)
     return {
+        "first": first,
+        "then": then,
         "frames": [_frame(say, report, name, picture) for name in FRAMES],
         "doubt": say("likeness.unsure") if is_unsure else "",
-        "rows": rows,
+        "rows": [_figures(say, kind, report.measures[kind.name]) for kind in MEASURE_KINDS],
+    }
+
+
+def _figures(say: Say, kind: MeasureKind, measure: Measure) -> Mapping[str, str]:
+    """One measure in figures, as a visitor reads them."""
+
+    def told(value: float | None) -> str:
+        key, n = kind.figure(value or 0.0)
+        return say(key, n=n)
+
+    return {
+        "name": say(f"likeness.{measure.name}"),
+        "value": "–" if measure.value is None else told(measure.value),
+        "sentence": say(measure.key, **measure.values),
+        "noise": kind.figure(measure.noise)[1],
+        "pair": kind.figure(measure.pair)[1],
     }
 
 
@@ -151,11 +170,11 @@ def _line(say: Say, report: LikenessReport, name: str) -> ReportLine:
     return ReportLine(say(f"result.frame_{name}"), word, _box(worst.level), say(worst.key, **worst.values))
 
 
-def _recognition(say: Say, level: str, loss: str) -> ReportLine:
-    """A face-recognition program's answer about one step, and where it loses the sitter."""
+def _recognition(say: Say, level: str, *more: str) -> ReportLine:
+    """A face-recognition program's answer about one step, and what else is to be said of it."""
     key = "unseen" if level == Level.NOT_MEASURED else level.replace(" ", "_")
     word = say(f"stage.step_{level.replace(' ', '_')}")  # "clearly" would read as clearly recognised
-    sentence = f"{say(f'likeness.recognition_{key}')} {loss}".strip()
+    sentence = " ".join(filter(None, (say(f"likeness.recognition_{key}"), *more)))
     return ReportLine(say("likeness.recognition"), word, _box(Level(level)), sentence)
 
 

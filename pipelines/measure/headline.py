@@ -32,7 +32,7 @@ def headline_of(report: LikenessReport | None, recognised: str = "") -> Headline
     key = f"likeness.recognition_{recognised.replace(' ', '_')}"
     if largest:
         return Headline(key, {}, largest.key, largest.values)
-    return Headline(key, {}, _bridge(report) if recognised == Level.CLEARLY else "")
+    return Headline(key, {}, bridge(report, recognised))
 
 
 def largest_change(report: LikenessReport) -> Measure | None:
@@ -60,5 +60,8 @@ def _nothing_sure(report: LikenessReport) -> str:
     return "result.unchanged" if is_measured else "result.unmeasured"
 
 
-def _bridge(report: LikenessReport) -> str:
+def bridge(report: LikenessReport | None, recognised: str) -> str:
+    """The key of what stands between measures that found nothing certain and a program that finds nobody."""
+    if report is None or recognised != Level.CLEARLY or largest_change(report):
+        return ""
     return "likeness.bridge_small" if changes(report) else "likeness.bridge_same"

@@ -110,6 +110,7 @@ class Reading(NamedTuple):
     values: Mapping[str, object] = {}  # of the sentence
 
 
+_EITHER_WAY = (Level.A_LITTLE, Level.CLEARLY)
 Read = Callable[[Subject, Subject, ToneChange], Reading]  # of the reference, the portrait, both skins
 
 
@@ -123,6 +124,7 @@ class MeasureKind:
     directed: tuple[Level, ...] = ()  # verdicts that have a sentence for more and one for less
     needs: frozenset[str] = frozenset()  # regions of the face without which there is nothing to measure
     expressive: bool = False  # whether another expression changes it
+    scale: float = 1.0  # from its unit to what people are told, most of it hundredths
 
     def key(self, level: Level, more: bool) -> str:
         """Of presets/words."""
@@ -135,6 +137,12 @@ class MeasureKind:
         levels = (Level.UNCHANGED, Level.A_LITTLE, Level.CLEARLY)
         found = [self.key(level, more) for level in levels for more in (True, False)]
         return tuple(dict.fromkeys([f"likeness.{self.name}", *found]))
+
+    def figure(self, value: float) -> tuple[str, str]:
+        """The key of the words for how much it changed, and the number in them."""
+        size = self.scale * abs(value)
+        way = "less" if value < 0 and self.directed == _EITHER_WAY else "more"
+        return f"likeness.figure_{self.name}_{way}", f"{size:.0f}" if size >= 2 else f"{size:.1f}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,22 +299,21 @@ def _pose(first: Subject, second: Subject, _: ToneChange) -> Reading:
 
 
 # Every measure, in the order of the report. To add one: its function and a line here (a ratio: its field of
-# `Shape` and its name in `SHAPES`), its limits in likeness.toml, its sentences in presets/words/en.toml, its
-# figure in `pages/booth/report.py`. tests/test_likeness.py names what is missing.
-_EITHER_WAY = (Level.A_LITTLE, Level.CLEARLY)
-_MOUTH, _CHEEKS = frozenset({"mouth"}), frozenset({"cheeks"})
-_SHAPE_NEEDS = {"jaw": {"jaw"}, "face": {"jaw"}, "eyes": {"eyes"}, "mouth": {"mouth"}}
+# `Shape` and its name in `SHAPES`), its limits in likeness.toml, its sentences and its figure in
+# presets/words/en.toml. tests/test_likeness.py names what is missing.
+_JAW, _EYES, _MOUTH, _CHEEKS = (frozenset({region}) for region in ("jaw", "eyes", "mouth", "cheeks"))
+# The mesh shows less of a bend than a ruler: by so much (docs/likeness.md, "reads") a ratio is told larger.
 MEASURE_KINDS = (
     MeasureKind("skin", "skin", _skin, _EITHER_WAY, _CHEEKS),
-    MeasureKind("smoothing", "skin", _smoothing, _EITHER_WAY, _CHEEKS),
-    *(
-        MeasureKind(name, "face", _ratio(name), _EITHER_WAY, frozenset(_SHAPE_NEEDS[name]), name == "mouth")
-        for name in SHAPES
-    ),
-    MeasureKind("teeth", "face", _teeth, _EITHER_WAY, _MOUTH, expressive=True),
-    MeasureKind("hair", "hair", _hair, (Level.CLEARLY,)),
+    MeasureKind("smoothing", "skin", _smoothing, _EITHER_WAY, _CHEEKS, scale=100),
+    MeasureKind("jaw", "face", _ratio("jaw"), _EITHER_WAY, _JAW, scale=4.5),
+    MeasureKind("face", "face", _ratio("face"), _EITHER_WAY, _JAW, scale=1.6),
+    MeasureKind("eyes", "face", _ratio("eyes"), _EITHER_WAY, _EYES, scale=3.3),
+    MeasureKind("mouth", "face", _ratio("mouth"), _EITHER_WAY, _MOUTH, expressive=True, scale=1.5),
+    MeasureKind("teeth", "face", _teeth, _EITHER_WAY, _MOUTH, expressive=True, scale=100),
+    MeasureKind("hair", "hair", _hair, (Level.CLEARLY,), scale=100),
     MeasureKind("hair_colour", "hair", _hair_colour),
-    MeasureKind("pose", "", _pose),
+    MeasureKind("pose", "", _pose, scale=100),
 )
 MEASURES = tuple(measured.name for measured in MEASURE_KINDS)
 # Each frame of the report, and the measures of which it tells the worst.

@@ -8,7 +8,7 @@ import json
 
 import gradio as gr
 
-from booth.making import Portraits
+from booth.making import Making, Portraits
 from booth.visit import ScreenName, Visit
 from errors import ChoiceError, PhotoError, VisitorError
 from pages import markup
@@ -17,6 +17,7 @@ from pages.booth.screen import Screen, Update, button, html, index_of, part, pic
 from pages.components.consent import TICKED, UNTICKED, is_ticked, tick
 from pages.components.portraits import portraits, skin_toggle
 from pipelines.ladder import has_dial
+from pipelines.measure.headline import bridge
 from pipelines.selfie.photo import read_photo
 from votes.schema import Kind
 
@@ -69,13 +70,9 @@ class ResultScreen(Screen):
         if making is None or making.portraits is None:
             return {}
         prints, is_minor = making.portraits, visit.sharing.is_minor
-        urls = [picture_url(picture) for picture in prints.portraits]
         return {
             self.portraits: self._value(prints, making.chosen),
-            self.words: render_headlines(
-                say, prints.likeness, making.chosen, say("show.minor") if is_minor else ""
-            ),
-            self.report: render_reports(say, prints.likeness, urls, making.chosen, self._notes(prints)),
+            **self._say_changes(visit, making, prints),
             self.answer: markup.note(say("result.machine")),
             self.ask_about: gr.Button(visible=not self.services.recognizer.refusal),
             self.ask: gr.Button(visible=True),
@@ -120,10 +117,17 @@ class ResultScreen(Screen):
             kept = visit.album.get(making.result().portraits[making.chosen])
             if kept is None:
                 raise VisitorError("visit.over")
+            prints = making.result()
             sentences = [self.say(self._recognise(visit, kept.jpeg))]
+            between = bridge(prints.likeness[making.chosen], making.recognised.get(making.chosen, ""))
+            sentences += [self.say(between)] if between else []
             if not visit.sharing.is_minor:
                 sentences.append(self.say("result.machine_shown"))
-            return {self.answer: markup.status(" ".join(sentences)), self.ask: gr.Button(visible=False)}
+            return {
+                self.answer: markup.status(" ".join(sentences)),
+                self.ask: gr.Button(visible=False),
+                **self._say_changes(visit, making, prints),
+            }
 
         return self.trying(self.answer, step)
 
@@ -177,6 +181,16 @@ class ResultScreen(Screen):
         visit.sharing.allow_misfire(jpegs, prints.pairs[chosen], changed)
 
     # ---- what is shown
+
+    def _say_changes(self, visit: Visit, making: Making, prints: Portraits) -> Update:
+        """The title, and the report below it: what each portrait changed, and what the program said."""
+        say, chosen, known = self.say, making.chosen, making.recognised
+        urls = [picture_url(picture) for picture in prints.portraits]
+        note = say("show.minor") if visit.sharing.is_minor else ""
+        return {
+            self.words: render_headlines(say, prints.likeness, chosen, note, known),
+            self.report: render_reports(say, prints.likeness, urls, chosen, self._notes(prints), known),
+        }
 
     def _leaves(self, visit: Visit) -> Update:
         """The ticks and their codes, as they stand."""
