@@ -30,7 +30,7 @@ from pipelines.arrays import Pixels
 from pipelines.draw.generate import Generator
 from pipelines.draw.model_set import read_model_sets
 from pipelines.look import Framing, read_looks
-from pipelines.measure.likeness import TABLE, Subject, compare, study
+from pipelines.measure.likeness import MEASURES, TABLE, Subject, compare, study
 from pipelines.measure.shape import MEAN_FACE, align_mesh, average_meshes
 from pipelines.mesh import LEFT_PUPIL, RIGHT_PUPIL
 from pipelines.order import Order
@@ -50,7 +50,7 @@ FINISHED = "finished"  # where changes are made: at the size that people see
 COPIES = 2
 SAME_PICTURE = 0.2  # of descriptors, by pairs.csv: nearer ones are one picture twice
 REDRAWN = "redrawn"
-CHUNK = 1
+CHUNK = 3
 
 
 class BenchSitter(NamedTuple):
@@ -122,8 +122,9 @@ def persons_of(folder: Path) -> dict[str, str]:
 class LikenessLab:
     """Everything that measures, in one process."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, chosen: Sequence[str] = MEASURES) -> None:
+        """`chosen`: the measures that changes are made for."""
+        self._folder, self._chosen = folder, chosen
         self._finder, self._studio = FaceFinder(), Studio()
         self._look, self._mini = read_looks()["grey"], read_model_sets()["mini"]
         self._generator = Generator(self._mini, "cpu")
@@ -157,7 +158,7 @@ class LikenessLab:
         for size in sizes_of(sitter):
             pixels = self.plate_of(face, size)
             reference = self.subject(pixels)
-            spoilt = DRIFTS if size == FINISHED else {}
+            spoilt = {name: DRIFTS[name] for name in self._chosen if name in DRIFTS and size == FINISHED}
             for kind, sign, changed in self._variants(pixels, reference, dice, spoilt):
                 with suppress(PhotoError):
                     values = self._compared(reference, changed)
@@ -181,8 +182,8 @@ class LikenessLab:
         self, pixels: Pixels, reference: Subject, face: Face
     ) -> Iterator[tuple[str, int, Callable[[], Pixels]]]:
         dice = np.random.default_rng(zlib.crc32(pixels[::40].tobytes()))
-        for measure, drifts in DRIFTS.items():
-            for name, sign, change in drifts:
+        for measure in filter(DRIFTS.__contains__, self._chosen):
+            for name, sign, change in DRIFTS[measure]:
                 spoilt = partial(change, pixels, reference.landmarks, reference.face.mask)
                 yield f"{measure} {name}", sign, lambda spoilt=spoilt: mixed(spoilt(), dice)  # type: ignore[misc]
         for name, retouch in RETOUCHED.items():
@@ -220,10 +221,10 @@ class LikenessLab:
         return [{"kind": "pair", "values": {name: found.value for name, found in measures.items()}}]
 
 
-def work(job: tuple[str, Path, list[Any]]) -> None:
+def work(job: tuple[str, Path, list[Any]], chosen: Sequence[str]) -> None:
     """One chunk, into a file of its own."""
     name, folder, chunk = job
-    lab, lines = LikenessLab(folder), []
+    lab, lines = LikenessLab(folder, chosen), []
     known = {
         (read_answer["file"], read_answer["size"], read_answer["kind"])
         for read_answer in read_answers()
@@ -252,7 +253,8 @@ def jobs(folder: Path, every: int) -> Iterator[tuple[str, Path, list[Any]]]:
     ][::every]
     everyone = thinned(sitters(folder), every)
     judges = [sitter for sitter in everyone if sitter.part != "set"]
-    for kind, everything in (("sitters", everyone), ("pairs", pairs), ("more", judges)):
+    setting = [sitter for sitter in everyone if sitter.part == "set"]
+    for kind, everything in (("setting", setting), ("pairs", pairs), ("judges", judges), ("more", judges)):
         for start in range(0, len(everything), CHUNK):  # "more" comes last: it asks what the first left out
             name = f"{kind}-{start:04}"
             if not (RUNS / f"{name}.jsonl").exists():
@@ -318,18 +320,23 @@ def main() -> None:
     )
     options.add_argument("--mean", action="store_true", help="work out the average face first")
     options.add_argument("--every", type=int, default=1, help="one of so many sitters and pairs")
+    options.add_argument(
+        "--limits", default=",".join(MEASURES), help="measures to change and to set limits of"
+    )
+    options.add_argument("--workers", type=int, default=2, help="processes")
     given = options.parse_args()
+    chosen = tuple(given.limits.split(","))
     folder = Path(os.environ["FACE_VALUE_PORTRAITS"])
     RUNS.mkdir(parents=True, exist_ok=True)
     if given.mean:
         average_face(folder)
-    with ProcessPoolExecutor(2) as pool:
-        for done, _ in enumerate(pool.map(work, jobs(folder, given.every)), 1):
+    with ProcessPoolExecutor(given.workers) as pool:
+        for done, _ in enumerate(pool.map(partial(work, chosen=chosen), jobs(folder, given.every)), 1):
             print(f"\r{done} chunks", end="", flush=True)
     answers = read_answers()
-    TABLE.write_text(table_of_thresholds(answers), encoding="utf-8")
+    TABLE.write_text(table_of_thresholds(answers, chosen), encoding="utf-8")
     plot(answers, ROOT / "docs" / "likeness.png")
-    (ROOT / "docs" / "likeness.md").write_text(page(answers), encoding="utf-8")
+    (ROOT / "docs" / "likeness.md").write_text(page(answers, given.every, chosen), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ def test_a_measure_has_limits_and_a_sentence_for_each_verdict_and_nothing_else_h
     limits, words = likeness.thresholds(), read_words()
     assert set(limits) == set(likeness.MEASURES), "likeness.toml and the list of measures differ"
     keys = {key for measured in likeness.MEASURE_KINDS for key in measured.keys}
+    keys |= {measured.figure(sign)[0] for measured in likeness.MEASURE_KINDS for sign in (1.0, -1.0)}
     keys |= {f"result.frame_{frame}" for frame in likeness.FRAMES}
     assert not keys - set(words.tables["en"]), "en.toml lacks sentences"
     told = {
