@@ -122,9 +122,8 @@ def persons_of(folder: Path) -> dict[str, str]:
 class LikenessLab:
     """Everything that measures, in one process."""
 
-    def __init__(self, folder: Path, chosen: Sequence[str] = MEASURES) -> None:
-        """`chosen`: the measures that changes are made for."""
-        self._folder, self._chosen = folder, chosen
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._finder, self._studio = FaceFinder(), Studio()
         self._look, self._mini = read_looks()["grey"], read_model_sets()["mini"]
         self._generator = Generator(self._mini, "cpu")
@@ -158,7 +157,7 @@ class LikenessLab:
         for size in sizes_of(sitter):
             pixels = self.plate_of(face, size)
             reference = self.subject(pixels)
-            spoilt = {name: DRIFTS[name] for name in self._chosen if name in DRIFTS and size == FINISHED}
+            spoilt = DRIFTS if size == FINISHED else {}
             for kind, sign, changed in self._variants(pixels, reference, dice, spoilt):
                 with suppress(PhotoError):
                     values = self._compared(reference, changed)
@@ -182,8 +181,8 @@ class LikenessLab:
         self, pixels: Pixels, reference: Subject, face: Face
     ) -> Iterator[tuple[str, int, Callable[[], Pixels]]]:
         dice = np.random.default_rng(zlib.crc32(pixels[::40].tobytes()))
-        for measure in filter(DRIFTS.__contains__, self._chosen):
-            for name, sign, change in DRIFTS[measure]:
+        for measure, drifts in DRIFTS.items():
+            for name, sign, change in drifts:
                 spoilt = partial(change, pixels, reference.landmarks, reference.face.mask)
                 yield f"{measure} {name}", sign, lambda spoilt=spoilt: mixed(spoilt(), dice)  # type: ignore[misc]
         for name, retouch in RETOUCHED.items():
@@ -221,10 +220,10 @@ class LikenessLab:
         return [{"kind": "pair", "values": {name: found.value for name, found in measures.items()}}]
 
 
-def work(job: tuple[str, Path, list[Any]], chosen: Sequence[str]) -> None:
+def work(job: tuple[str, Path, list[Any]]) -> None:
     """One chunk, into a file of its own."""
     name, folder, chunk = job
-    lab, lines = LikenessLab(folder, chosen), []
+    lab, lines = LikenessLab(folder), []
     known = {
         (read_answer["file"], read_answer["size"], read_answer["kind"])
         for read_answer in read_answers()
@@ -320,9 +319,7 @@ def main() -> None:
     )
     options.add_argument("--mean", action="store_true", help="work out the average face first")
     options.add_argument("--every", type=int, default=1, help="one of so many sitters and pairs")
-    options.add_argument(
-        "--limits", default=",".join(MEASURES), help="measures to change and to set limits of"
-    )
+    options.add_argument("--limits", default=",".join(MEASURES), help="measures whose limits are set anew")
     options.add_argument("--workers", type=int, default=2, help="processes")
     given = options.parse_args()
     chosen = tuple(given.limits.split(","))
@@ -331,7 +328,7 @@ def main() -> None:
     if given.mean:
         average_face(folder)
     with ProcessPoolExecutor(given.workers) as pool:
-        for done, _ in enumerate(pool.map(partial(work, chosen=chosen), jobs(folder, given.every)), 1):
+        for done, _ in enumerate(pool.map(work, jobs(folder, given.every)), 1):
             print(f"\r{done} chunks", end="", flush=True)
     answers = read_answers()
     TABLE.write_text(table_of_thresholds(answers, chosen), encoding="utf-8")

@@ -183,8 +183,8 @@ def _asked(every: int, chosen: Sequence[str]) -> str:
 
 
 FEW = (
-    "This run took one in {every} of the sitters and pairs, on a busy machine: intervals are wide. Changes "
-    "were made, and limits set, of {chosen} only. The limits of the others are from the run before, on 150 "
+    "This run took one in {every} of the sitters and pairs, on a busy machine: intervals are wide. It set the "
+    "limits of {chosen} only. The limits of the others are from the run before, on 150 "
     "sitters and 297 pairs; how these are measured has not changed since, but that skin is told by other "
     "patches."
 )
@@ -199,10 +199,15 @@ DOUBTS = """## What was doubted, and what these measures cannot see
 the sitter's next visit. Two causes can do that. Clothes and backdrop that both became a quarter lighter were
 taken for an exposure, which made the same skin 5 L* darker; now they account for 7 % at most, and so for
 2 L*. And which patches are skin was told by their likeness to the cheeks, before which hair may hang; now by
-the patches that agree with most others. {plain}
+the patches that agree with most others. Of 163 portraits that
+the small set drew of the 24 sitters of `test/` in all looks, the report's value lies within 2 L* of the plain
+median of the same patches in 99 %. The one farther off has a dark fringe over its forehead, which the plain
+median counts as skin. The price: a copy exposed 10 % otherwise now moves skin by up to 1.9 L*, still no flag.
 
 *Eyes.* The iris is the mesh's least sure reading: width said -4 % where the report said +6.8 %. Now both
-have to be larger. {iris}
+have to be larger. In the same
+163 portraits one in twenty irises was read 5.8 % off and more, and in 57 width and iris went opposite ways.
+The price: a mesh that does not see the eyes' corners move misses eyes 10 % larger more often than before.
 
 *Mouth and teeth.* A mouth 10 % larger is found, but two photos of one person differ as much, since they speak
 and smile: so it is told as "a little", with that doubt. Where the visitor asked for another expression, a
