@@ -183,10 +183,9 @@ def _asked(every: int, chosen: Sequence[str]) -> str:
 
 
 FEW = (
-    "This run took one in {every} of the sitters and pairs, on a busy machine: intervals are wide. It set the "
-    "limits of {chosen} only. The limits of the others are from the run before, on 150 "
-    "sitters and 297 pairs; how these are measured has not changed since, but that skin is told by other "
-    "patches."
+    "This run took one in {every} of the sitters and pairs: intervals are wide. It set the limits of {chosen} "
+    "only. Those of the others are from the run before, on 150 sitters and 297 pairs; how they are measured "
+    "has not changed since."
 )
 UNITS = (
     "*L\\** has 100 steps from black to white, *CIEDE2000* is 1 where two colours can just be told apart; a "

@@ -280,7 +280,7 @@ def _teeth(first: Subject, second: Subject, _: ToneChange) -> Reading:
 
 def _smoothing(first: Subject, second: Subject, _: ToneChange) -> Reading:
     gone = smoothing(first.face, second.face, first.landmarks, second.landmarks)
-    return Reading(gone, why="no_lines", values={"percent": round(100 * abs(np.nan_to_num(gone)))})
+    return Reading(gone, why="no_lines")
 
 
 def _hair(first: Subject, second: Subject, _: ToneChange) -> Reading:
