@@ -183,7 +183,7 @@ def _asked(every: int, chosen: Sequence[str]) -> str:
 
 
 FEW = (
-    "This run took one in {every} of the sitters and pairs: intervals are wide. It set the limits of {chosen} "
+    "This run took one in {every} of the sitters and pairs: intervals are wide. It set limits of {chosen} "
     "only. Those of the others are from the run before, on 150 sitters and 297 pairs; how they are measured "
     "has not changed since."
 )

@@ -302,13 +302,14 @@ def _pose(first: Subject, second: Subject, _: ToneChange) -> Reading:
 # `Shape` and its name in `SHAPES`), its limits in likeness.toml, its sentences and its figure in
 # presets/words/en.toml. tests/test_likeness.py names what is missing.
 _JAW, _EYES, _MOUTH, _CHEEKS = (frozenset({region}) for region in ("jaw", "eyes", "mouth", "cheeks"))
-# The mesh shows less of a bend than a ruler: by so much (docs/likeness.md, "reads") a ratio is told larger.
+# The mesh shows less of a bend than a ruler, so a ratio is told larger (docs/likeness.md, "reads"; a jaw that is
+# bent by 5 % at the chin is bent by half of it at its corners).
 MEASURE_KINDS = (
     MeasureKind("skin", "skin", _skin, _EITHER_WAY, _CHEEKS),
     MeasureKind("smoothing", "skin", _smoothing, _EITHER_WAY, _CHEEKS, scale=100),
     MeasureKind("jaw", "face", _ratio("jaw"), _EITHER_WAY, _JAW, scale=4.5),
     MeasureKind("face", "face", _ratio("face"), _EITHER_WAY, _JAW, scale=1.6),
-    MeasureKind("eyes", "face", _ratio("eyes"), _EITHER_WAY, _EYES, scale=3.3),
+    MeasureKind("eyes", "face", _ratio("eyes"), _EITHER_WAY, _EYES, scale=4.0),
     MeasureKind("mouth", "face", _ratio("mouth"), _EITHER_WAY, _MOUTH, expressive=True, scale=1.5),
     MeasureKind("teeth", "face", _teeth, _EITHER_WAY, _MOUTH, expressive=True, scale=100),
     MeasureKind("hair", "hair", _hair, (Level.CLEARLY,), scale=100),
