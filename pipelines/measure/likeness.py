@@ -302,8 +302,8 @@ def _pose(first: Subject, second: Subject, _: ToneChange) -> Reading:
 # `Shape` and its name in `SHAPES`), its limits in likeness.toml, its sentences and its figure in
 # presets/words/en.toml. tests/test_likeness.py names what is missing.
 _JAW, _EYES, _MOUTH, _CHEEKS = (frozenset({region}) for region in ("jaw", "eyes", "mouth", "cheeks"))
-# The mesh shows less of a bend than a ruler, so a ratio is told larger (docs/likeness.md, "reads"; a jaw that is
-# bent by 5 % at the chin is bent by half of it at its corners).
+# The mesh shows less of a bend than a ruler, so a ratio is told larger (docs/likeness.md, "reads"; a jaw that
+# is bent by 5 % at the chin is bent by half of it at its corners).
 MEASURE_KINDS = (
     MeasureKind("skin", "skin", _skin, _EITHER_WAY, _CHEEKS),
     MeasureKind("smoothing", "skin", _smoothing, _EITHER_WAY, _CHEEKS, scale=100),
