@@ -339,7 +339,8 @@ def test_a_head_turned_away_is_turned(finder: FaceFinder, of_train: Callable[[st
 def test_looking_aside_up_or_down_is_turned_and_a_tilted_head_is_not(
     finder: FaceFinder, hopper: Photo, held: Angles, key: str
 ) -> None:
-    assert judge(hopper.pixels, finder.find(hopper).landmarks, held).key == key
+    face = finder.find(hopper)
+    assert judge(hopper.pixels, face.landmarks, held, face.mask).key == key
 
 
 def test_closed_eyes_are_noticed(finder: FaceFinder, of_train: Callable[[str], Photo]) -> None:

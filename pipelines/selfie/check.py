@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from pipelines.arrays import Floats, Pixels, Points
+from pipelines.arrays import Array, Floats, Pixels, Points
 from pipelines.mesh import EYES, OVAL, Angles, Eye, FaceFrame, align_face, distance, pupil_distance, ring_mask
+from pipelines.selfie.crop import crop_fault
 
 MOST_YAW, MOST_PITCH = 25.0, 25.0  # degrees; 99.9 % of the portraits are within 24 and 21
 SMALLEST = 40.0  # px between the pupils; the smallest of our good portraits has 43
@@ -41,8 +42,13 @@ class SelfieVerdict:
         return self.key == "camera.good"
 
 
-def judge(pixels: Pixels, landmarks: Points, held: Angles) -> SelfieVerdict:
-    """The first thing to mend, in the order in which mending helps the rest."""
+def judge(pixels: Pixels, landmarks: Points, held: Angles, mask: Array) -> SelfieVerdict:
+    """The first thing to mend, in the order in which mending helps the rest.
+
+    `mask`: (H, W) 0..1, share of person, of the size of `pixels`.
+    """
+    if fault := crop_fault(landmarks, mask):  # first: of a face that is cut, no angle can be trusted
+        return SelfieVerdict(fault)
     if abs(held.yaw) > MOST_YAW or abs(held.pitch) > MOST_PITCH:
         return SelfieVerdict("face.turned")
     apart = pupil_distance(landmarks)

@@ -20,18 +20,20 @@ import numpy as np
 from errors import PhotoError
 from pipelines.arrays import Array, Pixels, Points
 from pipelines.mesh import LANDMARKS, PUPILS, Angles, Window, angles, pupil_distance, window
+from pipelines.selfie import upright
 from pipelines.selfie.check import SelfieVerdict, judge, worth
+from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 from pipelines.selfie.photo import Photo
 
+__all__ = ["LEFT_SHOULDER", "RIGHT_SHOULDER"]
 BODY_POINTS = 33  # BlazePose
-RIGHT_SHOULDER, LEFT_SHOULDER = 12, 11  # of the body
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
     """The sitter's face in one photo. Points are pixels of the photo, origin top left."""
 
-    photo: Photo
+    photo: Photo  # upright: the photo that was asked about, or its turned copy
     landmarks: Points  # (478, 3) x, y, z px (z: MediaPipe's, same scale as x); NaN when only a back is seen
     body: Points  # (33, 4) x, y, z px and visibility 0..1; NaN where no body was found
     mask: Array  # (H, W) 0..1, share of person (MediaPipe selfie segmentation)
@@ -39,6 +41,7 @@ class Face:
     pitch: float  # degrees, positive when the sitter looks up
     roll: float  # degrees, positive when the head tilts clockwise in the picture
     verdict: SelfieVerdict
+    hidden: frozenset[str] = frozenset()  # of `occlusion.REGIONS`
 
     def __post_init__(self) -> None:
         for array in (self.landmarks, self.body, self.mask):
@@ -115,6 +118,15 @@ LONGEST = 1024  # px; MediaPipe sees the photo at most this large: its inputs ar
 FAR_SURE, NEAR_SURE = 0.5, 0.75
 SAME_FACE = 0.3  # intersection over union
 CLEARLY_THE_SITTER = 1.2  # times the area of the next face
+# Degrees from which the mesh is looked for closer: tilted faces in large pictures read up to 25 too little.
+CLEARLY_TILTED = 30.0
+# Grey about a picture, share of its longer side: the detectors know no face that is larger than the picture.
+# Faces cut off at the cheeks: 0 of 12 found without it, 12 with it.
+PADDING = 0.5
+FILLS = 0.5  # share of the shorter side
+# Share of the picture's height within which both shoulders lie where a back is seen; portraits 0.92 at most,
+# faces that fill the picture 1.07 and more.
+SHOULDERS_SEEN = 1.02
 
 
 class _Box(NamedTuple):
@@ -124,11 +136,15 @@ class _Box(NamedTuple):
     top: float
     width: float
     height: float
-    score: float
+    score: float  # the far detector's, the near one's, or both together: 0.5 to 2
 
     @property
     def area(self) -> float:
         return self.width * self.height
+
+    @property
+    def centre(self) -> Points:
+        return np.array([self.left + self.width / 2, self.top + self.height / 2], np.float32)
 
     def overlap(self, other: "_Box") -> float:
         """Intersection over union."""
@@ -136,6 +152,10 @@ class _Box(NamedTuple):
         high = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
         shared = max(0.0, wide) * max(0.0, high)
         return shared / (self.area + other.area - shared)
+
+    def fills(self, pixels: Pixels) -> bool:
+        """Whether it takes most of the picture."""
+        return self.width > FILLS * min(pixels.shape[:2])
 
 
 def _points(seen: Window, found: Any) -> Points:
@@ -216,30 +236,46 @@ class FaceFinder:
             graph.process(np.zeros((64, 64, 3), np.uint8))
 
     def _find(self, photo: Photo) -> Face:
+        reading = self._read(photo)
+        if not reading.is_upright:
+            upright = (turned for turned in self._turned(reading) if turned.is_upright)
+            reading = next(upright, reading)
+        return reading.face()
+
+    def _read(self, photo: Photo) -> "_Reading":
+        """Everything that is seen in a photo as it stands."""
         pixels = photo.pixels
         height, width = pixels.shape[:2]
-        middle = np.array([width / 2, height / 2], np.float32)
-        whole = window(pixels, middle, 2.0 * max(width, height), LONGEST)
+        whole = window(
+            pixels, np.array([width / 2, height / 2], np.float32), 2.0 * max(width, height), LONGEST
+        )
         body = self._body(whole)
-        sitter = _the_sitter(self._detect(whole) or self._detect_at_the_head(pixels, body))
         mask = self._graphs["person"].process(whole.pixels).segmentation_mask
-        landmarks = self._mesh(pixels, whole, sitter) if sitter else None
-        if not sitter and not _somebody(mask, body):
-            raise PhotoError("face.none")
         mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-        if landmarks is None:
-            nothing = np.full((LANDMARKS, 3), np.nan, np.float32)
-            verdict = SelfieVerdict("face.turned" if sitter else "face.back")
-            return Face(photo, nothing, body, mask, np.nan, np.nan, np.nan, verdict)
-        held = angles(landmarks)
-        return Face(photo, landmarks, body, mask, *held, judge(pixels, landmarks, held))
+        faces = self._detect(whole) or self._detect_at_the_head(pixels, body)
+        if not faces:
+            faces = [face for face in self._detect(_padded(pixels)) if face.fills(pixels)]
+        landmarks = self._mesh(pixels, whole, faces[0]) if faces else None
+        return _Reading(photo, faces, body, mask, landmarks)
+
+    def _turned(self, reading: "_Reading") -> Iterator["_Reading"]:
+        """The photo by other right angles: as the body leans, then as the detectors are surest."""
+        photos = [Photo(np.ascontiguousarray(np.rot90(reading.photo.pixels, by))) for by in range(4)]
+        leans = upright.quarters(upright.body_roll(reading.body))
+        scores = [sum(face.score for face in self._detect(_padded(photo.pixels))[:1]) for photo in photos]
+        for by in dict.fromkeys((leans, int(np.argmax(scores)))):
+            if by:
+                yield self._read(photos[by])
 
     def _detect(self, seen: Window) -> list[_Box]:
         """Faces that are sure, largest first."""
         near, far = (_boxes(seen, self._graphs[name].process(seen.pixels)) for name in ("near", "far"))
         sure = [box for box in far if box.score >= FAR_SURE]
         for box in near:
-            if box.score >= NEAR_SURE and all(box.overlap(known) < SAME_FACE for known in sure):
+            known = next((face for face in sure if box.overlap(face) >= SAME_FACE), None)
+            if known:
+                sure[sure.index(known)] = known._replace(score=known.score + box.score)
+            elif box.score >= NEAR_SURE:
                 sure.append(box)
         return sorted(sure, key=lambda box: -box.area)
 
@@ -262,35 +298,89 @@ class FaceFinder:
         return np.hstack([_points(seen, found), visibility])
 
     def _mesh(self, pixels: Pixels, whole: Window, box: _Box) -> Points | None:
-        """The mesh of the detected face: in the whole picture, else in a window about it."""
-        centre = np.array([box.left + box.width / 2, box.top + box.height / 2], np.float32)
-        windows = (
-            window(pixels, centre, share * max(box.width, box.height), LONGEST, least=256)
-            for share in (2, 1.4)
-        )
-        for seen in (whole, *windows):
-            found = self._graphs["mesh"].process(seen.pixels).multi_face_landmarks
-            if found:
-                points = _points(seen, found[0])
-                away = points[list(PUPILS), :2].mean(axis=0) - centre
-                if np.hypot(*away) < box.width / 2:  # the mesh may have taken somebody else's face
-                    return points
-        return None
+        """The mesh of the detected face: in the whole picture, else in a window about it, or beyond it."""
+        first = self._mesh_in(whole, box)
+        if first is not None and abs(angles(first).roll) <= CLEARLY_TILTED:
+            return first
+        side = max(box.width, box.height)
+        closer = (window(pixels, box.centre, share * side, LONGEST, least=256) for share in (2, 1.4))
+        others = (self._mesh_in(seen, box) for seen in (*closer, _padded(pixels)))
+        return next((mesh for mesh in others if mesh is not None), first)
+
+    def _mesh_in(self, seen: Window, box: _Box) -> Points | None:
+        """The mesh that is found there, if it is of the detected face: it may be somebody else's."""
+        found = self._graphs["mesh"].process(seen.pixels).multi_face_landmarks
+        if not found:
+            return None
+        points = _points(seen, found[0])
+        away = points[list(PUPILS), :2].mean(axis=0) - box.centre
+        return points if np.hypot(*away) < box.width / 2 else None
 
 
-def _the_sitter(boxes: Sequence[_Box]) -> _Box | None:
-    """The one face, or the clearly largest. Raises `PhotoError("face.many")`."""
+class _Reading(NamedTuple):
+    """What is seen in a photo as it stands."""
+
+    photo: Photo
+    faces: list[_Box]  # largest first
+    body: Points  # (33, 4)
+    mask: Array  # (H, W) 0..1
+    landmarks: Points | None  # of the first face
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether it may be believed, or the photo may stand another way up."""
+        score = self.faces[0].score if self.faces else 0.0
+        return upright.is_upright(self._roll, upright.body_roll(self.body), score)
+
+    @property
+    def _roll(self) -> float:
+        return np.nan if self.landmarks is None else angles(self.landmarks).roll
+
+    def face(self) -> Face:
+        """The sitter's face with its verdict. Raises `PhotoError`: `face.none`, `face.many`."""
+        _require_one(self.faces)
+        if self.landmarks is None:
+            nothing = np.full((LANDMARKS, 3), np.nan, np.float32)
+            verdict = SelfieVerdict(self._fault_without_a_mesh())
+            return Face(self.photo, nothing, self.body, self.mask, np.nan, np.nan, np.nan, verdict)
+        held = angles(self.landmarks)
+        verdict = judge(self.photo.pixels, self.landmarks, held, self.mask)
+        if verdict.good and upright.is_wrong_way_up(held.roll, upright.body_roll(self.body)):
+            verdict = SelfieVerdict("face.upright")
+        return Face(self.photo, self.landmarks, self.body, self.mask, *held, verdict)
+
+    def _fault_without_a_mesh(self) -> str:
+        """Raises `PhotoError("face.none")`. The mesh cannot be asked: it fits a face to a head's back."""
+        if self.faces:
+            return "face.close" if self.faces[0].fills(self.photo.pixels) else "face.turned"
+        if not _somebody(self.mask, self.body):
+            raise PhotoError("face.none")
+        shoulders = self.body[[RIGHT_SHOULDER, LEFT_SHOULDER], 1]
+        if np.isnan(shoulders).all():  # a silhouette that rises from below
+            return "face.back"
+        return "face.back" if shoulders.max() < SHOULDERS_SEEN * len(self.mask) else "face.close"
+
+
+def _require_one(boxes: Sequence[_Box]) -> None:
+    """One face, or one that is clearly the largest. Raises `PhotoError("face.many")`."""
     alike = [box for box in boxes if box.area * CLEARLY_THE_SITTER > boxes[0].area]
     if len(alike) > 1:
         raise PhotoError("face.many", n=len(alike))
-    return alike[0] if alike else None
+
+
+def _padded(pixels: Pixels) -> Window:
+    """The picture with grey about it."""
+    height, width = pixels.shape[:2]
+    pad = int(PADDING * max(height, width))
+    share = min(1.0, LONGEST / max(height, width)) / (1 + 2 * PADDING)
+    small = cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    edge = int(pad * share)
+    grey = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=(117, 117, 117))
+    return Window(-pad, -pad, width + 2 * pad, height + 2 * pad, grey.astype(np.uint8, copy=False))
 
 
 def _somebody(mask: Array, body: Points) -> bool:
-    """Whether a person is in the picture, though no face: a body, or a silhouette that rises from below.
-
-    The mesh cannot be asked: it fits a face to the back of a head.
-    """
+    """Whether a person is in the picture, though no face: a body, or a silhouette that rises from below."""
     person = mask > 0.5
     edge = max(1, len(mask) // 20)
     rises = person[-edge:].mean() > 0.5 and person[:edge].mean() < 0.05
