@@ -175,6 +175,12 @@ def test_each_end_of_the_head_needs_its_margin(faces: list[Face]) -> None:
         assert on_canvas(face, size - left - room * tall, 1000, size, size) == fault
 
 
+def test_a_crown_is_above_the_hairline(faces: list[Face]) -> None:
+    points = faces[1].landmarks[:, :2]
+    tall = np.hypot(*(points[HAIRLINE] - points[CHIN]))
+    assert on_canvas(faces[1], 1000, 0.15 * tall - points[HAIRLINE, 1], 4000, 4000) == "face.cut"
+
+
 def test_hair_at_the_upper_border_is_cut_and_a_person_beside_is_not(faces: list[Face]) -> None:
     points = faces[1].landmarks[:, :2]
     room = 0.08 * np.hypot(*(points[HAIRLINE] - points[CHIN]))

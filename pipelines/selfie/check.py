@@ -6,6 +6,7 @@ ratio of edges. The figures beside the constants come from official portraits (2
 256 x 320 px, all skin tones) and from darkened, brightened, blurred and shrunk copies of them.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 from pipelines.arrays import Array, Floats, Pixels, Points
 from pipelines.mesh import EYES, OVAL, Angles, Eye, FaceFrame, align_face, distance, pupil_distance, ring_mask
 from pipelines.selfie.crop import crop_fault
+from pipelines.selfie.occlusion import REFUSED
 
 MOST_YAW, MOST_PITCH = 25.0, 25.0  # degrees; 99.9 % of the portraits are within 24 and 21
 SMALLEST = 40.0  # px between the pupils; the smallest of our good portraits has 43
@@ -42,10 +44,12 @@ class SelfieVerdict:
         return self.key == "camera.good"
 
 
-def judge(pixels: Pixels, landmarks: Points, held: Angles, mask: Array) -> SelfieVerdict:
+def judge(
+    pixels: Pixels, landmarks: Points, held: Angles, mask: Array, hidden: Set[str] = frozenset()
+) -> SelfieVerdict:
     """The first thing to mend, in the order in which mending helps the rest.
 
-    `mask`: (H, W) 0..1, share of person, of the size of `pixels`.
+    `mask`: (H, W) 0..1, share of person, of the size of `pixels`. `hidden`: as `Face.hidden`.
     """
     if fault := crop_fault(landmarks, mask):  # first: of a face that is cut, no angle can be trusted
         return SelfieVerdict(fault)
@@ -59,6 +63,7 @@ def judge(pixels: Pixels, landmarks: Points, held: Angles, mask: Array) -> Selfi
         "face.dark": brightest(face) < DARKEST,
         "face.bright": clipped_share(face) > MOST_CLIPPED,
         "face.blur": sharpness(face) < LEAST_SHARP,
+        "face.covered": bool(REFUSED & hidden),
         "face.eyes": opening(landmarks) < LEAST_OPEN or iris(face) < LEAST_IRIS,
     }
     return SelfieVerdict(next((key for key, fails in failings.items() if fails), "camera.good"))

@@ -19,13 +19,13 @@ import numpy as np
 
 from errors import PhotoError
 from pipelines.arrays import Array, Pixels, Points
-from pipelines.mesh import LANDMARKS, PUPILS, Angles, Window, angles, pupil_distance, window
+from pipelines.mesh import LANDMARKS, PUPILS, Angles, Window, align_face, angles, pupil_distance, window
 from pipelines.selfie import upright
 from pipelines.selfie.check import SelfieVerdict, judge, worth
+from pipelines.selfie.occlusion import hidden_regions
 from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 from pipelines.selfie.photo import Photo
 
-__all__ = ["LEFT_SHOULDER", "RIGHT_SHOULDER"]
 BODY_POINTS = 33  # BlazePose
 
 
@@ -41,7 +41,9 @@ class Face:
     pitch: float  # degrees, positive when the sitter looks up
     roll: float  # degrees, positive when the head tilts clockwise in the picture
     verdict: SelfieVerdict
-    hidden: frozenset[str] = frozenset()  # of `occlusion.REGIONS`
+    # Regions that something lies over, of `occlusion.REGIONS`: their measures are "not measured". A good
+    # selfie may hide eyes (dark glasses, hair), cheeks or nose (a hand), never mouth and jaw.
+    hidden: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for array in (self.landmarks, self.body, self.mask):
@@ -238,8 +240,7 @@ class FaceFinder:
     def _find(self, photo: Photo) -> Face:
         reading = self._read(photo)
         if not reading.is_upright:
-            upright = (turned for turned in self._turned(reading) if turned.is_upright)
-            reading = next(upright, reading)
+            reading = next((turned for turned in self._turned(reading) if turned.is_upright), reading)
         return reading.face()
 
     def _read(self, photo: Photo) -> "_Reading":
@@ -344,10 +345,11 @@ class _Reading(NamedTuple):
             verdict = SelfieVerdict(self._fault_without_a_mesh())
             return Face(self.photo, nothing, self.body, self.mask, np.nan, np.nan, np.nan, verdict)
         held = angles(self.landmarks)
-        verdict = judge(self.photo.pixels, self.landmarks, held, self.mask)
+        hidden = hidden_regions(align_face(self.photo.pixels, self.landmarks))
+        verdict = judge(self.photo.pixels, self.landmarks, held, self.mask, hidden)
         if verdict.good and upright.is_wrong_way_up(held.roll, upright.body_roll(self.body)):
             verdict = SelfieVerdict("face.upright")
-        return Face(self.photo, self.landmarks, self.body, self.mask, *held, verdict)
+        return Face(self.photo, self.landmarks, self.body, self.mask, *held, verdict, hidden)
 
     def _fault_without_a_mesh(self) -> str:
         """Raises `PhotoError("face.none")`. The mesh cannot be asked: it fits a face to a head's back."""
