@@ -13,8 +13,8 @@ from evaluation.spoilt_selfies import Spoil, filling, head_cut, side_cut, tilted
 from pipelines.mesh import CHEEKBONES, CHIN, HAIRLINE
 from pipelines.selfie.crop import crop_fault, crown
 from pipelines.selfie.face import Face, FaceFinder
-from pipelines.selfie.upright import body_roll, is_upright, is_wrong_way_up, quarters
 from pipelines.selfie.photo import Photo
+from pipelines.selfie.upright import body_roll, is_upright, is_wrong_way_up, quarters
 from words import read_words
 
 pytestmark = pytest.mark.draws

@@ -18,7 +18,8 @@ from pipelines.arrays import Pixels, Points
 from pipelines.look import Framing
 from pipelines.mesh import LEFT_CHEEKBONE, LEFT_PUPIL, NOSE_TIP, RIGHT_CHEEKBONE, RIGHT_PUPIL
 from pipelines.plate.framing import framing_matrix, transform_points
-from pipelines.selfie.face import LEFT_SHOULDER, RIGHT_SHOULDER, Face, silence_mediapipe
+from pipelines.selfie.face import Face, silence_mediapipe
+from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 
 # OpenPose's 18 points, those of a headshot: place in its list, and where MediaPipe's mesh has it.
 NOSE, NECK, RIGHT, LEFT = 0, 1, 2, 5  # RIGHT, LEFT: shoulders

@@ -350,7 +350,7 @@ def _check_doubts(
 ) -> Measure:
     """The measure, unless these two pictures cannot tell it; the sentence then says why."""
     why = ""
-    if kind.needs & (hidden_regions(reference.face) | hidden_regions(portrait.face)):
+    if kind.needs & reference.face.hidden:
         why = "hidden"
     elif min(reference.pupils, portrait.pupils) < thresholds()[kind.name].least_pupils:
         why = "small"
@@ -359,11 +359,3 @@ def _check_doubts(
     elif expression and kind.expressive and measure.level in (Level.A_LITTLE, Level.CLEARLY):
         why = "expression"
     return _no_measure(kind.name, why) if why else measure
-
-
-def hidden_regions(_: Face) -> frozenset[str]:
-    """The regions of a face that a mask or a hand covers: what needs them is not measured.
-
-    The finder does not look for covers yet, so none are known.
-    """
-    return frozenset()

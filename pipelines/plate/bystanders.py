@@ -17,7 +17,8 @@ from errors import PhotoError
 from pipelines.arrays import Array, Floats, Mask, Pixels
 from pipelines.mesh import Window, window
 from pipelines.plate.masks import Site, blur, linear_step, resize, shrink_to
-from pipelines.selfie.face import LEFT_SHOULDER, RIGHT_SHOULDER, silence_mediapipe
+from pipelines.selfie.face import silence_mediapipe
+from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 
 LEAST_SURE, SURE_ON_CHEST = (
     0.35,

@@ -23,8 +23,8 @@ from pipelines.mesh import LANDMARKS, PUPILS, Angles, Window, align_face, angles
 from pipelines.selfie import upright
 from pipelines.selfie.check import SelfieVerdict, judge, worth
 from pipelines.selfie.occlusion import hidden_regions
-from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 from pipelines.selfie.photo import Photo
+from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 
 BODY_POINTS = 33  # BlazePose
 
