@@ -88,6 +88,8 @@ def serve(settings: Settings, services: "Services") -> None:
         services.visits.close()
         services.studio.close()
         services.finder.close()
+        if services.frame_judge:
+            services.frame_judge.close()
         services.store.close()
 
 
@@ -123,6 +125,7 @@ def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -
 
 def plain_routes(services: "Services") -> "list[BaseRoute]":
     """Everything that is no page of Gradio's."""
+    from pages.booth.hints import hint_routes
     from pages.booth.pictures import picture_routes
     from pages.booth.uploads import Intake
     from pages.host.routes import Commands
@@ -139,6 +142,7 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
         *Commands(services).routes(),
         *wall_routes(services.board.catalogue, services.words),
         *Intake(services.visits, services.finder, services.error_boundary, services.words).routes(),
+        *hint_routes(services),
         *picture_routes(services.album, services.visits, services.words),
         *Checks(services.signer, services.words, services.error_boundary).routes(),
         *style_routes(),

@@ -29,6 +29,7 @@ from pipelines.marks.signing import Signer
 from pipelines.measure.recognition import Recognizer
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.hints import FrameJudge
 from settings import Settings
 from votes.room import Room
 from votes.store import Store
@@ -66,6 +67,7 @@ class Services:
     host_auth: HostAuth
     retention_minutes: int
     show_hours: int
+    frame_judge: FrameJudge | None = None  # gives hints before the shot; None where none are given
     signs_in: bool = False  # visitors may, to hear what they have left of a lent GPU
 
     def say(self, key: str, /, **values: object) -> str:
@@ -100,6 +102,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
     finder, studio, looks, error_boundary = FaceFinder(), Studio(), read_looks(), ErrorBoundary(words)
     pictures = LookPictures(looks, finder, studio, fallback or generator)  # which borrows no GPU
     signer = Signer(settings.data, settings.signing_certificate, settings.signing_key)
+    frame_judge = FrameJudge() if settings.gives_hints else None
     return Services(
         words=words,
         is_hosted=settings.is_hosted,
@@ -122,12 +125,13 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         warmup=Warmup(
             [signer.load, pictures.draw, generator.load, mesh_detector, generator.warm],
             error_boundary,
-            [pictures.draw_welcome, freeze_loaded],
+            [pictures.draw_welcome, *([frame_judge.warm] if frame_judge else []), freeze_loaded],
         ),
         board=board,
         host_auth=build_host_auth(settings),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
+        frame_judge=frame_judge,
         signs_in=settings.signs_in and fallback is not None,
     )
 

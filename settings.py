@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     recognition: Annotated[
         Literal["on", "off"], Field(description="`off` where a face descriptor may not be computed")
     ] = "on"
+    hints: Annotated[
+        Literal["on", "off"],
+        Field(description="Whether the camera says before the shot what will go wrong; never on a Space"),
+    ] = "on"
     bind: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 7860
     public_url: Annotated[str | None, Field(description="Address that phones can reach")] = None
@@ -60,6 +64,11 @@ class Settings(BaseSettings):
     def is_hosted(self) -> bool:
         """Whether this runs on a Hugging Face Space: visitors sit elsewhere, the page in a foreign frame."""
         return "SPACE_ID" in os.environ
+
+    @property
+    def gives_hints(self) -> bool:
+        """Whether small frames of the camera may be looked at before the shot: only where it stands."""
+        return self.hints == "on" and not self.is_hosted
 
     @property
     def signs_in(self) -> bool:

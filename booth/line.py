@@ -31,6 +31,12 @@ class Line:
         """About how many seconds a turn takes: as long as the last one that was measured."""
         return max(1, round(self._turn_s))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody has a place."""
+        with self._moved:
+            return bool(self._places)
+
     @contextmanager
     def place(self, is_measured: bool = True) -> Iterator[Place]:
         """Stand in line for the block; the last to come is the last to be served.

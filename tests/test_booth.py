@@ -46,6 +46,7 @@ from pipelines.measure.recognition import Recognizer
 from pipelines.measure.tone import lab_of
 from pipelines.selfie.check import SelfieVerdict
 from pipelines.selfie.face import Face, FaceFinder
+from pipelines.selfie.hints import FrameJudge
 from pipelines.selfie.photo import Photo
 from services import Services
 from settings import Settings
@@ -118,6 +119,7 @@ def services(remembering: tuple[Any, Any], tmp_path: Path) -> Iterator[Services]
             visits=Visits(album, 30),
             line=Line(),
             recognizer=Recognizer(),
+            frame_judge=FrameJudge(),
             error_boundary=error_boundary,
             warmup=Warmup([painter.load], error_boundary),
             board=Board(Room(store, catalogue), catalogue, Settings()),

@@ -21,7 +21,9 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expec
 from starlette.middleware import Middleware
 
 from booth.album import Album
-from booth.visit import Visit, Visits
+from booth.line import Line
+from booth.visit import ScreenName, Visit, Visits
+from pages.booth.hints import Hints
 from pages.booth.pictures import picture_routes
 from pages.booth.uploads import Intake
 from pages.components.camera import camera
@@ -29,6 +31,7 @@ from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.gate import COOKIE, Gate
 from pages.theme import booth_head, style_routes, theme
 from pipelines.selfie.face import FaceFinder
+from pipelines.selfie.hints import FrameJudge
 from pipelines.selfie.photo import MAX_BYTES
 from pipelines.selfie.samples import SAMPLES, sample
 from pipelines.sitting import MOST_SELFIES
@@ -53,6 +56,7 @@ class Harness:
 
     url: str
     visits: Visits
+    folders: tuple[Path, ...]  # where this process could leave a file
 
     def visit(self, page: Page) -> Visit:
         (cookie,) = [one["value"] for one in page.context.cookies() if one["name"] == COOKIE]
@@ -61,10 +65,13 @@ class Harness:
 
 @pytest.fixture(scope="module")
 def harness(tmp_path_factory: pytest.TempPathFactory, finder: FaceFinder) -> Iterator[Harness]:
-    album = Album(tmp_path_factory.mktemp("sittings"), 30, 12)
+    folders = sittings, temporary = tmp_path_factory.mktemp("sittings"), tmp_path_factory.mktemp("temporary")
+    album = Album(sittings, 30, 12)
     visits = Visits(album, 30)
     intake = Intake(visits, finder, ErrorBoundary(WORDS), WORDS)
-    page = blocks(visits)
+    page, judge = blocks(visits), FrameJudge()
+    judge.warm()
+    hints = Hints(visits, judge, Line(), ErrorBoundary(WORDS), WORDS)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -77,12 +84,21 @@ def harness(tmp_path_factory: pytest.TempPathFactory, finder: FaceFinder) -> Ite
         theme=theme(),
         ssr_mode=False,
         app_kwargs={
-            "routes": [*intake.routes(), *picture_routes(album, visits, WORDS), *style_routes()],
+            "routes": [
+                *intake.routes(),
+                *hints.routes(),
+                *picture_routes(album, visits, WORDS),
+                *style_routes(),
+            ],
             "middleware": [Middleware(Gate, False, None, "Refused.")],
         },
     )
-    yield Harness(f"http://127.0.0.1:{port}/", visits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(temporary))
+        patch.setenv("GRADIO_TEMP_DIR", str(temporary / "gradio"))
+        yield Harness(f"http://127.0.0.1:{port}/", visits, folders)
     page.close(verbose=False)
+    judge.close()
 
 
 def blocks(visits: Visits) -> gr.Blocks:
@@ -91,6 +107,7 @@ def blocks(visits: Visits) -> gr.Blocks:
     def show(request: gr.Request) -> Any:
         visit = visits.of(request.cookies[COOKIE], None)
         visit.consent(True)
+        visit.go(ScreenName.CAMERA)
         shots = [{"id": one.picture, "url": f"pictures/{one.picture}"} for one in visit.selfies]
         value = json.dumps({"ticket": visit.ticket, "shots": shots, "limit": MAX_BYTES})
         return {column: gr.Column(visible=True), lens: value}
@@ -101,7 +118,7 @@ def blocks(visits: Visits) -> gr.Blocks:
     names = [(name, WORDS.say(f"sample.{name}")) for name in SAMPLES]
     with gr.Blocks(analytics_enabled=False, fill_width=True) as page, gr.Column(elem_classes=["fv", "page"]):
         with gr.Column(visible=False, elem_classes=["screen", "camera"]) as column:
-            lens = camera(WORDS, names, MOST_SELFIES)
+            lens = camera(WORDS, names, MOST_SELFIES, hints=True)
         leave, back = gr.Button("Leave"), gr.Button("Back")
         page.load(show, None, [column, lens], queue=False)
         back.click(show, None, [column, lens], queue=False)
@@ -327,6 +344,78 @@ def test_the_picture_is_white_once_at_the_shot_unless_motion_is_not_wanted(
         shoot(page)
         assert page.evaluate("window.flashes") == flashes
         expect(page.locator(".booth-camera")).not_to_contain_class("flash")
+
+
+# ---- hints before the shot
+
+
+def seen_one_after_the_other(folder: Path, *scenes: Image.Image) -> Path:
+    """A film that shows each for three seconds, again and again."""
+    frames = b""
+    for scene in scenes:
+        film = chromium.film(scene, folder, fps=1)
+        frames += 90 * film.read_bytes()  # the fake camera shows 30 of them a second, whatever a film says
+        film.unlink()
+    film.write_bytes(frames)
+    return film
+
+
+def test_two_people_and_the_dark_are_told_before_the_shot_and_no_frame_stays(
+    playwright: Playwright, harness: Harness, tmp_path: Path
+) -> None:
+    two = Image.new("RGB", SCENE, (120, 126, 132))
+    for name, part, left in (("astronaut", (90, 0, 360, 300), 310), ("hopper", (60, 40, 510, 540), 640)):
+        two.paste(Image.fromarray(sample(name).pixels).crop(part).resize((330, 367)), (left, 200))
+    film = seen_one_after_the_other(tmp_path, two, two.point(lambda value: value // 10))
+    browser = chromium.launch(playwright, film)
+    with contextlib.closing(browser), live(browser, harness) as page:
+        before = files(harness)
+        for key in ("many", "dark"):
+            expect(page.locator(".advice")).to_have_text(WORDS.say(f"camera.hint_{key}"), timeout=10_000)
+            look_at(page, f"laptop-{key}")
+            expect(page.locator(".hint")).to_be_hidden()  # one sentence at a time
+            expect(button(page, "camera.shutter")).to_be_enabled()
+        assert files(harness) == before
+
+
+def files(harness: Harness) -> set[Path]:
+    return {path for folder in harness.folders for path in folder.rglob("*") if path.is_file()}
+
+
+TOLD = """() => {
+    const real = window.setTimeout, chip = document.querySelector(".advice");
+    window.setTimeout = (does, ms, ...given) => real(does, ms === 500 ? 50 : ms, ...given);
+    window.told = [];
+    new MutationObserver(() => {
+        if (told.at(-1) !== chip.textContent) told.push(chip.textContent);
+    }).observe(chip, { childList: true, subtree: true, characterData: true });
+}"""
+
+
+def test_a_hint_needs_two_frames_to_come_and_two_to_go_and_nothing_is_sent_while_it_counts(
+    browser: Browser, harness: Harness
+) -> None:
+    answers = ["many", "", "far", "many", "", "many", "many", "", "many", "", "", *["none"] * 10]
+    sent = list[str]()
+
+    def answer(route: Route) -> None:
+        sent.append(route.request.url)
+        route.fulfill(json={"hint": answers[min(len(sent), len(answers)) - 1]})
+
+    with live(browser, harness) as page:
+        page.route("**/hints", answer)
+        page.evaluate(TOLD)
+        none, many = (WORDS.say(f"camera.hint_{key}") for key in ("none", "many"))
+        expect(page.locator(".advice")).to_have_text(none, timeout=20_000)
+        assert len(sent) >= len(answers)
+        assert page.evaluate("told") == [many, "", none]
+        button(page, "camera.shutter").click()
+        expect(page.locator(".advice")).to_be_empty()
+        page.wait_for_timeout(200)  # whatever was on its way
+        at_the_count = len(sent)
+        page.wait_for_timeout(1000)
+        expect(page.locator(".count")).to_be_visible()
+        assert len(sent) == at_the_count
 
 
 # ---- the lens

@@ -26,6 +26,14 @@ def test_a_turn_of_another_kind_does_not_change_how_long_one_usually_takes() -> 
     assert line.turn_s == 1  # over at once
 
 
+def test_a_line_is_busy_while_somebody_stands_in_it() -> None:
+    line = Line()
+    assert not line.is_busy
+    with line.place():
+        assert line.is_busy
+    assert not line.is_busy
+
+
 def test_whoever_leaves_lets_the_others_move_up() -> None:
     line = Line()
     with line.place() as first, ExitStack() as stack:

@@ -92,14 +92,14 @@ class Intake:
         return refusal(failure.sentence, 422)
 
 
-async def body_of(request: Request) -> bytes:
+async def body_of(request: Request, most: int = MAX_BYTES) -> bytes:
     """The body, as far as one byte more than is allowed: enough to refuse it."""
     data = bytearray()
     try:
         async with asyncio.timeout(PATIENCE_S):
             async for chunk in request.stream():
                 data += chunk
-                if len(data) > MAX_BYTES:
+                if len(data) > most:
                     break
     except (ClientDisconnect, TimeoutError):
         return b""

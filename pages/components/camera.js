@@ -6,6 +6,10 @@ const FRAMES = Number(box.dataset.frames);
 const COUNT_S = 3, FLASH_MS = 80, QUALITY = 0.95;
 const ASKING_MS = 1000; // a browser that remembers its permission answers sooner
 const PATIENCE_MS = 70_000; // a little more than the server's
+const HINT_SIDE = Number(box.dataset.hintSide); // px of the frames for hints; 0: there are none
+const GLANCE_MS = 500, SLOW_MS = 1500, REST_MS = 10_000, GLANCE_QUALITY = 0.7;
+const AGREEING = 2; // frames that must say the same before anything changes
+const ALONE = 10; // ... before it says that nobody is there
 const TROUBLE = {
   NotAllowedError: "denied",
   SecurityError: "denied",
@@ -200,6 +204,7 @@ const stop = () => {
 const take = async () => {
   if (!stream || sending || shots.length >= FRAMES || running()) return;
   const turn = (counting += 1);
+  forget();
   box.classList.add("counting");
   part(".count").hidden = part(".stop").hidden = false;
   part(".hint span").textContent = words.count;
@@ -221,13 +226,14 @@ const take = async () => {
   if (file) await bring("selfies", [file]);
 };
 // The video's own pixels, so unmirrored, cut to what the preview shows.
-const snap = () => {
+const snap = (longest = Infinity, quality = QUALITY) => {
   const { videoWidth: width, videoHeight: height, clientWidth, clientHeight } = video;
   const scale = Math.max(clientWidth / width, clientHeight / height);
   const [across, down] = [Math.min(width, clientWidth / scale), Math.min(height, clientHeight / scale)];
+  const share = Math.min(1, longest / Math.max(across, down));
   const canvas = Object.assign(document.createElement("canvas"), {
-    width: Math.round(across),
-    height: Math.round(down),
+    width: Math.round(across * share),
+    height: Math.round(down * share),
   });
   canvas.getContext("2d").drawImage(
     video,
@@ -240,7 +246,44 @@ const snap = () => {
     canvas.width,
     canvas.height,
   );
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", quality));
+};
+
+// ---- hints before the shot: small frames of the preview, one after the other, none of them kept
+let seen = "", agreed = 0;
+const advise = (hint) => {
+  part(".advice span").textContent = hint ? words[`hint_${hint}`] : "";
+  box.classList.toggle("advised", Boolean(hint));
+};
+const heed = (hint) => {
+  agreed = hint === seen ? agreed + 1 : 1;
+  seen = hint;
+  if (agreed >= AGREEING) advise(hint === "none" && agreed < ALONE ? "" : hint);
+};
+const forget = () => {
+  [seen, agreed] = ["", 0];
+  advise("");
+};
+const aiming = () => stream && video.videoWidth && !shutter.disabled && !sending && !running() && present();
+// One frame there and its hint back.
+const glance = async () => {
+  const answer = await fetch("hints", {
+    method: "POST",
+    headers: { "X-Ticket": state.ticket },
+    body: await snap(HINT_SIDE, GLANCE_QUALITY),
+    signal: AbortSignal.timeout(SLOW_MS),
+  });
+  return answer.status === 200 ? (await answer.json()).hint : "";
+};
+const watchOver = async () => {
+  for (let rest = GLANCE_MS; !life.signal.aborted;) {
+    await wait(rest);
+    rest = GLANCE_MS;
+    const hint = aiming() ? await glance().catch(() => null) : "";
+    if (hint === null) rest = REST_MS; // the network is slow or gone: it has better to do
+    if (hint === null || !aiming()) forget();
+    else heed(hint);
+  }
 };
 
 // ---- hands
@@ -302,3 +345,4 @@ navigator.permissions?.query({ name: "camera" }).then((permission) =>
 read();
 watch("value", read);
 open();
+if (HINT_SIDE) watchOver();

@@ -2,7 +2,8 @@
 
 The value is JSON from the server: `{"ticket": str, "shots": [{"id", "url"}], "limit": bytes a file}`.
 Shots and uploads go to `/selfies` with the ticket; what was taken, the server knows. The file is not
-mirrored, and holds no more than the preview showed.
+mirrored, and holds no more than the preview showed. Where hints are given, small frames of the preview go to
+`/hints` before the shot, never two at a time.
 """
 
 import json
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import gradio as gr
 
 from pages.components.template import component
+from pipelines.selfie.hints import LONGEST_SIDE, Hint
 from words import Words
 
 ACCEPT = "image/jpeg,image/png,image/webp,image/heic,image/heif,.heic"
@@ -18,17 +20,19 @@ SPOKEN = (  # what the script says
     *("hint", "count", "calm", "more", "shutter", "use", "use_many", "upload", "sending", "lost"),
     *("asking", "denied", "none", "insecure", "busy", "remove", "selfie", "again", "full", "nth"),
 )
+HINTS = tuple(f"hint_{hint}" for hint in Hint if hint)
 
 
-def camera(words: Words, samples: Sequence[tuple[str, str]], frames: int) -> gr.HTML:
+def camera(words: Words, samples: Sequence[tuple[str, str]], frames: int, hints: bool) -> gr.HTML:
     """The component; `samples` are names and titles of faces to try it with, `frames` how many shots."""
     return component(
         "camera",
         "{}",
         classes="camera-part",
         say=words.template,
-        spoken=json.dumps({key: words.template(f"camera.{key}") for key in SPOKEN}),
+        spoken=json.dumps({key: words.template(f"camera.{key}") for key in (*SPOKEN, *HINTS)}),
         samples=samples,
         frames=frames,
+        hint_side=LONGEST_SIDE if hints else 0,
         accept=ACCEPT,
     )

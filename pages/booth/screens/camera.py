@@ -21,7 +21,8 @@ class CameraScreen(Screen):
     def lay_out(self) -> None:
         """The camera, and faces to try it with."""
         samples = [(name, self.say(f"sample.{name}")) for name in SAMPLES]
-        self.camera = camera(self.services.words, samples, MOST_SELFIES)
+        hints = self.services.frame_judge is not None
+        self.camera = camera(self.services.words, samples, MOST_SELFIES, hints)
         self.notice = html("")
         self.ways = self.foot(over="visit.start_over")
 

@@ -47,8 +47,9 @@ class ConsentScreen(Screen):
 
     def _points_in_time(self) -> list[tuple[str, str]]:
         say, services = self.say, self.services
+        hints = [say("consent.hints")] if services.frame_judge else []
         return [
-            (say("consent.now"), say("consent.now_is")),
+            (say("consent.now"), " ".join([say("consent.now_is"), *hints])),
             (say("consent.making", s=services.line.turn_s), say("consent.making_is")),
             (say("consent.end", m=services.retention_minutes), say("consent.end_is")),
         ]
