@@ -368,8 +368,8 @@ def test_two_people_and_the_dark_are_told_before_the_shot_and_no_frame_stays(
         two.paste(Image.fromarray(sample(name).pixels).crop(part).resize((330, 367)), (left, 200))
     film = seen_one_after_the_other(tmp_path, two, two.point(lambda value: value // 10))
     browser = chromium.launch(playwright, film)
+    before = files(harness)
     with contextlib.closing(browser), live(browser, harness) as page:
-        before = files(harness)
         for key in ("many", "dark"):
             expect(page.locator(".advice")).to_have_text(WORDS.say(f"camera.hint_{key}"), timeout=10_000)
             look_at(page, f"laptop-{key}")
