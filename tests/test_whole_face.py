@@ -136,7 +136,7 @@ def test_a_body_leans_as_its_picture_does(faces: list[Face]) -> None:
         partial(head_cut, 1.0),
         *(partial(side_cut, side, share) for side in ("left", "right", "bottom") for share in (0.2, 0.33)),
     ],
-    ids=str,
+    ids=lambda spoil: "-".join(str(part) for part in (spoil.func.__name__, *spoil.args)),
 )
 def test_a_head_that_is_cut_is_asked_for_whole(finder: FaceFinder, faces: list[Face], how: Spoil) -> None:
     assert [said(finder, spoilt(face, how)) for face in faces] == ["face.cut"] * 2
