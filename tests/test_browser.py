@@ -20,6 +20,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expect
 
 from booth.deck import read_deck
+from pipelines.measure.likeness import MEASURE_KINDS
 from tests import chromium
 from tests.hostile import REFUSED, card, encoded
 from tests.serving import ROOT, Booth, is_failure, serving, weights
@@ -194,7 +195,7 @@ def look_through(page: Page, tap: Callable[[Locator], None]) -> None:
     expect(reports.nth(0)).to_be_hidden()
     expect(reports.nth(1).locator(".report > li")).to_have_count(3)
     tap(reports.nth(1).locator("summary"))
-    expect(reports.nth(1).locator("tbody tr")).to_have_count(7)
+    expect(reports.nth(1).locator("tbody tr")).to_have_count(len(MEASURE_KINDS))
     page.keyboard.press("Escape")
     expect(reports.nth(1)).to_be_hidden()
     tap(button(page, "result.program"))

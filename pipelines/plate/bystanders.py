@@ -15,7 +15,7 @@ import numpy as np
 
 from errors import PhotoError
 from pipelines.arrays import Array, Floats, Mask, Pixels
-from pipelines.mesh import Window, window
+from pipelines.mesh import NOSE_TIP, Window, window
 from pipelines.plate.masks import Site, blur, linear_step, resize, shrink_to
 from pipelines.selfie.face import silence_mediapipe
 from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
@@ -31,6 +31,7 @@ SMALLEST_FACE = 0.45  # width; smaller ones cannot be told from patterns
 FACE = 0.9  # of a face's box: the ellipse that is surely somebody else
 CROWN = 0.4  # of a face's height: so far up the same ellipse is their hair
 TORSO = 1.2  # of a face's height: so far below it what is not the sitter's body is that person's
+ABOVE = (0.3, 1.6)  # above the shoulders and beside the head: under another's face it is that person's
 FIRM = 0.35  # person but not the sitter's body, so wide at least: surely somebody else
 LEAST_FOUND = 0.6  # mean share of the chest, where the body was found
 ASIDE, HEAD = (1.8, 3.6), 0.15  # from the sitter's eyes, and d2: where and how much of somebody turned away
@@ -197,10 +198,12 @@ def somebody_else(mask: Array, body: Array, site: Site, others: Floats, shoulder
     if not len(others):
         loose = _turned_away(loose, site)
     theirs = loose > 0
+    y, x = np.mgrid[0 : mask.shape[0], 0 : mask.shape[1]]
+    high = (y < shoulders[:, 1].min() - ABOVE[0] * site.d) & (np.abs(x - site.eyes[0]) > ABOVE[1] * site.d)
     for left, top, width, height in others:
         below = slice(max(0, round(top + height)), max(0, round(top + (1 + TORSO) * height)))
         beside = slice(max(0, round(left)), max(0, round(left + width)))
-        theirs[below, beside] |= body[below, beside] < 0.2
+        theirs[below, beside] |= (body[below, beside] < 0.2) | high[below, beside]
     theirs[int(shoulders[:, 1].min() + SLOPE * site.d) :] = False
     crowns = others - others[:, [3]] * (0, CROWN, 0, 0)
     theirs |= draw_heads(mask.shape, others, FACE) | (draw_heads(mask.shape, crowns, FACE) & (body < 0.3))
@@ -292,7 +295,7 @@ def on_chest(box: Floats, site: Site) -> bool:
 
 
 def _is_another(box: Floats, site: Site) -> bool:
-    away = box[:2] + box[2:] / 2 - site.points[4]
+    away = box[:2] + box[2:] / 2 - site.points[NOSE_TIP]
     return bool(np.hypot(*away) > OWN * site.d and box[2] > SMALLEST_FACE * site.d)
 
 
