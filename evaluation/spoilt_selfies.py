@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.arrays import Array, Floats, Pixels, Points
-from pipelines.mesh import CHEEKS, CHIN, HAIRLINE, OVAL, PUPILS, pupil_distance
+from pipelines.mesh import BROW_PEAKS, CHEEKS, CHIN, HAIRLINE, OVAL, PUPILS, pupil_distance
 
 Spoil = Callable[[Pixels, Points], Pixels]
 
@@ -47,7 +47,7 @@ def tilted(degrees: float, pixels: Pixels, points: Points) -> Pixels:
 
 def head_cut(share: float, pixels: Pixels, points: Points) -> Pixels:
     """The top gone: 0 at the brows' lower edge, 1 at the mesh's upper end, more towards the crown."""
-    brow, top = points[[105, 334], 1].mean(), points[HAIRLINE, 1]
+    brow, top = points[list(BROW_PEAKS), 1].mean(), points[HAIRLINE, 1]
     return pixels[max(0, round(float(brow + share * (top - brow)))) :]
 
 
