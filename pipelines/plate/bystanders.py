@@ -8,7 +8,6 @@ from scenes composed for `evaluation.scenes`.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,13 +16,10 @@ from errors import PhotoError
 from pipelines.arrays import Array, Floats, Mask, Pixels
 from pipelines.mesh import NOSE_TIP, Window, window
 from pipelines.plate.masks import Site, blur, linear_step, resize, shrink_to
-from pipelines.selfie.face import silence_mediapipe
+from pipelines.selfie.face import detected_boxes, silence_mediapipe
 from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 
-LEAST_SURE, SURE_ON_CHEST = (
-    0.35,
-    0.8,
-)  # of a face beside; lower than for the sitter's: a poster's face may go too
+LEAST_SURE, SURE_ON_CHEST = 0.35, 0.8  # of another face: lower than of the sitter's, a poster's may go too
 TILE = 0.5  # of the picture's sides: a face as small as .3 of the sitter's is found in it
 EDGE = 0.15  # of the longer side, so much room is added about the picture
 OWN = 1.3  # a face whose middle is so near the sitter's eyes is the sitter's
@@ -35,11 +31,11 @@ ABOVE = (0.3, 1.6)  # above the shoulders and beside the head: under another's f
 FIRM = 0.35  # person but not the sitter's body, so wide at least: surely somebody else
 LEAST_FOUND = 0.6  # mean share of the chest, where the body was found
 ASIDE, HEAD = (1.8, 3.6), 0.15  # from the sitter's eyes, and d2: where and how much of somebody turned away
-NECK, SLOPE = (
-    (0.4, 0.4),
-    0.1,
-)  # beside and below the chin; how far below BlazePose's joints a shoulder is sure
-USUAL = (1.4, 1.2)  # beside and below the chin: BlazePose's joints in the median of 24 portraits
+NECK, SLOPE = (0.4, 0.4), 0.1  # beside and below the chin; so far below BlazePose's joints all is shoulder
+USUAL = (
+    1.4,
+    1.2,
+)  # beside and below the chin; BlazePose's joints lie 2.1 and 1.2 off in the median of 24 portraits
 SLEEVE, ARM = 0.9, 0.7  # beside the joints, and how steeply it falls: an arm that BlazePose may miss
 INSET, COLUMN = 0.08, 1.05  # inside mask and body, and beside the middle of the head: surely the sitter
 RIM = 0.03  # about other people, where a matte would find them again
@@ -71,10 +67,10 @@ class BystanderFinder:
         boxes: list[Floats] = []
         with silence_mediapipe():
             for seen in _tiles(pixels):
-                for detection in self._faces.process(seen.pixels).detections or ():
-                    box = _box(detection, seen)
+                for *edges, score in detected_boxes(seen, self._faces.process(seen.pixels)):
+                    box = np.array(edges)
                     least = SURE_ON_CHEST if on_chest(box, site) else LEAST_SURE
-                    sure = detection.score[0] >= least and _is_another(box, site)
+                    sure = score >= least and _is_another(box, site)
                     if sure and not any(_same(box, known) for known in boxes):
                         boxes.append(box)
         return np.array(boxes).reshape(-1, 4)
@@ -86,6 +82,8 @@ class BystanderFinder:
         are not the body found, then with all that is not this body painted over, which sharpens its outline.
         Without a body the share is 0.
         """
+        if not len(others):
+            return self._ask(pixels, site)
         away = draw_heads(pixels.shape, others, PAINTED) & ~head_column(pixels.shape, site)
         blurred = cv2.blur(pixels, (2 * round(0.04 * max(pixels.shape)) + 1,) * 2)
         for seen in (np.where(away[..., None], blurred, pixels), pixels):
@@ -93,7 +91,7 @@ class BystanderFinder:
             chest = draw_chest(pixels.shape, site, shoulders, SLEEVE)
             if share[chest].mean() >= LEAST_FOUND:
                 break
-        if not len(others) or share[chest].mean() < LEAST_FOUND:
+        if share[chest].mean() < LEAST_FOUND:
             return share, shoulders
         own = head_column(pixels.shape, site) | chest
         away = (away | (share < 0.3)) & ~own
@@ -229,8 +227,7 @@ def sure_sitter(mask: Array, body: Array, site: Site, theirs: Mask) -> Mask:
     neck = (np.abs(x - site.chin[0]) < 0.5 * site.d) & (y >= site.chin[1])
     oval = site.oval(mask.shape)
     core = ((agreed > 0) | ((head_column(mask.shape, site) | neck) & (mask > 0.5)) | oval) & ~theirs
-    labels = cv2.connectedComponents(core.astype(np.uint8))[1]
-    return np.asarray(labels == np.bincount(labels[oval]).argmax(), bool) if oval.any() else core
+    return connected_to(oval, core)
 
 
 def divide_by_edges(small: Pixels, mask: Array, own: Mask, theirs: Mask, site: Site) -> Array:
@@ -248,19 +245,22 @@ def divide_by_edges(small: Pixels, mask: Array, own: Mask, theirs: Mask, site: S
     return np.asarray(blur(wide.astype(np.float32), max(0.8, 0.015 * site.d)), np.float32)
 
 
+def connected_to(oval: Mask, inside: Mask) -> Mask:
+    """The connected part of `inside` that fills most of the face's oval; all of it where none lies there."""
+    labels = cv2.connectedComponents(inside.astype(np.uint8))[1]
+    at = labels[oval & inside]
+    return np.asarray(labels == np.bincount(at).argmax(), bool) if at.size else inside
+
+
 def connected_share(alpha: Array, site: Site) -> Array:
     """1 where alpha belongs to the face's own connected part, 0 where something is left over elsewhere."""
     small = shrink_to(alpha, WATERSHED_PX)
     there = site.at(small.shape[1] / alpha.shape[1])
-    labels = cv2.connectedComponents((small > 0.25).astype(np.uint8))[1]
-    of_face = labels[there.oval(small.shape)]
-    of_face = of_face[of_face > 0]
-    if not of_face.size:
-        return np.ones_like(alpha)
-    own = labels == np.bincount(of_face).argmax()
+    inside = small > 0.25
+    own = connected_to(there.oval(small.shape), inside)
     # faint hair lies about the part that it belongs to; what is nearer to a left-over part goes with that
     apart, other = (
-        cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, 5) for part in (own, (labels > 0) & ~own)
+        cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, 5) for part in (own, inside & ~own)
     )
     share = blur((apart <= other).astype(np.float32), 0.8)
     return np.asarray(linear_step(resize(share, alpha.shape), 0.05, 0.95), np.float32)
@@ -280,12 +280,6 @@ def _tiles(pixels: Pixels) -> Iterator[Window]:
         for left in (0, (width - wide) // 2, width - wide):
             part = wider[top : top + high, left : left + wide]
             yield Window(left - edge, top - edge, wide, high, np.ascontiguousarray(part))
-
-
-def _box(detection: Any, seen: Window) -> Floats:
-    box = detection.location_data.relative_bounding_box
-    left, top = seen.left + box.xmin * seen.width, seen.top + box.ymin * seen.height
-    return np.array([left, top, box.width * seen.width, box.height * seen.height])
 
 
 def on_chest(box: Floats, site: Site) -> bool:

@@ -59,9 +59,10 @@ def judge(
     if apart < SMALLEST:
         return SelfieVerdict("face.small", {"wanted": round(SMALLEST), "found": int(apart)})
     face = align_face(pixels, landmarks)
+    skin = _inside(face)
     failings = {
-        "face.dark": brightest(face) < DARKEST,
-        "face.bright": clipped_share(face) > MOST_CLIPPED,
+        "face.dark": brightest(skin) < DARKEST,
+        "face.bright": clipped_share(skin) > MOST_CLIPPED,
         "face.blur": sharpness(face) < LEAST_SHARP,
         "face.covered": bool(REFUSED & hidden),
         "face.eyes": opening(landmarks) < LEAST_OPEN or iris(face) < LEAST_IRIS,
@@ -79,14 +80,14 @@ def worth(pixels: Pixels, landmarks: Points, held: Angles) -> float:
     return float(frontal**4 * np.sqrt(large * sharp * awake))
 
 
-def brightest(face: FaceFrame) -> float:
-    """The brightest channel of the brightest hundredth of the face, 0..255: glints, eyes, teeth."""
-    return float(np.percentile(_inside(face).max(axis=1), 99))
+def brightest(skin: Pixels) -> float:
+    """The brightest channel of the brightest hundredth of pixels (n, 3), 0..255: glints, eyes, teeth."""
+    return float(np.percentile(skin.max(axis=1), 99))
 
 
-def clipped_share(face: FaceFrame) -> float:
-    """Share of the face where light is lost: green at its end (red alone ends early on any skin)."""
-    return float((_inside(face)[:, 1] >= 250).mean())
+def clipped_share(skin: Pixels) -> float:
+    """Share of pixels (n, 3) where light is lost: green at its end (red alone ends early on any skin)."""
+    return float((skin[:, 1] >= 250).mean())
 
 
 def sharpness(face: FaceFrame) -> float:

@@ -131,7 +131,7 @@ FILLS = 0.5  # share of the shorter side
 SHOULDERS_SEEN = 1.02
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
     """A detected face, px of the photo."""
 
     left: float
@@ -142,13 +142,15 @@ class _Box(NamedTuple):
 
     @property
     def area(self) -> float:
+        """Px²."""
         return self.width * self.height
 
     @property
     def centre(self) -> Points:
+        """(2,) px."""
         return np.array([self.left + self.width / 2, self.top + self.height / 2], np.float32)
 
-    def overlap(self, other: "_Box") -> float:
+    def overlap(self, other: "Box") -> float:
         """Intersection over union."""
         wide = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
         high = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
@@ -166,13 +168,13 @@ def _points(seen: Window, found: Any) -> Points:
     return (normal * (seen.width, seen.height, seen.width) + (seen.left, seen.top, 0)).astype(np.float32)
 
 
-def _boxes(seen: Window, found: Any) -> list[_Box]:
-    """MediaPipe's detections, px of the photo."""
+def detected_boxes(seen: Window, found: Any) -> list[Box]:
+    """The answer of MediaPipe's face detection for a window, px of the photo."""
     boxes = []
     for detection in found.detections or ():
         box = detection.location_data.relative_bounding_box
         left, top = seen.left + box.xmin * seen.width, seen.top + box.ymin * seen.height
-        boxes.append(_Box(left, top, box.width * seen.width, box.height * seen.height, detection.score[0]))
+        boxes.append(Box(left, top, box.width * seen.width, box.height * seen.height, detection.score[0]))
     return boxes
 
 
@@ -268,9 +270,11 @@ class FaceFinder:
             if by:
                 yield self._read(photos[by])
 
-    def _detect(self, seen: Window) -> list[_Box]:
+    def _detect(self, seen: Window) -> list[Box]:
         """Faces that are sure, largest first."""
-        near, far = (_boxes(seen, self._graphs[name].process(seen.pixels)) for name in ("near", "far"))
+        near, far = (
+            detected_boxes(seen, self._graphs[name].process(seen.pixels)) for name in ("near", "far")
+        )
         sure = [box for box in far if box.score >= FAR_SURE]
         for box in near:
             known = next((face for face in sure if box.overlap(face) >= SAME_FACE), None)
@@ -280,7 +284,7 @@ class FaceFinder:
                 sure.append(box)
         return sorted(sure, key=lambda box: -box.area)
 
-    def _detect_at_the_head(self, pixels: Pixels, body: Points) -> list[_Box]:
+    def _detect_at_the_head(self, pixels: Pixels, body: Points) -> list[Box]:
         """Look closer where the body carries its head: bodies are found when their faces are too small.
 
         Pupils 15 px apart in 1,280 are found in half of the portraits, without it 29 px.
@@ -298,7 +302,7 @@ class FaceFinder:
         visibility = np.array([[point.visibility] for point in found.landmark], np.float32)
         return np.hstack([_points(seen, found), visibility])
 
-    def _mesh(self, pixels: Pixels, whole: Window, box: _Box) -> Points | None:
+    def _mesh(self, pixels: Pixels, whole: Window, box: Box) -> Points | None:
         """The mesh of the detected face: in the whole picture, else in a window about it, or beyond it."""
         first = self._mesh_in(whole, box)
         if first is not None and abs(angles(first).roll) <= CLEARLY_TILTED:
@@ -308,7 +312,7 @@ class FaceFinder:
         others = (self._mesh_in(seen, box) for seen in (*closer, _padded(pixels)))
         return next((mesh for mesh in others if mesh is not None), first)
 
-    def _mesh_in(self, seen: Window, box: _Box) -> Points | None:
+    def _mesh_in(self, seen: Window, box: Box) -> Points | None:
         """The mesh that is found there, if it is of the detected face: it may be somebody else's."""
         found = self._graphs["mesh"].process(seen.pixels).multi_face_landmarks
         if not found:
@@ -322,7 +326,7 @@ class _Reading(NamedTuple):
     """What is seen in a photo as it stands."""
 
     photo: Photo
-    faces: list[_Box]  # largest first
+    faces: list[Box]  # largest first
     body: Points  # (33, 4)
     mask: Array  # (H, W) 0..1
     landmarks: Points | None  # of the first face
@@ -363,7 +367,7 @@ class _Reading(NamedTuple):
         return "face.back" if shoulders.max() < SHOULDERS_SEEN * len(self.mask) else "face.close"
 
 
-def _require_one(boxes: Sequence[_Box]) -> None:
+def _require_one(boxes: Sequence[Box]) -> None:
     """One face, or one that is clearly the largest. Raises `PhotoError("face.many")`."""
     alike = [box for box in boxes if box.area * CLEARLY_THE_SITTER > boxes[0].area]
     if len(alike) > 1:

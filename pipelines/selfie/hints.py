@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from errors import PhotoError
 from pipelines.arrays import Pixels
-from pipelines.selfie.check import DARKEST, MOST_CLIPPED
+from pipelines.selfie.check import DARKEST, MOST_CLIPPED, brightest, clipped_share
 from pipelines.selfie.face import CLEARLY_THE_SITTER, FAR_SURE, NEAR_SURE, silence_mediapipe
 from pipelines.selfie.photo import BROKEN, read_photo
 
@@ -88,15 +88,15 @@ def read_frame(data: bytes) -> Pixels:
 def judge_frame(pixels: Pixels, faces: Sequence[FrameFace]) -> Hint:
     """The first thing to mend, in the order in which mending helps the rest."""
     if not faces:
-        return Hint.DARK if _brightest(pixels.reshape(-1, 3)) < DARKEST else Hint.NONE
+        return Hint.DARK if brightest(pixels.reshape(-1, 3)) < DARKEST else Hint.NONE
     sitter = max(faces, key=lambda face: face.area)
     if sum(face.area * CLEARLY_THE_SITTER > sitter.area for face in faces) > 1:
         return Hint.MANY
     skin = _inside(pixels, sitter)
     head = HEAD * sitter.height / oval_height(pixels)
     failings = {
-        Hint.DARK: _brightest(skin) < DARKEST,
-        Hint.BRIGHT: (skin[:, 1] >= 250).mean() > MOST_CLIPPED,
+        Hint.DARK: brightest(skin) < DARKEST,
+        Hint.BRIGHT: clipped_share(skin) > MOST_CLIPPED,
         Hint.NEAR: head > LARGEST_HEAD,
         Hint.CUT: _is_cut(pixels, sitter),
         Hint.FAR: head < SMALLEST_HEAD,
@@ -203,11 +203,6 @@ def _inside(pixels: Pixels, face: FrameFace) -> Pixels:
     down = (y - face.top - face.height / 2) / (0.5 * face.height)
     inside: Pixels = pixels[across**2 + down**2 <= 1]
     return inside
-
-
-def _brightest(pixels: Pixels) -> float:
-    """The brightest channel of the brightest hundredth, 0..255, as `check` has it: glints, eyes, teeth."""
-    return float(np.percentile(pixels.max(axis=1), 99))
 
 
 def _is_cut(pixels: Pixels, face: FrameFace) -> bool:

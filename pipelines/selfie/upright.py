@@ -13,9 +13,8 @@ NOSE, LEFT_SHOULDER, RIGHT_SHOULDER = 0, 11, 12  # of BlazePose's 33 points
 MOST_TILT = 66.0
 # Upright portraits, cut or filling the picture too, lean up to 26; turned by 90 the body leans 58 and more.
 UPRIGHT_BODY = 50.0
-AGREE = (
-    35.0  # face against body; tilted together by 60 they differ by up to 25, turned by 180 by 130 and more
-)
+# Face against body: tilted together by 60 they differ by up to 25, turned by 180 by 130 and more.
+AGREE = 35.0
 DISAGREE = 60.0
 # Both detectors' scores together, where there is no body: upright 1.7 and more, turned by 180 at most 1.54.
 SURE = 1.6
