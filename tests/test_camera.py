@@ -636,7 +636,7 @@ def test_of_several_files_each_refused_one_is_told_by_its_number(
 
 
 def test_a_file_that_is_too_large_is_cut_before_it_is_sent(
-    browser: chromium.Window, harness: Harness
+    browser: chromium.Window, harness: Harness, tmp_path: Path
 ) -> None:
     file = tmp_path / "large.jpg"
     file.write_bytes(b"\xff\xd8\xff" + bytes(MAX_BYTES + 2**20))
