@@ -607,7 +607,7 @@ def test_stop_keeps_the_photos_and_the_choices(window: chromium.Window, booth: B
 
 
 def test_two_visitors_wait_for_each_other_and_see_only_their_own(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as one, visitor(browser, booth.url) as other:
+    with visitor(browser, booth.url, "phone") as one, visitor(browser, booth.url, "phone") as other:
         with_sample(one, "astronaut")
         with_sample(other, "hopper")
         button(one, "look.go", n=4).click()
