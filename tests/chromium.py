@@ -1,12 +1,16 @@
 """A headless Chromium for the tests that drive one."""
 
+import contextlib
 import shutil
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
@@ -19,6 +23,34 @@ def launch(playwright: Playwright, film: Path | None = None) -> Browser:
         pytest.skip("no Chromium: install Debian's, or run: playwright install chromium")
     camera = [*FAKE, f"--use-file-for-fake-video-capture={film}"] if film else []
     return playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *camera])
+
+
+@dataclass(frozen=True)
+class Window:
+    """One that stays open: a new one for each visitor costs as much again as their page."""
+
+    context: BrowserContext
+
+    @contextlib.contextmanager
+    def tab(self, size: tuple[int, int], **media: Any) -> Iterator[Page]:
+        """A visitor's of that width and height, whom nobody here has seen before."""
+        self.context.clear_cookies()
+        page = self.context.new_page()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        if media:
+            page.emulate_media(color_scheme="dark", **media)
+        try:
+            yield page
+        finally:
+            page.close()
+
+
+@contextlib.contextmanager
+def window(browser: Browser) -> Iterator[Window]:
+    """Of a browser, for visitors one after the other; its first tab stays empty."""
+    with browser.new_context(color_scheme="dark") as context:
+        context.new_page()
+        yield Window(context)
 
 
 def film(scene: Image.Image, folder: Path, fps: int) -> Path:

@@ -32,20 +32,21 @@ STARTED = ("python", "node", "chromium")  # node drives the browser
 LONGEST = (
     "test_browser.py",
     "test_camera.py",
-    "test_climbing.py",
+    "test_generate.py",
     "test_space.py",
     "test_room_browser.py",
     "test_booth.py",
-    "test_ladder.py",
-    "test_commission.py",
     "test_command_line.py",
-    "test_generate.py",
+    "test_commission.py",
     "test_dial.py",
+    "test_climbing.py",
+    "test_ladder.py",
+    "test_result_browser.py",
     "test_sitting.py",
+    "test_face.py",
+    "test_studio.py",
     "test_faults.py",
     "test_start.py",
-    "test_studio.py",
-    "test_face.py",
 )
 
 

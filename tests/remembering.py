@@ -1,17 +1,18 @@
 """Looks at a picture once: the pages' tests sit the same two people down again and again."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from hashlib import blake2b
 from typing import Any
 
 from errors import PhotoError
+from pipelines.arrays import Pixels, Points
 from pipelines.plate.matte import Cutout
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo
 
-MOST = 24  # faces or cut-outs, up to 20 MB each
+MOST = 24  # faces or cut-outs, up to 20 MB each, or meshes
 
 
 class Kept(OrderedDict[Hashable, Any]):
@@ -26,24 +27,29 @@ class Kept(OrderedDict[Hashable, Any]):
         return self[question]
 
 
+def sum_of(pixels: Pixels) -> Hashable:
+    return pixels.shape, blake2b(pixels.tobytes()).digest()
+
+
 class RememberingFinder:
     """Stands before a finder: what is the same to the last pixel is the same face, or the same refusal."""
 
     def __init__(self, finder: FaceFinder) -> None:
-        self._finder, self._kept = finder, Kept()
+        self._finder, self._kept, self._meshes = finder, Kept(), Kept()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._finder, name)
 
     def find(self, photo: Photo) -> Face:
-        pixels = photo.pixels
-        answer = self._kept.answer(
-            (pixels.shape, blake2b(pixels.tobytes()).digest()), lambda: self._ask(photo)
-        )
+        answer = self._kept.answer(sum_of(photo.pixels), lambda: self._ask(photo))
         if isinstance(answer, PhotoError):
             raise answer
         assert isinstance(answer, Face)
         return answer
+
+    def meshes(self, crops: Sequence[Pixels]) -> list[Points | None]:
+        question = tuple(sum_of(crop) for crop in crops)
+        return list(self._meshes.answer(question, lambda: self._finder.meshes(crops)))
 
     def _ask(self, photo: Photo) -> Face | PhotoError:
         try:

@@ -22,6 +22,7 @@ from votes.store import Store
 
 ROOT = Path(__file__).parent.parent
 SERVE = "import sys, app; from pathlib import Path; sys.exit(app.main(Path(sys.argv[1])))"
+BARE = "from pages.warmup import Warmup; Warmup.start = lambda warmup: None; "
 STARTING_S = 120  # patience on a busy machine, not a measurement
 
 
@@ -53,7 +54,7 @@ def weights(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def serving(folder: Path, weights: Path, models: bool = True, **settings: str) -> Iterator[Booth]:
-    """Until the block ends; `models` waits until they are loaded too."""
+    """Until the block ends. Without `models` none is loaded; with them the block begins when all are."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -69,7 +70,11 @@ def serving(folder: Path, weights: Path, models: bool = True, **settings: str) -
     }
     with (folder / "log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(weights)], cwd=ROOT, env=environment, stdout=log, stderr=log
+            [sys.executable, "-c", SERVE if models else BARE + SERVE, str(weights)],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
         )
     try:
         wait_until(b'"ready"' if models else b'"ok"', f"http://127.0.0.1:{port}/healthz", process)

@@ -17,7 +17,7 @@ import axe_playwright_python
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Playwright, Route, ViewportSize, expect
 
 from booth.deck import read_deck
 from pipelines.measure.likeness import MEASURE_KINDS
@@ -39,6 +39,8 @@ LONGEST = WORDS.say(
 )
 MAKING_MS = 180_000  # patience on a busy machine, not a measurement
 SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844)}
+PLAIN = (1280, 720)  # where a test is not about sizes: large pictures are dear without a GPU
+HANDS = {"mouse": ("laptop",), "finger": ("kiosk", "phone")}  # a visit each, and its sizes
 RED, BLUE = (200, 30, 30), (30, 30, 200)  # to the left and the right of the sitter in the camera's picture
 STILL = """() => document.getAnimations().every(
     (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)"""
@@ -87,6 +89,13 @@ def browser(playwright: Playwright, film: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[chromium.Window]:
+    """For visitors one after the other who need nothing of their own."""
+    with chromium.window(browser) as window:
+        yield window
+
+
+@pytest.fixture(scope="module")
 def blind(playwright: Playwright) -> Iterator[Browser]:
     """Without a camera."""
     browser = chromium.launch(playwright)
@@ -96,17 +105,30 @@ def blind(playwright: Playwright) -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def visitor(browser: Browser, url: str, size: str = "laptop", **options: Any) -> Iterator[Page]:
-    """A page of one's own, at the welcome; scripts must not fail."""
-    width, height = SIZES[size]
-    options = {"viewport": {"width": width, "height": height}, "color_scheme": "dark"} | options
+    """A page of one's own, at the welcome, in a window of one's own; scripts must not fail."""
+    options = {"viewport": as_viewport(size), "color_scheme": "dark"} | options
     with browser.new_context(**options) as context:
-        page, failures = context.new_page(), list[str]()
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.on("console", lambda said: failures.append(said.text) if is_failure(said) else None)
-        page.goto(url)
-        expect(button(page, "welcome.start")).to_be_visible(timeout=30_000)
+        page = context.new_page()
+        with welcomed(page, url):
+            yield page
+
+
+@contextlib.contextmanager
+def guest(window: chromium.Window, url: str, size: str = "") -> Iterator[Page]:
+    """The same in a window that stays open."""
+    with window.tab(SIZES.get(size, PLAIN)) as page, welcomed(page, url):
         yield page
-        assert failures == []
+
+
+@contextlib.contextmanager
+def welcomed(page: Page, url: str) -> Iterator[None]:
+    failures = list[str]()
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.on("console", lambda said: failures.append(said.text) if is_failure(said) else None)
+    page.goto(url)
+    expect(button(page, "welcome.start")).to_be_visible(timeout=30_000)
+    yield
+    assert failures == []
 
 
 def button(page: Page, key: str, **values: object) -> Locator:
@@ -140,37 +162,38 @@ def status(page: Page, url: str) -> int:
 # ---- the visit
 
 
-@pytest.mark.parametrize("size", list(SIZES))
-def test_a_visit_from_welcome_to_goodbye(browser: Browser, booth: Booth, size: str) -> None:
+@pytest.mark.parametrize("hand", list(HANDS))
+def test_a_visit_from_welcome_to_goodbye(browser: Browser, booth: Booth, hand: str) -> None:
+    sizes = HANDS[hand]
     with booth.store as store:
         before = len(store.guesses())
-    with visitor(browser, booth.url, size, has_touch=size != "laptop") as page:
+    with visitor(browser, booth.url, sizes[-1], has_touch=hand == "finger") as page:
         asked, said = list[str](), list[bytes]()
         page.on("request", lambda request: asked.append(request.url))
         page.on("response", lambda response: said.append(body_of(response)))
-        tap = Locator.tap if size != "laptop" else Locator.click
-        to_the_looks(page, size, tap)
+        tap = Locator.tap if hand == "finger" else Locator.click
+        to_the_looks(page, sizes, tap)
         tap(button(page, "look.go", n=4))
         expect(page.locator("[role=progressbar]")).to_be_visible(timeout=MAKING_MS)
-        look_at(page, size, "making", calm=False)
+        look_at_each(page, sizes, "making", calm=False)
         expect(button(page, "result.vote")).to_be_visible(timeout=MAKING_MS)
-        look_at(page, size, "result", scrolls=size == "phone")
+        look_at_each(page, sizes, "result", scrolls=("phone",))
         look_through(page, tap)
-        watch_it_forget(page, size, tap)
+        watch_it_forget(page, sizes, tap)
         portraits = page.locator(".portraits-part img").evaluate_all("all => all.map(one => one.src)")
         assert [status(page, url) for url in portraits] == [200] * 6
         said.clear()
         tap(button(page, "result.vote"))
         expect(page.get_by_alt_text(WORDS.say("vote.alt"))).to_be_visible()
-        look_at(page, size, "vote")
+        look_at_each(page, sizes, "vote")
         weigh_alike(button(page, "vote.photo"), button(page, "vote.ai"))
         assert untold(b"".join(said) + page.content().encode())
         tap(button(page, "vote.ai"))
         expect(page.locator(".truth")).to_be_visible()
-        look_at(page, size, "truth")
+        look_at_each(page, sizes, "truth")
         tap(button(page, "vote.next"))
         expect(page.get_by_text(WORDS.say("vote.nth", i=2, n=7))).to_be_visible()
-        to_the_end(page, size, tap)
+        to_the_end(page, sizes, tap)
         assert [status(page, url) for url in portraits] == [404] * 6
         tap(button(page, "goodbye.done"))
         expect(button(page, "welcome.start")).to_be_visible()
@@ -204,7 +227,7 @@ def look_through(page: Page, tap: Callable[[Locator], None]) -> None:
     tap(page.locator(".pane.program .close"))
 
 
-def watch_it_forget(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
+def watch_it_forget(page: Page, sizes: tuple[str, ...], tap: Callable[[Locator], None]) -> None:
     """The ladder of the portrait that is large, and back to it."""
     page.evaluate(SIGNED)
     tap(button(page, "ladder.link"))
@@ -214,7 +237,7 @@ def watch_it_forget(page: Page, size: str, tap: Callable[[Locator], None]) -> No
     assert not any(one == "the photograph" for one in signed) and len(set(signed)) > 1
     expect(page.locator(".strip input")).to_have_count(6)
     page.locator(".strip input").nth(5).press("ArrowUp")
-    look_at(page, size, "ladder", scrolls=size == "phone")
+    look_at_each(page, sizes, "ladder", scrolls=("phone",))
     tap(button(page, "likeness.title"))
     steps = page.locator(".likeness")
     expect(steps.nth(4)).to_be_visible()
@@ -224,26 +247,30 @@ def watch_it_forget(page: Page, size: str, tap: Callable[[Locator], None]) -> No
     expect(page.locator(".strip input")).to_have_count(4)
 
 
-def to_the_looks(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
+def to_the_looks(page: Page, sizes: tuple[str, ...], tap: Callable[[Locator], None]) -> None:
     """Welcome, consent, one shot."""
-    look_at(page, size, "welcome")
+    look_at_each(page, sizes, "welcome")
     tap(button(page, "welcome.start"))
     expect(page.locator(".ticks input").first).not_to_be_checked()
-    look_at(page, size, "consent")
+    look_at_each(page, sizes, "consent")
     tap(button(page, "consent.go"))
     expect(page.locator(".notice")).to_have_text(WORDS.say("consent.missing"))
     tap(page.locator(".ticks .tick").first)
     tap(button(page, "consent.go"))
     expect(page.locator(".booth-camera.live")).to_be_visible()
-    look_at(page, size, "camera")
-    tap(button(page, "camera.shutter"))
-    expect(page.locator(".count b")).to_have_text("3")
-    look_at(page, size, "countdown")
+    look_at_each(page, sizes, "camera")
+    for size in sizes:  # one countdown is too short for two looks
+        if page.locator(".count").is_visible():
+            tap(button(page, "making.stop"))
+        page.set_viewport_size(as_viewport(size))
+        tap(button(page, "camera.shutter"))
+        expect(page.locator(".count b")).to_have_text("3")
+        look_at(page, size, "countdown")
     expect(page.locator(".verdict")).to_contain_text(WORDS.say("camera.good"), timeout=20_000)
     tap(button(page, "camera.use"))
     expect(page.get_by_label("Studio grey")).to_be_checked()
     turn_the_dial(page, tap)
-    look_at(page, size, "look")
+    look_at_each(page, sizes, "look")
 
 
 def turn_the_dial(page: Page, tap: Callable[[Locator], None]) -> None:
@@ -271,12 +298,12 @@ def over(steps: int, level: str) -> str:
     return WORDS.say("dial.over", noise=noise, stays=stays, n=steps, m=20)
 
 
-def to_the_end(page: Page, size: str, tap: Callable[[Locator], None]) -> None:
+def to_the_end(page: Page, sizes: tuple[str, ...], tap: Callable[[Locator], None]) -> None:
     """Stop guessing, delete everything."""
     tap(button(page, "vote.stop"))
-    look_at(page, size, "goodbye")
+    look_at_each(page, sizes, "goodbye")
     tap(button(page, "result.delete"))
-    look_at(page, size, "delete")
+    look_at_each(page, sizes, "delete")
     tap(button(page, "delete.yes"))
     expect(page.get_by_text(WORDS.say("delete.done"))).to_be_visible()
 
@@ -309,6 +336,20 @@ def weigh_alike(one: Locator, other: Locator) -> None:
     assert one.evaluate(weight) == other.evaluate(weight)
 
 
+def look_at_each(
+    page: Page, sizes: tuple[str, ...], name: str, calm: bool = True, scrolls: tuple[str, ...] = ()
+) -> None:
+    """In each size, beginning with that of now: what is tapped next is tapped in the other."""
+    for size in sorted(sizes, key=lambda size: page.viewport_size != as_viewport(size)):
+        page.set_viewport_size(as_viewport(size))
+        look_at(page, size, name, calm, size in scrolls)
+
+
+def as_viewport(size: str) -> ViewportSize:
+    width, height = SIZES[size]
+    return {"width": width, "height": height}
+
+
 def look_at(page: Page, size: str, name: str, calm: bool = True, scrolls: bool = False) -> None:
     """A screen is whole, never scrolls sideways, and axe finds nothing serious."""
     if calm:
@@ -333,8 +374,8 @@ def look_at(page: Page, size: str, name: str, calm: bool = True, scrolls: bool =
         assert serious == [], name
 
 
-def test_a_visit_by_keyboard_alone(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as page:
+def test_a_visit_by_keyboard_alone(window: chromium.Window, booth: Booth) -> None:
+    with guest(window, booth.url) as page:
 
         def press(target: Locator, key: str = "Enter") -> None:
             expect(target).to_be_visible(timeout=MAKING_MS)
@@ -408,8 +449,8 @@ def test_the_welcome_shows_its_photograph_alone_until_the_portrait_is_there(
 # ---- the camera
 
 
-def test_the_preview_is_mirrored_and_the_file_is_not(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as page:
+def test_the_preview_is_mirrored_and_the_file_is_not(window: chromium.Window, booth: Booth) -> None:
+    with guest(window, booth.url) as page:
         agree(page)
         expect(page.locator(".booth-camera.live")).to_be_visible()
         page.wait_for_timeout(500)
@@ -445,8 +486,8 @@ def is_blue(pixel: Any) -> bool:
     return bool(pixel[2] > 150 and pixel[0] < 90)
 
 
-def test_the_file_holds_no_more_than_the_visitor_saw(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url, "phone") as page:
+def test_the_file_holds_no_more_than_the_visitor_saw(window: chromium.Window, booth: Booth) -> None:
+    with guest(window, booth.url, "phone") as page:
         agree(page)
         expect(page.locator(".booth-camera.live")).to_be_visible()
         shape = page.locator("video").evaluate("one => one.clientWidth / one.clientHeight")
@@ -455,8 +496,8 @@ def test_the_file_holds_no_more_than_the_visitor_saw(browser: Browser, booth: Bo
     assert width < 0.8 * 1280
 
 
-def test_four_shots_are_enough_and_one_can_be_taken_again(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as page:
+def test_four_shots_are_enough_and_one_can_be_taken_again(window: chromium.Window, booth: Booth) -> None:
+    with guest(window, booth.url) as page:
         agree(page)
         for i in range(1, 5):
             button(page, "sample.hopper").click()
@@ -468,11 +509,11 @@ def test_four_shots_are_enough_and_one_can_be_taken_again(browser: Browser, boot
         expect(button(page, "camera.use_many", n=3)).to_be_visible()
 
 
-def test_the_camera_is_released_when_the_photos_are_taken(browser: Browser, booth: Booth) -> None:
+def test_the_camera_is_released_when_the_photos_are_taken(window: chromium.Window, booth: Booth) -> None:
     watch = """const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
     window.tracks = []; navigator.mediaDevices.getUserMedia = async (wish) => {
       const stream = await real(wish); window.tracks.push(...stream.getTracks()); return stream; }; 0"""
-    with visitor(browser, booth.url) as page:
+    with guest(window, booth.url) as page:
         page.evaluate(watch)
         agree(page)
         expect(page.locator(".booth-camera.live")).to_be_visible()
@@ -487,9 +528,9 @@ def test_the_camera_is_released_when_the_photos_are_taken(browser: Browser, boot
     ("name", "key"), [("NotAllowedError", "denied"), ("NotFoundError", "none"), ("NotReadableError", "busy")]
 )
 def test_a_camera_that_cannot_be_had_is_told_and_the_upload_stays(
-    browser: Browser, booth: Booth, name: str, key: str
+    window: chromium.Window, booth: Booth, name: str, key: str
 ) -> None:
-    with visitor(browser, booth.url) as page:
+    with guest(window, booth.url, "laptop") as page:
         fail = f"async () => {{ throw new DOMException('', '{name}'); }}"
         page.evaluate(f"navigator.mediaDevices.getUserMedia = {fail}; 0")
         agree(page)
@@ -509,7 +550,7 @@ def test_a_browser_that_refuses_by_itself_is_told_so(blind: Browser, booth: Boot
         )
 
 
-def test_plain_http_on_a_lan_address_says_so_and_takes_uploads(browser: Browser, booth: Booth) -> None:
+def test_plain_http_on_a_lan_address_says_so_and_takes_uploads(window: chromium.Window, booth: Booth) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks for the way
@@ -518,7 +559,7 @@ def test_plain_http_on_a_lan_address_says_so_and_takes_uploads(browser: Browser,
             pytest.skip("this machine has no address but its own")
     if address.startswith("127."):
         pytest.skip("this machine has no address but its own")
-    with visitor(browser, booth.url.replace("127.0.0.1", address)) as page:
+    with guest(window, booth.url.replace("127.0.0.1", address)) as page:
         agree(page)
         expect(page.locator(".trouble")).to_have_text(WORDS.say("camera.insecure"))
         upload(page, encoded(np.asarray(sample_face()), "png"))
@@ -538,9 +579,11 @@ def upload(page: Page, data: bytes, name: str = "my-holiday.png") -> None:
 
 
 @pytest.mark.parametrize("name", ["zip bomb", "png of 2.5 billion pixels", "png without pixels"])
-def test_a_bad_file_earns_its_sentence_beside_the_photos(browser: Browser, booth: Booth, name: str) -> None:
+def test_a_bad_file_earns_its_sentence_beside_the_photos(
+    window: chromium.Window, booth: Booth, name: str
+) -> None:
     make_bytes, key = REFUSED[name]
-    with visitor(browser, booth.url) as page:
+    with guest(window, booth.url) as page:
         agree(page)
         upload(page, make_bytes())
         expect(page.locator(".verdict .notice")).to_have_text(WORDS.say(key, mp=50, mb=12))
@@ -552,8 +595,8 @@ def test_a_bad_file_earns_its_sentence_beside_the_photos(browser: Browser, booth
 # ---- more than one, and going away
 
 
-def test_stop_keeps_the_photos_and_the_choices(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as page:
+def test_stop_keeps_the_photos_and_the_choices(window: chromium.Window, booth: Booth) -> None:
+    with guest(window, booth.url) as page:
         with_sample(page)
         page.get_by_label("Editorial").check()
         button(page, "look.go", n=4).click()
@@ -564,7 +607,7 @@ def test_stop_keeps_the_photos_and_the_choices(browser: Browser, booth: Booth) -
 
 
 def test_two_visitors_wait_for_each_other_and_see_only_their_own(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as one, visitor(browser, booth.url) as other:
+    with visitor(browser, booth.url, "phone") as one, visitor(browser, booth.url, "phone") as other:
         with_sample(one, "astronaut")
         with_sample(other, "hopper")
         button(one, "look.go", n=4).click()
@@ -578,8 +621,8 @@ def test_two_visitors_wait_for_each_other_and_see_only_their_own(browser: Browse
         assert [status(one, url) for url in shown[1]] == [404] * 6
 
 
-def test_a_reload_and_a_double_tap_change_no_answer(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as page:
+def test_a_reload_and_a_double_tap_change_no_answer(window: chromium.Window, booth: Booth) -> None:
+    with guest(window, booth.url) as page:
         with_sample(page)
         made(page)
         button(page, "result.vote").click()
@@ -594,8 +637,8 @@ def test_a_reload_and_a_double_tap_change_no_answer(browser: Browser, booth: Boo
             assert len(store.guesses()) == before + 1
 
 
-def test_a_late_answer_does_not_undo_what_a_later_tap_did(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as page:
+def test_a_late_answer_does_not_undo_what_a_later_tap_did(window: chromium.Window, booth: Booth) -> None:
+    with guest(window, booth.url) as page:
         chromium.on_a_bad_network(page)
         button(page, "welcome.start").click()
         page.locator(".ticks input[name=agreed]").check()
@@ -608,7 +651,7 @@ def test_a_late_answer_does_not_undo_what_a_later_tap_did(browser: Browser, boot
 
 
 def test_a_screen_that_nobody_touches_asks_and_then_clears_itself(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as page:
+    with visitor(browser, booth.url) as page:  # in whose window a clock is set
         page.clock.install()
         page.reload()
         with_sample(page)
@@ -624,8 +667,8 @@ def test_a_screen_that_nobody_touches_asks_and_then_clears_itself(browser: Brows
         expect(button(page, "welcome.start")).to_be_visible()
 
 
-def test_a_closed_tab_leaves_nothing_on_disk_or_in_the_log(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url) as page:
+def test_a_closed_tab_leaves_nothing_on_disk_or_in_the_log(window: chromium.Window, booth: Booth) -> None:
+    with guest(window, booth.url) as page:
         agree(page)
         with page.expect_request(lambda request: request.url.endswith("/selfies")) as sent:
             upload(page, encoded(np.asarray(sample_face()), "png"))

@@ -17,7 +17,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Playwright, Route, expect
+from playwright.sync_api import Locator, Page, Playwright, Route, expect
 from starlette.middleware import Middleware
 
 from booth.album import Album
@@ -44,6 +44,7 @@ pytestmark = pytest.mark.browser
 
 WORDS = read_words()
 SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844)}
+PLAIN = (1280, 720)  # where a test is not about sizes: a large picture of a camera is dear without a GPU
 SCENE = (1280, 720)  # width, height in px of what the lens sees
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 200, 30)  # left and right of the sitter; far outside
 
@@ -140,10 +141,11 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(playwright: Playwright, film: Path) -> Iterator[Browser]:
+def browser(playwright: Playwright, film: Path) -> Iterator[chromium.Window]:
     """With a camera that may be used."""
     browser = chromium.launch(playwright, film)
-    yield browser
+    with chromium.window(browser) as window:
+        yield window
     browser.close()
 
 
@@ -165,13 +167,11 @@ if (navigator.mediaDevices) {
 
 @contextlib.contextmanager
 def visitor(
-    browser: Browser, url: str, size: str = "laptop", script: str = "", **given: Any
+    browser: chromium.Window, url: str, size: str = "", script: str = "", **media: Any
 ) -> Iterator[Page]:
     """A page of one's own; scripts must not fail."""
-    width, height = SIZES[size]
-    given = {"viewport": {"width": width, "height": height}, "color_scheme": "dark"} | given
-    with browser.new_context(**given) as context:
-        page, failures = context.new_page(), list[str]()
+    with browser.tab(SIZES.get(size, PLAIN), **media) as page:
+        failures = list[str]()
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on("console", lambda said: failures.append(said.text) if is_failure(said) else None)
         page.add_init_script(WATCHED + script)
@@ -182,7 +182,7 @@ def visitor(
 
 
 @contextlib.contextmanager
-def live(browser: Browser, harness: Harness, size: str = "laptop", **given: Any) -> Iterator[Page]:
+def live(browser: chromium.Window, harness: Harness, size: str = "", **given: Any) -> Iterator[Page]:
     with visitor(browser, harness.url, size, **given) as page:
         expect(page.locator(".booth-camera.live")).to_be_visible()
         page.wait_for_function("document.querySelector('video').videoWidth > 0")
@@ -245,7 +245,7 @@ def look_at(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("size", list(SIZES))
 def test_left_stays_left_in_the_file_though_the_preview_is_mirrored(
-    browser: Browser, harness: Harness, size: str
+    browser: chromium.Window, harness: Harness, size: str
 ) -> None:
     with live(browser, harness, size) as page:
         look_at(page, size)
@@ -262,7 +262,7 @@ def test_left_stays_left_in_the_file_though_the_preview_is_mirrored(
 
 @pytest.mark.parametrize("size", list(SIZES))
 def test_the_file_is_what_the_visitor_saw_at_the_shot_and_no_more(
-    browser: Browser, harness: Harness, size: str
+    browser: chromium.Window, harness: Harness, size: str
 ) -> None:
     with live(browser, harness, size) as page:
         button(page, "camera.shutter").click()
@@ -280,7 +280,7 @@ def test_the_file_is_what_the_visitor_saw_at_the_shot_and_no_more(
 
 
 def test_the_numbers_run_down_aloud_and_the_words_lead_the_eye_to_the_lens(
-    browser: Browser, harness: Harness
+    browser: chromium.Window, harness: Harness
 ) -> None:
     told = """new MutationObserver(() => { const said = document.querySelector(".aloud")?.textContent;
     if (said && window.aloud?.at(-1) !== said) (window.aloud ??= []).push(said); })
@@ -299,7 +299,7 @@ def test_the_numbers_run_down_aloud_and_the_words_lead_the_eye_to_the_lens(
 
 @pytest.mark.parametrize("how", ["Escape", "Stop", "hidden"])
 def test_a_countdown_can_be_stopped_and_nothing_is_taken(
-    browser: Browser, harness: Harness, how: str
+    browser: chromium.Window, harness: Harness, how: str
 ) -> None:
     with live(browser, harness) as page:
         button(page, "camera.shutter").click()
@@ -316,7 +316,7 @@ def test_a_countdown_can_be_stopped_and_nothing_is_taken(
         expect(verdict(page)).to_be_empty()
 
 
-def test_a_key_held_too_long_does_not_stop_what_it_began(browser: Browser, harness: Harness) -> None:
+def test_a_key_held_too_long_does_not_stop_what_it_began(browser: chromium.Window, harness: Harness) -> None:
     with live(browser, harness) as page:
         button(page, "camera.shutter").focus()
         for _ in range(3):
@@ -328,7 +328,7 @@ def test_a_key_held_too_long_does_not_stop_what_it_began(browser: Browser, harne
 
 @pytest.mark.parametrize(("motion", "flashes"), [("no-preference", 1), ("reduce", 0)])
 def test_the_picture_is_white_once_at_the_shot_unless_motion_is_not_wanted(
-    browser: Browser, harness: Harness, motion: str, flashes: int
+    browser: chromium.Window, harness: Harness, motion: str, flashes: int
 ) -> None:
     with live(browser, harness, reduced_motion=motion) as page:
         page.evaluate("""() => {
@@ -369,7 +369,11 @@ def test_two_people_and_the_dark_are_told_before_the_shot_and_no_frame_stays(
     film = seen_one_after_the_other(tmp_path, two, two.point(lambda value: value // 10))
     browser = chromium.launch(playwright, film)
     before = files(harness)
-    with contextlib.closing(browser), live(browser, harness) as page:
+    with (
+        contextlib.closing(browser),
+        chromium.window(browser) as window,
+        live(window, harness, "laptop") as page,
+    ):
         for key in ("many", "dark"):
             expect(page.locator(".advice")).to_have_text(WORDS.say(f"camera.hint_{key}"), timeout=10_000)
             look_at(page, f"laptop-{key}")
@@ -393,7 +397,7 @@ TOLD = """() => {
 
 
 def test_a_hint_needs_two_frames_to_come_and_two_to_go_and_nothing_is_sent_while_it_counts(
-    browser: Browser, harness: Harness
+    browser: chromium.Window, harness: Harness
 ) -> None:
     answers = ["many", "", "far", "many", "", "many", "many", "", "many", "", "", *["none"] * 10]
     sent = list[str]()
@@ -431,7 +435,7 @@ def hide(page: Page, hidden: bool = True) -> None:
 
 
 def test_the_lens_opens_by_itself_on_the_visitors_side_and_fine_enough(
-    browser: Browser, harness: Harness
+    browser: chromium.Window, harness: Harness
 ) -> None:
     for size, wanted in (("laptop", [1920, 1080]), ("phone", [1080, 1920])):
         with live(browser, harness, size) as page:
@@ -441,7 +445,7 @@ def test_the_lens_opens_by_itself_on_the_visitors_side_and_fine_enough(
 
 
 def test_the_lens_is_released_when_the_screen_is_left_and_opens_when_it_returns(
-    browser: Browser, harness: Harness
+    browser: chromium.Window, harness: Harness
 ) -> None:
     with live(browser, harness) as page:
         assert tracks(page) == ["live"]
@@ -452,7 +456,7 @@ def test_the_lens_is_released_when_the_screen_is_left_and_opens_when_it_returns(
         assert tracks(page) == ["ended", "live"]
 
 
-def test_the_lens_is_released_while_the_tab_is_hidden(browser: Browser, harness: Harness) -> None:
+def test_the_lens_is_released_while_the_tab_is_hidden(browser: chromium.Window, harness: Harness) -> None:
     with live(browser, harness) as page:
         hide(page)
         assert tracks(page) == ["ended"]
@@ -461,7 +465,9 @@ def test_the_lens_is_released_while_the_tab_is_hidden(browser: Browser, harness:
         assert tracks(page) == ["ended", "live"]
 
 
-def test_the_lens_is_released_after_use_it_and_the_shot_stays(browser: Browser, harness: Harness) -> None:
+def test_the_lens_is_released_after_use_it_and_the_shot_stays(
+    browser: chromium.Window, harness: Harness
+) -> None:
     with live(browser, harness) as page:
         expect(button(page, "camera.use")).to_be_hidden()
         shoot(page)
@@ -475,7 +481,7 @@ def test_the_lens_is_released_after_use_it_and_the_shot_stays(browser: Browser, 
 
 
 def test_a_permission_that_comes_after_the_visitor_left_lights_no_lens(
-    browser: Browser, harness: Harness
+    browser: chromium.Window, harness: Harness
 ) -> None:
     script = "window.asking = new Promise((resolve) => { window.allow = resolve; });"
     with visitor(browser, harness.url, script=script) as page:
@@ -497,7 +503,7 @@ TROUBLES = [
 
 @pytest.mark.parametrize(("name", "key"), TROUBLES)
 def test_without_a_lens_a_sentence_says_why_and_upload_and_samples_are_the_way(
-    browser: Browser, harness: Harness, name: str, key: str
+    browser: chromium.Window, harness: Harness, name: str, key: str
 ) -> None:
     with visitor(browser, harness.url, script=f"window.refusal = '{name}';") as page:
         expect(page.locator(".trouble[role=alert]")).to_have_text(WORDS.say(f"camera.{key}"))
@@ -511,7 +517,9 @@ def test_without_a_lens_a_sentence_says_why_and_upload_and_samples_are_the_way(
 
 
 @pytest.mark.parametrize("how", ["tap", "Enter", "Space"])
-def test_a_busy_lens_is_tried_again_by_tap_or_key(browser: Browser, harness: Harness, how: str) -> None:
+def test_a_busy_lens_is_tried_again_by_tap_or_key(
+    browser: chromium.Window, harness: Harness, how: str
+) -> None:
     with visitor(browser, harness.url, script="window.refusal = 'NotReadableError';") as page:
         sentence = button(page, "camera.busy")
         expect(sentence).to_be_visible()
@@ -526,7 +534,7 @@ def test_a_busy_lens_is_tried_again_by_tap_or_key(browser: Browser, harness: Har
         expect(page.locator(".count")).to_be_hidden()  # the same key is the shutter elsewhere
 
 
-def test_an_unplugged_lens_is_told_and_a_new_one_found(browser: Browser, harness: Harness) -> None:
+def test_an_unplugged_lens_is_told_and_a_new_one_found(browser: chromium.Window, harness: Harness) -> None:
     with live(browser, harness) as page:
         page.evaluate("""window.refusal = "NotFoundError";
             tracks[0].stop(); tracks[0].dispatchEvent(new Event("ended")); 0""")
@@ -535,7 +543,7 @@ def test_an_unplugged_lens_is_told_and_a_new_one_found(browser: Browser, harness
         expect(page.locator(".booth-camera.live")).to_be_visible()
 
 
-def test_a_browser_without_cameras_says_secure_pages_only(browser: Browser, harness: Harness) -> None:
+def test_a_browser_without_cameras_says_secure_pages_only(browser: chromium.Window, harness: Harness) -> None:
     gone = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined });"
     with visitor(browser, harness.url, "phone", script=gone) as page:
         expect(page.locator(".trouble")).to_have_text(WORDS.say("camera.insecure"))
@@ -543,7 +551,7 @@ def test_a_browser_without_cameras_says_secure_pages_only(browser: Browser, harn
 
 
 def test_plain_http_on_the_local_network_says_so_and_takes_uploads(
-    browser: Browser, harness: Harness
+    browser: chromium.Window, harness: Harness
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         with contextlib.suppress(OSError):
@@ -561,7 +569,9 @@ def test_plain_http_on_the_local_network_says_so_and_takes_uploads(
 # ---- what was taken
 
 
-def test_four_shots_fill_the_frames_and_the_shutter_says_so(browser: Browser, harness: Harness) -> None:
+def test_four_shots_fill_the_frames_and_the_shutter_says_so(
+    browser: chromium.Window, harness: Harness
+) -> None:
     with live(browser, harness) as page:
         shutter = button(page, "camera.shutter")
         for i in range(1, MOST_SELFIES):
@@ -579,7 +589,7 @@ def test_four_shots_fill_the_frames_and_the_shutter_says_so(browser: Browser, ha
         assert len(harness.visit(page).selfies) == MOST_SELFIES
 
 
-def test_a_shot_can_be_taken_again_and_its_file_is_gone(browser: Browser, harness: Harness) -> None:
+def test_a_shot_can_be_taken_again_and_its_file_is_gone(browser: chromium.Window, harness: Harness) -> None:
     with live(browser, harness) as page:
         button(page, "sample.hopper").click()
         expect(page.locator(".shots img")).to_have_count(1)
@@ -599,7 +609,9 @@ def test_a_shot_can_be_taken_again_and_its_file_is_gone(browser: Browser, harnes
         shoot(page, 2)
 
 
-def test_a_refused_photo_earns_its_sentence_and_is_not_kept(browser: Browser, harness: Harness) -> None:
+def test_a_refused_photo_earns_its_sentence_and_is_not_kept(
+    browser: chromium.Window, harness: Harness
+) -> None:
     with live(browser, harness) as page:
         expect(verdict(page)).to_be_visible()  # a region that appears with its words is not read out
         upload(page, no_face())
@@ -611,7 +623,9 @@ def test_a_refused_photo_earns_its_sentence_and_is_not_kept(browser: Browser, ha
         expect(verdict(page)).to_contain_text(WORDS.say("camera.good"))
 
 
-def test_of_several_files_each_refused_one_is_told_by_its_number(browser: Browser, harness: Harness) -> None:
+def test_of_several_files_each_refused_one_is_told_by_its_number(
+    browser: chromium.Window, harness: Harness
+) -> None:
     with live(browser, harness) as page:
         upload(page, no_face(), face(), b"no photo", face())
         told = [WORDS.say("face.none"), WORDS.say("file.type")]
@@ -621,16 +635,20 @@ def test_of_several_files_each_refused_one_is_told_by_its_number(browser: Browse
         expect(page.locator(".shots img")).to_have_count(2)
 
 
-def test_a_file_that_is_too_large_is_cut_before_it_is_sent(browser: Browser, harness: Harness) -> None:
+def test_a_file_that_is_too_large_is_cut_before_it_is_sent(
+    browser: chromium.Window, harness: Harness, tmp_path: Path
+) -> None:
+    file = tmp_path / "large.jpg"
+    file.write_bytes(b"\xff\xd8\xff" + bytes(MAX_BYTES + 2**20))
     with live(browser, harness) as page:
         with page.expect_response(lambda answer: answer.url.endswith("/selfies")) as answer:
-            upload(page, b"\xff\xd8\xff" + bytes(MAX_BYTES + 2**20))
+            page.locator(".booth-camera input[type=file]").set_input_files(file)
         assert answer.value.request.all_headers()["content-length"] == str(MAX_BYTES + 1)
         expect(page.locator(".verdict .notice")).to_have_text(WORDS.say("file.big", mb=MAX_BYTES // 2**20))
 
 
 def test_while_a_photo_is_on_its_way_it_says_so_and_waits_with_use_it(
-    browser: Browser, harness: Harness
+    browser: chromium.Window, harness: Harness
 ) -> None:
     with live(browser, harness) as page:
         button(page, "sample.hopper").click()
@@ -644,7 +662,7 @@ def test_while_a_photo_is_on_its_way_it_says_so_and_waits_with_use_it(
         expect(button(page, "camera.use_many", n=2)).to_be_enabled()
 
 
-def test_a_lost_connection_is_told_and_the_next_try_works(browser: Browser, harness: Harness) -> None:
+def test_a_lost_connection_is_told_and_the_next_try_works(browser: chromium.Window, harness: Harness) -> None:
     with live(browser, harness) as page:
         page.route("**/selfies/**", lambda route: route.abort())
         button(page, "sample.hopper").click()
@@ -655,7 +673,7 @@ def test_a_lost_connection_is_told_and_the_next_try_works(browser: Browser, harn
 
 
 def test_an_answer_for_the_visitor_before_is_not_shown_to_the_next(
-    browser: Browser, harness: Harness
+    browser: chromium.Window, harness: Harness
 ) -> None:
     with live(browser, harness) as page:
         held = list[Route]()
@@ -670,7 +688,7 @@ def test_an_answer_for_the_visitor_before_is_not_shown_to_the_next(
         expect(page.locator(".shots img")).to_have_count(0)
 
 
-def test_everything_can_be_reached_by_tab(browser: Browser, harness: Harness) -> None:
+def test_everything_can_be_reached_by_tab(browser: chromium.Window, harness: Harness) -> None:
     with live(browser, harness) as page:
         button(page, "sample.hopper").click()
         expect(page.locator(".shots img")).to_have_count(1)

@@ -565,8 +565,23 @@ def test_an_encoder_that_fails_in_its_turn_is_sent_away(opened: Opened) -> None:
     assert moved == ["cpu"]
 
 
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Graphs are captured as for a card, and Python runs them: a list that grows by each one's size."""
+    sizes: list[int] = []
+    compile_ = torch.compile
+
+    def backend(graph: torch.fx.GraphModule, _: list[torch.Tensor]) -> Callable[..., Any]:
+        sizes.append(len(graph.graph.nodes))
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda function, **how: compile_(function, backend=backend, **how))
+    yield sizes
+    torch._dynamo.reset()
+
+
 def test_a_card_that_is_too_small_to_warm_up_still_draws(
-    opened: Opened, request_of: RequestOf, caplog: pytest.LogCaptureFixture
+    graphs: list[int], opened: Opened, request_of: RequestOf, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = Plan(device="cpu", gigabytes=0, batch=2, compiled=2, dtype="float32")
     generator, networks = opened(LIGHTNING, memory=(plan,))
@@ -832,21 +847,6 @@ def test_every_portrait_tells_what_each_stage_took(make: Make, request_of: Reque
         assert one.costs[0].portraits == 3
         assert one.costs[1].portraits == (2 if one.index < 2 else 1)
         assert one.seconds == pytest.approx(sum(cost.seconds / cost.portraits for cost in one.costs))
-
-
-@pytest.fixture
-def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Graphs are captured as for a card, and Python runs them: a list that grows by each one's size."""
-    sizes: list[int] = []
-    compile_ = torch.compile
-
-    def backend(graph: torch.fx.GraphModule, _: list[torch.Tensor]) -> Callable[..., Any]:
-        sizes.append(len(graph.graph.nodes))
-        return graph.forward
-
-    monkeypatch.setattr(torch, "compile", lambda function, **how: compile_(function, backend=backend, **how))
-    yield sizes
-    torch._dynamo.reset()
 
 
 @pytest.mark.parametrize("name", [LIGHTNING, "sdxl-quality"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -15,7 +14,7 @@ from pipelines.plate.framing import framing_matrix, transform_points
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.samples import SAMPLES, sample
 from tests.serving import Booth, serving, weights
-from tests.test_browser import SIZES, WORDS, button, look_at, made, visitor, with_sample
+from tests.test_browser import SIZES, WORDS, as_viewport, button, look_at, made, visitor, with_sample
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +55,23 @@ def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
         yield booth
 
 
+@pytest.fixture(scope="module")
+def sat(browser: Browser, booth: Booth) -> Iterator[Page]:
+    """A visitor whose portraits are drawn."""
+    with visitor(browser, booth.url) as page:
+        with_sample(page)
+        made(page)
+        yield page
+
+
+@pytest.fixture
+def result(sat: Page) -> Page:
+    """Their result, as nobody has touched it."""
+    sat.reload()
+    expect(button(sat, "result.vote")).to_be_visible(timeout=30_000)
+    return sat
+
+
 def overlap(first: dict[str, float], second: dict[str, float]) -> bool:
     """By more than a pixel in both directions."""
     across = min(first["right"], second["right"]) - max(first["left"], second["left"])
@@ -82,32 +98,25 @@ def check(page: Page, size: str, offers: tuple[str, ...]) -> None:
     assert gone["top"] < height, (size, offers)
 
 
-def test_the_pair_is_half_of_the_screen_whatever_is_offered(
-    browser: Browser, booth: Booth, tmp_path: Path
-) -> None:
-    with visitor(browser, booth.url) as page:
-        with_sample(page)
-        made(page)
-        for size, (width, height) in SIZES.items():
-            page.set_viewport_size({"width": width, "height": height})
-            for offers in [*combinations(OFFERS, 2), OFFERS]:
-                check(page, size, offers)
-            look_at(page, size, "result-all", scrolls=size == "phone")
+def test_the_pair_is_half_of_the_screen_whatever_is_offered(result: Page) -> None:
+    for size in SIZES:
+        result.set_viewport_size(as_viewport(size))
+        for offers in [*combinations(OFFERS, 2), OFFERS]:
+            check(result, size, offers)
+        look_at(result, size, "result-all", scrolls=size == "phone")
 
 
-def test_a_sheet_lies_over_the_screen_and_gives_the_focus_back(browser: Browser, booth: Booth) -> None:
-    with visitor(browser, booth.url, "phone") as page:
-        with_sample(page)
-        made(page)
-        for name, key in (("changed", "likeness.title"), ("take", "take.title"), ("stage", "show.title")):
-            sheet, opener = page.locator(f".screen.result .pane.{name}"), button(page, key)
-            expect(sheet).to_be_hidden()
-            opener.click()
-            expect(sheet.locator("h2")).to_be_focused()
-            look_at(page, "phone", f"sheet-{name}", scrolls=True)
-            page.keyboard.press("Escape")
-            expect(sheet).to_be_hidden()
-            expect(opener).to_be_focused()
+def test_a_sheet_lies_over_the_screen_and_gives_the_focus_back(result: Page) -> None:
+    result.set_viewport_size(as_viewport("phone"))
+    for name, key in (("changed", "likeness.title"), ("take", "take.title"), ("stage", "show.title")):
+        sheet, opener = result.locator(f".screen.result .pane.{name}"), button(result, key)
+        expect(sheet).to_be_hidden()
+        opener.click()
+        expect(sheet.locator("h2")).to_be_focused()
+        look_at(result, "phone", f"sheet-{name}", scrolls=True)
+        result.keyboard.press("Escape")
+        expect(sheet).to_be_hidden()
+        expect(opener).to_be_focused()
 
 
 def test_the_looks_show_the_visitors_own_plates(browser: Browser, booth: Booth) -> None:
