@@ -46,7 +46,7 @@ SESSION = (
 
 
 class DatabaseAway(SQLAlchemyError):
-    """The database did not answer in time. Whether a write got through is not known."""
+    """The database does not answer in time, or only lets itself be read."""
 
 
 class DriverConnection(Protocol):
@@ -148,14 +148,18 @@ def _open_postgresql(url: sql.URL) -> sql.Engine:
             raise
         return connection
 
-    def check_out(connection: DriverConnection, *_: object) -> None:
+    def check_out(connection: DriverConnection, record: ConnectionPoolEntry, _: object) -> None:
+        refusal = (
+            InvalidatePoolError if record.info.get("was used") else DatabaseAway
+        )  # a new one is tried once
+        record.info["was used"] = True
         watchdog.watch(connection, PING_S)
         try:
             takes_writes = _ask(connection, "SHOW transaction_read_only") == "off"
         except failure as error:
-            raise InvalidatePoolError from error
+            raise refusal from error
         if not takes_writes:  # an old primary or a copy, which only let themselves be read
-            raise InvalidatePoolError
+            raise refusal
         watchdog.watch(connection, CALL_S)
 
     def check_in(connection: DriverConnection | None, _: ConnectionPoolEntry) -> None:

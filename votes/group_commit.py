@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InvalidRequestError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from votes.database import DatabaseAway
@@ -138,7 +138,7 @@ class GroupCommit:
 
 def _blames_the_database(failure: Exception) -> bool:
     """Whether the next guess would fail in the same way: no connection, a full disk, a lock."""
-    unreached = isinstance(failure, DBAPIError | InvalidRequestError | PoolTimeoutError)
+    unreached = isinstance(failure, DBAPIError | DatabaseAway | PoolTimeoutError)
     return unreached and not isinstance(failure, IntegrityError | DataError)
 
 

@@ -30,6 +30,7 @@ from pages.guards.gate import COOKIE, cookie_attributes
 from pages.guards.host_auth import LOOPBACK
 from pages.markup import render
 from services import Services
+from votes.database import DatabaseAway
 from votes.room import ROOM_CODE_LENGTH, Snapshot
 from votes.schema import Guess, Kind, Knows, RoundId, Source, VoterId
 from words import FALLBACK, Words
@@ -132,7 +133,7 @@ class Phones:
         return Response(body, media_type="application/json", headers=headers)
 
     async def _guess(self, request: Request) -> Response:
-        """200 after the commit; 403, 409, 422 or 429 with a sentence."""
+        """200 after the commit; 403, 409, 422, 429 or 503 with a sentence."""
         language = language_of(request.headers.get("accept-language", ""), self._words)
 
         def refuse(key: str, status: int) -> Response:
@@ -155,6 +156,8 @@ class Phones:
             kept = await self._services.store.record_async(self._as_guess(sent, voter, now, request))
         except VisitorError as error:
             return refuse(error.key, STATUS[error.key])
+        except DatabaseAway:  # known, and logged where the room is read
+            return refuse("phone.unsaved", 503)
         except SQLAlchemyError as error:  # a full disk, say, or a lock that somebody holds
             LOG.error("an answer cannot be kept now: %s", type(error).__name__)
             return refuse("phone.unsaved", 503)
