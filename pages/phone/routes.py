@@ -29,6 +29,7 @@ from pages.guards.error_boundary import refusal
 from pages.guards.gate import COOKIE, cookie_attributes
 from pages.guards.host_auth import LOOPBACK
 from pages.markup import render
+from pages.theme import STYLE
 from services import Services
 from votes.database import DatabaseAway
 from votes.room import ROOM_CODE_LENGTH, Snapshot
@@ -242,7 +243,13 @@ def vote_page(words: Words, language: str) -> Markup:
         if key.startswith("phone.") and not key.startswith(("phone.code", "phone.cookie", "phone.unsaved"))
     }
     sentences = json.dumps(spoken, ensure_ascii=False).replace("<", "\\u003c")
-    return _page("vote", words, language, sentences=Markup(sentences), script=_own("phone.js"))
+    return _page(
+        "vote",
+        words,
+        language,
+        sentences=Markup(sentences),
+        script=_own(STYLE / "within.js") + _own(FOLDER / "phone.js"),
+    )
 
 
 def code_page(words: Words, language: str, is_wrong: bool) -> Markup:
@@ -254,9 +261,11 @@ def _page(name: str, words: Words, language: str, **values: object) -> Markup:
     def say(key: str) -> str:
         return words.say(key, language)
 
-    return render(f"phone/{name}.html", language=language, say=say, style=_own("phone.css"), **values)
+    return render(
+        f"phone/{name}.html", language=language, say=say, style=_own(FOLDER / "phone.css"), **values
+    )
 
 
-def _own(file: str) -> Markup:
+def _own(file: Path) -> Markup:
     """A file of ours that goes into the page as it is."""
-    return Markup((FOLDER / file).read_text(encoding="utf-8"))
+    return Markup(file.read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@
   let before = Promise.resolve();
 
   const pause = () => new Promise((done) => setTimeout(done, PATIENCE_MS));
-  const arrive = (reply) => reply?.arrayBuffer().catch(() => null);
+  const arrive = (reply) => reply && reply.arrayBuffer().catch(() => null);
   window.fetch = (address, options) => {
     if (!TAPS.test(address)) return ask(address, options);
     const answer = before.then(() => ask(address, options));
