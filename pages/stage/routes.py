@@ -54,7 +54,8 @@ class Stage:
         say = self._services.words.say
         is_host = self._services.host_auth.check(request) == Access.GRANTED
         keys = "" if is_host else say("stage.keys", link="/host")
-        page = render("stage/page.html", title=say("stage.title"), keys=keys, offline=say("stage.offline"))
+        said = {name: say(f"stage.{name}") for name in ("title", "offline")} | {"old": say("error.old")}
+        page = render("stage/page.html", keys=keys, **said)
         return HTMLResponse(page, headers=NO_STORE)
 
     async def _stream(self, request: Request) -> Response:
