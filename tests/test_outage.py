@@ -3,6 +3,7 @@
 The seconds stand in what `pytest -rP` tells; what is asserted leaves room for a busy machine.
 """
 
+import asyncio
 import json
 import logging
 import secrets
@@ -23,6 +24,7 @@ import pytest
 import sqlalchemy as sql
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from pages.health import WriteTest
 from pages.phone.routes import BURST, WITHIN_S
 from tests.forwarder import Forwarder, forwarding
 from tests.postgres import Server, make_read_only, promote, running_pair, running_server
@@ -39,6 +41,7 @@ BUSY_S = 3.0  # what a machine with other work adds to any time of ours
 RECOVERED_S = 15.0
 SILENT_S = 3.5  # for which requests are timed
 HEALTH_S = 2.0
+FOR_EVER_S = 25.0
 AGAIN_S = WITHIN_S / BURST  # as often as one phone may
 ITEM = Item("picture", Kind.GENERATED, "grey", "mini", "plate")
 
@@ -51,9 +54,12 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def way(server: Server) -> Iterator[Forwarder]:
-    """What stands between us and the server."""
+    """What stands between us and the server; it ends at last, so that a wait for ever is a failure."""
     with forwarding(server.socket) as way:
+        ending = threading.Timer(FOR_EVER_S, way.close)
+        ending.start()
         yield way
+        ending.cancel()
 
 
 def through(way: Forwarder) -> str:
@@ -301,6 +307,24 @@ def told_on_stage(served: ServedRoom) -> str:
     with httpx.stream("GET", f"{served.url}api/stage", timeout=30) as stream:
         shown = next(line for line in stream.iter_lines() if line.startswith("data: {"))
         return str(json.loads(shown.removeprefix("data: "))["note"])
+
+
+def test_who_waits_is_answered_though_a_call_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("votes.store.ANSWER_S", 0.5)
+    file = tmp_path / "votes.sqlite3"
+    with Store(f"sqlite:///{file}?timeout=25") as store:
+        round_id = store.round_of(ITEM).id
+        with closing(sqlite3.connect(file)) as other, stopwatch("a call that does not end") as took:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DatabaseAway):
+                store.record(guess(round_id, "ada"))
+            with pytest.raises(DatabaseAway):
+                asyncio.run(store.record_async(guess(round_id, "eve")))
+            assert not asyncio.run(WriteTest(store).passes())
+            other.rollback()
+        assert took[0] < HEALTH_S + 2 * BUSY_S
 
 
 def test_health_is_about_writing(tmp_path: Path) -> None:
