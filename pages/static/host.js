@@ -7,6 +7,7 @@
   line.setAttribute("role", "status");
   const look = async () => {
     const answer = await askWithin(LATE_MS, "/api/round").catch(() => null);
+    if (!answer) dispatchEvent(new Event("lost"));
     if (!line.isConnected) document.body.append(line);
     const said = answer ? "" : offline;
     if (line.textContent !== said) line.textContent = said;

@@ -2,26 +2,25 @@
 // answer undoes what a later tap did. A connection that hangs holds the next tap up for a moment only.
 (() => {
   const PATIENCE_MS = 3000;
-  const ENDS_MS = 10000; // on the host's page, whose clock waits for the answer to each tick
   const TAPS = /\/?(gradio_api\/run|api\/host)\//;
   const ask = window.fetch;
   let before = Promise.resolve();
 
   const pause = () => new Promise((done) => setTimeout(done, PATIENCE_MS));
-  const ending = (options = {}) => {
-    if (options.signal || !window.AbortController) return options;
-    const stopper = new AbortController();
-    setTimeout(() => stopper.abort(), ENDS_MS);
-    return Object.assign({}, options, { signal: stopper.signal });
-  };
+  const sent = new Set(); // what stops each tap that has no answer yet
+  // The host's page knows when the network is lost, and its clock waits for answers that never come.
+  addEventListener("lost", () => sent.forEach((stopper) => stopper.abort()));
   const arrive = (reply) => reply && reply.arrayBuffer().catch(() => null);
   window.fetch = (address, options) => {
     if (!TAPS.test(address)) return ask(address, options);
-    const answer = before.then(() =>
-      ask(address, location.pathname.startsWith("/host") ? ending(options) : options)
-    );
+    const stopper = window.AbortController ? new AbortController() : { abort: () => {} };
+    const stoppable = Object.assign({ signal: stopper.signal }, options);
+    const answer = before.then(() => ask(address, stoppable));
     const copy = answer.then((reply) => reply.clone(), () => null); // before anybody reads it
-    before = before.then(() => Promise.race([copy.then(arrive), pause()]));
+    const arrived = copy.then(arrive);
+    sent.add(stopper);
+    arrived.then(() => sent.delete(stopper));
+    before = before.then(() => Promise.race([arrived, pause()]));
     return answer;
   };
 })();
