@@ -35,13 +35,16 @@ from votes.schema import Guess, Item, Kind, RoundId, VoterId
 from votes.store import Store
 from words import read_words
 
+pytestmark = pytest.mark.app
+
 LOG = logging.getLogger(__name__)
 WORDS = read_words()
 BUSY_S = 3.0  # what a machine with other work adds to any time of ours
 RECOVERED_S = 15.0
-SILENT_S = 3.5  # for which requests are timed
+SILENT_S = 2.5  # for which requests are timed
 HEALTH_S = 2.0
 FOR_EVER_S = 25.0
+BEAT_S = 1.0
 AGAIN_S = WITHIN_S / BURST  # as often as one phone may
 ITEM = Item("picture", Kind.GENERATED, "grey", "mini", "plate")
 
@@ -303,9 +306,13 @@ def asked(served: ServedRoom, path: str, round_id: str) -> list[float]:
 
 
 def told_on_stage(served: ServedRoom) -> str:
-    """The note of what the stage shows now."""
+    """The note of what the stage shows now; then a beat comes, whatever the database does."""
     with httpx.stream("GET", f"{served.url}api/stage", timeout=30) as stream:
-        shown = next(line for line in stream.iter_lines() if line.startswith("data: {"))
+        lines = stream.iter_lines()
+        shown = next(line for line in lines if line.startswith("data: {"))
+        with stopwatch("the stage's beat") as took:
+            next(line for line in lines if line == "event: beat")
+        assert took[0] < BEAT_S + BUSY_S
         return str(json.loads(shown.removeprefix("data: "))["note"])
 
 

@@ -2,7 +2,7 @@
 // It runs on what came with Chrome 61 and Safari 12: old tablets vote too.
 (() => {
   // A lost network is said within five seconds: a pause and an answer that does not come.
-  const PAUSE_MS = 1500, LATE_MS = 2500, HIDDEN_MS = 6000, SPREAD_MS = 500;
+  const PAUSE_MS = 1500, LATE_MS = 2500, LOST_MS = 500, HIDDEN_MS = 6000, SPREAD_MS = 500;
   const SEND_LATE_MS = 5000; // the server itself gives an answer up after four seconds
   const PICTURE_LATE_MS = 8000;
   const words = JSON.parse(document.getElementById("w").textContent);
@@ -229,12 +229,13 @@
       const reply = await askWithin(LATE_MS, "api/round", { cache: "no-cache" });
       if (reply.ok) told = JSON.parse(reply.text);
     } catch (_) { /* no network, or one that answers for us */ }
-    setTimeout(ask, (document.hidden ? HIDDEN_MS : PAUSE_MS) + SPREAD_MS * Math.random());
-    if (told) hear(told);
-    else {
+    if (!told) {
       lost = true;
       tell("offline");
     }
+    const pause = document.hidden ? HIDDEN_MS : told ? PAUSE_MS : LOST_MS;
+    setTimeout(ask, pause + SPREAD_MS * Math.random());
+    if (told) hear(told);
   };
   const hear = (told) => {
     now = told;
