@@ -128,13 +128,13 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
     from pages.booth.hints import hint_routes
     from pages.booth.pictures import picture_routes
     from pages.booth.uploads import Intake
+    from pages.health import health_route
     from pages.host.routes import Commands
     from pages.host.wall import wall_routes
     from pages.phone.routes import Phones
     from pages.stage.routes import Stage
     from pages.theme import style_routes
     from pages.verify.routes import Checks
-    from pages.warmup import health_route
 
     return [
         *Phones(services).routes(),

@@ -7,7 +7,6 @@ snapshot read anew behind the answers.
 import asyncio
 import hashlib
 import json
-import logging
 import socket
 import time
 from collections import OrderedDict
@@ -15,16 +14,15 @@ from functools import lru_cache
 
 import segno
 from markupsafe import Markup
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from booth.catalogue import Catalogue
 from settings import Settings
-from votes.room import FRESH_S, Room, Snapshot
+from votes.latest import FRESH_S, LATE_S
+from votes.room import Room, Snapshot
 from votes.rounds import public_round
 from votes.schema import State
 
-LOG = logging.getLogger("face_value")
 STALE_S = 2.0  # what is older is waited for
 HERE_S = 15.0  # a phone that asked within this time is here; one in a pocket asks less often
 MOST_PHONES = 20_000
@@ -39,42 +37,32 @@ class Board:
         self.catalogue = catalogue
         self._settings = settings
         self._reading: asyncio.Task[Snapshot] | None = None
-        self._body: tuple[object, bytes, str] | None = None
+        self._body: tuple[Snapshot, bool, bytes, str] | None = None
         self._last_asked = -HERE_S
         self._phones: OrderedDict[str, float] = OrderedDict()
         self.is_reached = False  # a phone has opened the page from elsewhere
 
     async def now(self) -> Snapshot:
-        """The room a moment ago. Raises what the database says when nothing is known yet."""
-        kept = self.room.latest
-        age = time.monotonic() - kept.read_at if kept else STALE_S
-        if age >= FRESH_S and (self._reading is None or self._reading.done()):
-            self._reading = asyncio.create_task(run_in_threadpool(self._read))
-        if kept is None or (age >= STALE_S and self._reading):
-            read = await asyncio.shield(self._reading)  # type: ignore[arg-type]
-            return self.room.latest or read  # a command may have answered meanwhile
-        return kept
-
-    def _read(self) -> Snapshot:
-        try:
-            return self.room.snapshot()
-        except SQLAlchemyError as error:
-            if self.room.latest is None:
-                raise
-            LOG.error("the room cannot be read now: %s", type(error).__name__)
-            return self.room.latest  # what was true a moment ago is better than nothing
+        """The room a moment ago, or as it was last known where the database does not answer."""
+        latest = self.room.latest
+        if latest.age >= FRESH_S and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(run_in_threadpool(self.room.snapshot))
+        if latest.age >= STALE_S and self._reading and not latest.is_stale:
+            await asyncio.wait({self._reading}, timeout=LATE_S)
+        return latest.value  # a command may have answered meanwhile
 
     async def body(self) -> tuple[bytes, str]:
         """The bytes of `GET /api/round`, the same for everyone, and their ETag."""
         now = await self.now()
-        if self._body and self._body[0] is now:
-            return self._body[1:]
+        is_stale = self.room.latest.is_stale
+        if self._body and self._body[0] is now and self._body[1] == is_stale:
+            return self._body[2:]
         body = public_round(now.room, now.round, now.count, now.answers)
         body["picture"] = f"round/{now.round.id}.jpg" if self.has_picture(now) and now.round else None
-        body |= {"place": now.room.place + 1, "of": len(now.room.programme)}
+        body |= {"place": now.room.place + 1, "of": len(now.room.programme), "stale": is_stale}
         encoded = json.dumps(body, separators=(",", ":")).encode()
-        self._body = (now, encoded, f'"{hashlib.sha256(encoded).hexdigest()[:16]}"')
-        return self._body[1:]
+        self._body = (now, is_stale, encoded, f'"{hashlib.sha256(encoded).hexdigest()[:16]}"')
+        return self._body[2:]
 
     def has_picture(self, now: Snapshot) -> bool:
         """Whether phones show the picture now: while they may answer, and with the truth."""

@@ -11,6 +11,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from pages.markup import render
+from words import read_words
 
 STYLE = Path(__file__).parent / "static"
 
@@ -24,17 +25,19 @@ GREYS = gr.themes.Color(
 
 def booth_head() -> str:
     """What Gradio puts into the head of the booth's page."""
-    return _head("light dark", "", "screens result camera report", "page")
+    return _head("light dark", "", "screens result camera report", "page", "popover")
 
 
 def host_head() -> str:
     """The same for the host's page, which lies a folder deeper."""
-    return _head("light", "/", "host", "host")
+    return _head("light", "/", "host", "host", "replaceChildren")
 
 
-def _head(schemes: str, root: str, sheets: str, script: str) -> str:
-    every = ("tokens", "marks", "booth", *sheets.split())
-    return str(render("head.html", schemes=schemes, root=root, sheets=every, script=script))
+def _head(schemes: str, root: str, sheets: str, script: str, needs: str) -> str:
+    """`needs` is of all that the page takes for granted what browsers learned last."""
+    every, say = ("tokens", "marks", "booth", *sheets.split()), read_words().say
+    named = {"schemes": schemes, "root": root, "script": script, "needs": needs}
+    return str(render("head.html", sheets=every, say=say, **named))
 
 
 def style_routes() -> list[Mount]:

@@ -1,15 +1,10 @@
-"""Models load behind the page, in a thread; `GET /healthz` says how far they are."""
+"""Models load behind the page, in a thread."""
 
 import threading
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
 from pages.guards.error_boundary import ErrorBoundary
-from votes.store import Store
 
 
 class Warmup:
@@ -45,23 +40,3 @@ class Warmup:
         with self._error_boundary.catch():
             for step in self._afterwards:
                 step()
-
-
-def health_route(warmup: Warmup, store: Store, model_set: str, version: str) -> Route:
-    """`GET /healthz` of the contracts: 200, or 503 with a reason."""
-
-    def health(_: Request) -> Response:
-        database = store.is_healthy()
-        good = database and warmup.state != "missing"
-        body = {
-            "status": "ok" if good else "failing",
-            "model_set": model_set,
-            "models": warmup.state,
-            "database": "ok" if database else "failing",
-            "version": version,
-        }
-        if not good:
-            body["reason"] = warmup.reason or "The database does not answer."
-        return JSONResponse(body, 200 if good else 503)
-
-    return Route("/healthz", health)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import secrets
 import sqlite3
 import threading
@@ -319,7 +320,7 @@ def test_who_waits_for_a_slow_reading_gets_what_a_command_answered_meanwhile(
         return before
 
     monkeypatch.setattr(room, "snapshot", slow)
-    room.latest = None
+    monkeypatch.setattr(room.latest, "_known", (before, -math.inf))
     shown = asyncio.run(Board(room, cast("Catalogue", pictures), Settings()).now())
     assert shown.room.scene == Scene.OPEN
 

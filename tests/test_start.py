@@ -20,8 +20,9 @@ from booth.visit import MOST_VISITS
 from errors import NotDownloaded, OperatorError
 from pages.booth.page import booth_page
 from pages.guards.error_boundary import ErrorBoundary
+from pages.health import health_route
 from pages.look_pictures import WELCOME
-from pages.warmup import Warmup, health_route
+from pages.warmup import Warmup
 from services import Services
 from settings import Settings
 from tests.test_booth import Painter

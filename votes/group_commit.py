@@ -3,7 +3,8 @@
 A commit must reach the disk, which takes as long for one guess as for a hundred. So what comes while the
 writer commits gathers, and the next commit is for all of it. Whoever hands a guess in gets a future and is
 answered after the commit: a thread waits for it, an event loop awaits it, and a thousand phones need no
-thousand threads.
+thousand threads. While the database is away one guess at a time finds out whether it is back, and all others
+are refused at once: a refused one was not written, and may be handed in again.
 """
 
 import threading
@@ -16,7 +17,10 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from votes.database import DatabaseAway
 from votes.schema import GUESSES, ROUNDS, Guess, State
 
 INSERTS: dict[str, Callable[[sql.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -42,15 +46,20 @@ class GroupCommit:
         self._pending: list[_PendingGuess] = []
         self._pending_lock = threading.Lock()
         self._is_busy = False
+        self._is_away = False  # the last commit failed, and no guess was to blame
+        self._is_writing = False
         self._writer = ThreadPoolExecutor(1, "votes")
 
     def insert(self, guess: Guess) -> Future[bool]:
         """Done after the commit: True when it is written.
 
         False where the round is not open, or where its voter had answered before and may not change that.
+        Raises what the database says; then, and when the future is given up, it may be handed in again.
         """
         pending = _PendingGuess(guess)
         with self._pending_lock:
+            if self._is_away and (self._pending or self._is_writing):
+                raise DatabaseAway
             self._pending.append(pending)
             is_first = len(self._pending) == 1
         if is_first:  # else the writer is on its way, and takes this one along
@@ -64,23 +73,39 @@ class GroupCommit:
     def _write_all(self) -> None:
         if self._is_busy:
             time.sleep(GATHER_S)
-        with self._pending_lock:
-            batch, self._pending = self._pending, []
+        batch = self._take_pending()
         self._is_busy = len(batch) >= MANY
-        self._commit([pending for pending in batch if pending.is_written.set_running_or_notify_cancel()])
+        if batch:
+            self._commit(batch)
+        self._is_writing = False
+
+    def _take_pending(self) -> list[_PendingGuess]:
+        """All that wait, without those that were given up."""
+        with self._pending_lock:
+            taken, self._pending = self._pending, []
+            self._is_writing = True
+        return [pending for pending in taken if pending.is_written.set_running_or_notify_cancel()]
 
     def _commit(self, batch: Sequence[_PendingGuess]) -> None:
-        """All in one transaction; where it fails, each in its own."""
+        """All in one transaction; where that fails because of one of them, each in its own."""
         try:
             with self._engine.begin() as connection:
                 results = self._write(connection, [pending.guess for pending in batch])
         except Exception as failure:  # noqa: BLE001 - raised where somebody waits for it
-            if len(batch) == 1:
-                batch[0].is_written.set_exception(failure)
+            self._is_away = _blames_the_database(failure)
+            if self._is_away:
+                batch = [*batch, *self._take_pending()]  # nobody waits for the same a second time
+            elif len(batch) > 1:
+                for pending in batch:
+                    if self._is_away:  # it has left in between
+                        pending.is_written.set_exception(DatabaseAway())
+                    else:
+                        self._commit([pending])
                 return
             for pending in batch:
-                self._commit([pending])
+                pending.is_written.set_exception(failure)
             return
+        self._is_away = False
         for pending, result in zip(batch, results, strict=True):
             pending.is_written.set_result(result)
 
@@ -89,8 +114,6 @@ class GroupCommit:
 
         With one each, this thread would have to win Python's lock back from a busy server for every guess.
         """
-        if not guesses:
-            return []
         until = self._lock_open(connection, {guess.round for guess in guesses})
         in_time = [guess.round in until and guess.at < (until[guess.round] or FOR_EVER) for guess in guesses]
         accepted = [guess for guess, is_in_time in zip(guesses, in_time, strict=True) if is_in_time]
@@ -111,6 +134,12 @@ class GroupCommit:
         lock = ROUNDS.update().where(is_open).values(state=State.OPEN)
         rows = connection.execute(lock.returning(ROUNDS.c.id, ROUNDS.c.closes_at))
         return {round_id: until for round_id, until in rows}
+
+
+def _blames_the_database(failure: Exception) -> bool:
+    """Whether the next guess would fail in the same way: no connection, a full disk, a lock."""
+    unreached = isinstance(failure, DBAPIError | DatabaseAway | PoolTimeoutError)
+    return unreached and not isinstance(failure, IntegrityError | DataError)
 
 
 def _key(guess: Guess) -> tuple[str, str]:

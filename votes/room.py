@@ -14,13 +14,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, assert_never
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from errors import VisitorError
 from votes.findings import Finding, finding
+from votes.latest import Latest
 from votes.rounds import SCENES, RoomState, Scene, step_back, step_forward
 from votes.schema import Count, Guess, Item, Kind, Round, RoundId, Source, VoterId
 from votes.store import Store
 
-FRESH_S = 0.25  # how old a snapshot may be; a thousand phones that ask do not reach the database
 TRIES = 20  # whoever moves the room at the same time moves it once each
 ROOM_CODE_LETTERS, ROOM_CODE_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 3  # no 0 and o, no 1, i and l
 REHEARSAL_VOTERS = 60
@@ -52,7 +54,6 @@ class Snapshot:
     round: Round | None
     count: Count
     source: Source
-    read_at: float = 0.0  # monotonic s
 
     @property
     def answers(self) -> int:
@@ -75,9 +76,8 @@ class Room:
         self._pictures = pictures
         self._clock = clock
         self._spawn = spawn or _start_thread
-        self._lock = threading.Lock()
         self._voting = threading.Lock()  # a made-up voter votes in a rehearsal, or it has ended
-        self.latest: Snapshot | None = None  # however old, but none before a command's answer
+        self.latest = Latest(self._read)
         self._pooled: tuple[object, Finding] | None = None
         if not store.room_state().programme:
             self.draw_programme()
@@ -87,15 +87,8 @@ class Room:
     # ---- reading
 
     def snapshot(self) -> Snapshot:
-        """Where the room is, at most a quarter of a second old."""
-        latest = self.latest
-        if latest and time.monotonic() - latest.read_at < FRESH_S:
-            return latest
-        with self._lock:  # one thread reads for all
-            latest = self.latest
-            if not latest or time.monotonic() - latest.read_at >= FRESH_S:
-                latest = self._read()
-            return latest
+        """Where the room is, at most a quarter of a second old; where the database is away, as known last."""
+        return self.latest.get()
 
     def pooled_finding(self, shown: Snapshot) -> Finding:
         """How often this room was right, over the rounds that may be put together with the one shown.
@@ -218,7 +211,7 @@ class Room:
         if round_ is None:
             raise VisitorError("host.unasked")
         self._store.record_hands(round_, count)
-        return self._refresh()
+        return self.latest.renew()
 
     def rehearse(self, opened: RoundId | None = None, wait: Callable[[float], object] = time.sleep) -> None:
         """Voters that do not exist answer that round, one after the other; they are tagged so.
@@ -238,6 +231,8 @@ class Room:
                     self._store.record(self._made_up_guess(round_, dice))
                 except VisitorError:  # closed meanwhile
                     return
+                except SQLAlchemyError:  # nobody misses the answer of somebody who does not exist
+                    pass
             wait(REHEARSAL_S / REHEARSAL_VOTERS)
 
     def forget_rehearsal(self) -> Snapshot:
@@ -274,7 +269,7 @@ class Room:
             after = step(before, round_)
             entered = after if after == before else self._enter(before, after, round_)
             if entered:
-                shown = self._refresh()  # first: whoever is started now reads it
+                shown = self.latest.renew()  # first: whoever is started now reads it
                 was_open = before.scene == Scene.OPEN and before.round_id == entered.round_id
                 if entered.rehearsing and entered.scene == Scene.OPEN and not was_open:
                     self._spawn(partial(self.rehearse, entered.round_id))
@@ -312,10 +307,6 @@ class Room:
             event=room.event,
         )
 
-    def _refresh(self) -> Snapshot:
-        with self._lock:
-            return self._read()
-
     def _read(self) -> Snapshot:
         """Read the room; a round whose time is over is closed, a picture that was taken back goes."""
         room = self._store.room_state()
@@ -327,8 +318,7 @@ class Room:
             self._enter(room, room.with_scene(Scene.CLOSED), round_)
             room = self._store.room_state()
         count, source = self._count(room, round_)
-        self.latest = Snapshot(room, round_, count, source, time.monotonic())
-        return self.latest
+        return Snapshot(room, round_, count, source)
 
     def _count(self, room: RoomState, round_: Round | None) -> tuple[Count, Source]:
         """Which answers the stage shows: a rehearsal's, else phones, else raised hands. Never a mix."""

@@ -1,7 +1,8 @@
 """Where the answers are kept: SQLite in WAL mode by default.
 
 A call that writes returns after the commit has reached the disk, so what was acknowledged survives
-a crash of this program and of the machine. Safe to share between threads.
+a crash of this program and of the machine. No call waits for ever: where the database is away, each raises
+`SQLAlchemyError` within seconds. Safe to share between threads.
 """
 
 import asyncio
@@ -10,16 +11,15 @@ from contextlib import suppress
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import Connection as SqliteConnection
 from types import TracebackType
 from typing import Any, assert_never
 
 import sqlalchemy as sql
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
-from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from errors import OperatorError, VisitorError
-from votes.group_commit import INSERTS, GroupCommit
+from votes.database import ANSWER_S, DatabaseAway, open_engine
+from votes.group_commit import GroupCommit
 from votes.rounds import Bookmark, RoomState, Scene
 from votes.schema import (
     DRIFTS,
@@ -55,7 +55,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         try:
-            self._engine = _engine(url)
+            self._engine = open_engine(url)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise OperatorError(
                 "FACE_VALUE_DATABASE is no SQLAlchemy URL of SQLite or PostgreSQL that works here, "
@@ -65,7 +65,7 @@ class Store:
         self._name = Path(self._engine.url.database or "memory").name
         try:
             self._prepare()
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise OperatorError(
                 f"{self._name}: this database cannot be opened or is not one of ours."
             ) from error
@@ -129,13 +129,22 @@ class Store:
     def record(self, guess: Guess) -> Guess:
         """Keep `guess`, and answer with the one that stands: in the booth the first, in the room the last.
 
-        Returns after the commit. Raises `VisitorError` when there is no such round, or when it is closed.
+        Returns after the commit. Raises `VisitorError` when there is no such round, or when it is closed, and
+        `SQLAlchemyError` where the database is away: then `guess` may be handed in again.
         """
-        return guess if self._guesses.insert(guess).result() else self._standing_guess(guess)
+        waiting = self._guesses.insert(guess)
+        try:
+            return guess if waiting.result(ANSWER_S) else self._standing_guess(guess)
+        except TimeoutError as error:
+            waiting.cancel()
+            raise DatabaseAway from error
 
     async def record_async(self, guess: Guess) -> Guess:
         """`record` for an event loop, which waits without a thread."""
-        is_kept = await asyncio.wrap_future(self._guesses.insert(guess))
+        try:
+            is_kept = await asyncio.wait_for(asyncio.wrap_future(self._guesses.insert(guess)), ANSWER_S)
+        except TimeoutError as error:
+            raise DatabaseAway from error
         return guess if is_kept else await asyncio.to_thread(self._standing_guess, guess)
 
     def _standing_guess(self, guess: Guess) -> Guess:
@@ -230,11 +239,12 @@ class Store:
         connection.execute(ROUNDS.update().where(ROUNDS.c.id == round_id).values(**fields))
 
     def is_healthy(self) -> bool:
-        """Whether the database answers now."""
+        """Whether the database keeps what is written now: a row is, with the value that it has."""
         try:
-            with self._engine.connect() as connection:
-                return connection.scalar(sql.select(SCHEMA.c.version)) == VERSION
-        except DBAPIError:
+            with self._engine.begin() as connection:
+                written = SCHEMA.update().where(SCHEMA.c.version == VERSION).values(version=VERSION)
+                return connection.execute(written).rowcount == 1
+        except SQLAlchemyError:
             return False
 
     def keep_drift(self, drift: Drift) -> None:
@@ -334,35 +344,3 @@ def _delete_from(source: Source) -> sql.Delete:
 
 def _guess(row: Any) -> Guess:
     return Guess(**{**row, "round": RoundId(row["round"]), "voter": VoterId(row["voter"])})
-
-
-def _engine(url: str) -> sql.Engine:
-    parsed = sql.make_url(url)
-    # hide_parameters: an error that reaches the log must not carry a voter's id.
-    if parsed.get_backend_name() not in INSERTS:
-        raise ArgumentError("another kind of database")
-    if parsed.get_backend_name() == "postgresql":
-        driver = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
-        return sql.create_engine(driver, hide_parameters=True, pool_pre_ping=True)  # it may restart
-    if parsed.database in (None, "", ":memory:"):
-        engine = sql.create_engine(
-            parsed, hide_parameters=True, poolclass=StaticPool, connect_args={"check_same_thread": False}
-        )
-    else:
-        _make_folder(Path(parsed.database))
-        engine = sql.create_engine(parsed, hide_parameters=True)
-    sql.event.listen(engine, "connect", _make_durable)
-    return engine
-
-
-def _make_folder(file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OperatorError(f"{file.name}: its folder cannot be made. {error.strerror}.") from error
-
-
-def _make_durable(connection: SqliteConnection, _: ConnectionPoolEntry) -> None:
-    # FULL: a commit in WAL mode reaches the disk, not only the operating system.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")

@@ -80,12 +80,15 @@ const aim = () =>
     preventScroll: true,
   });
 const ask = async (path, options) => {
-  const answer = await fetch(path, {
+  const answer = await askWithin(PATIENCE_MS, path, {
     ...options,
     headers: { "X-Ticket": state.ticket },
-    signal: AbortSignal.timeout(PATIENCE_MS),
   });
-  return [answer.ok, await answer.json().catch(() => ({}))];
+  try {
+    return [answer.ok, JSON.parse(answer.text)];
+  } catch {
+    return [answer.ok, {}];
+  }
 };
 // The verdict of a photo that was taken, or the sentence that refuses it.
 const send = async (path, body) => {
@@ -267,13 +270,10 @@ const forget = () => {
 const aiming = () => stream && video.videoWidth && !shutter.disabled && !sending && !running() && present();
 // One frame there and its hint back.
 const glance = async () => {
-  const answer = await fetch("hints", {
-    method: "POST",
-    headers: { "X-Ticket": state.ticket },
-    body: await snap(HINT_SIDE, GLANCE_QUALITY),
-    signal: AbortSignal.timeout(SLOW_MS),
-  });
-  return answer.status === 200 ? (await answer.json()).hint : "";
+  const body = await snap(HINT_SIDE, GLANCE_QUALITY);
+  const headers = { "X-Ticket": state.ticket };
+  const answer = await askWithin(SLOW_MS, "hints", { method: "POST", headers, body });
+  return answer.status === 200 ? JSON.parse(answer.text).hint : "";
 };
 const watchOver = async () => {
   for (let rest = GLANCE_MS; !life.signal.aborted;) {

@@ -1,11 +1,12 @@
 // The split, as long as the button is held by finger, mouse or space bar.
 const button = element.querySelector("button");
+const LATE_MS = 5000;
 let held = false;
 const show = async () => {
   held = true;
-  const reply = await fetch("/api/host/split");
-  if (!reply.ok || !held) return;
-  const counts = await reply.json();
+  const reply = await askWithin(LATE_MS, "/api/host/split").catch(() => null);
+  if (!reply || !reply.ok || !held) return;
+  const counts = JSON.parse(reply.text);
   button.textContent = button.dataset.split.replace("{photograph}", counts.photograph).replace(
     "{generated}",
     counts.generated,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
 from errors import NotDownloaded, OperatorError, PhotoError, VisitorError
@@ -15,6 +16,7 @@ from words import Words
 
 LOG = logging.getLogger("face_value")
 DEPTH = 8
+RETRY_S = 2  # what failed for the moment is worth another try after that
 
 
 @dataclass
@@ -26,10 +28,14 @@ class Failure:
 
 
 def refusal(sentence: str, status: int) -> JSONResponse:
-    """An answer of one sentence and an id; the log gets the id only. Never kept by a browser."""
+    """An answer of one sentence and an id; the log gets the id only. Never kept by a browser.
+
+    A 503 passes by itself, and says when to ask again.
+    """
     name = secrets.token_hex(3)
     LOG.info("refused %s with %d", name, status)
-    return JSONResponse({"error": sentence, "id": name}, status, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"} | ({"Retry-After": str(RETRY_S)} if status == 503 else {})
+    return JSONResponse({"error": sentence, "id": name}, status, headers=headers)
 
 
 class ErrorBoundary:
@@ -53,6 +59,9 @@ class ErrorBoundary:
         except NotDownloaded as error:
             LOG.warning("%s", error)
             failure.sentence = self._words.say("making.missing")
+        except SQLAlchemyError as error:
+            LOG.error("the database does not answer: %s", type(error).__name__)
+            failure.sentence = self._words.say("error.database")
         except Exception as error:  # noqa: BLE001 - the one broad clause: logged here, told as one sentence
             failure.sentence = self._report_unexpected(error)
 

@@ -5,10 +5,12 @@ It tells no truth and no split: host screens get mirrored. The split is shown wh
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import gradio as gr
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 
 from booth.album import SittingId
 from errors import ChoiceError, VisitorError
@@ -195,8 +197,11 @@ class Handlers:
 
     def _fair(self) -> Markup:
         """Drawn anew only where somebody told a skin tone since: its intervals take a second."""
-        drifts = self._services.store.drifts()
-        if drifts != self._drifts:
+        drifts = self._drifts
+        if not self.room.latest.is_stale:
+            with suppress(SQLAlchemyError):  # away since a moment: what is shown stays
+                drifts = self._services.store.drifts()
+        if drifts is not None and drifts != self._drifts:
             self._drifts = drifts
             self._chart = fairness_chart(self._say, drifts, self._services.model_titles)
         return self._chart
@@ -229,7 +234,8 @@ class Handlers:
 
     def _bar(self) -> Markup:
         reach = "yes" if self._board.is_reached else "no" if self._board.is_only_here else "not_yet"
-        return render("host/bar.html", say=self._say, reach=reach, exports=EXPORTS)
+        stale = self.room.latest.is_stale
+        return render("host/bar.html", say=self._say, reach=reach, exports=EXPORTS, is_stale=stale)
 
     def _sheet(self, now: Snapshot) -> str:
         place, programme = now.room.place, now.room.programme

@@ -4,9 +4,11 @@
 """
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +24,7 @@ from votes.export import as_csv, as_json, method, rows
 from votes.room import Snapshot
 from votes.rounds import split
 
+LOG = logging.getLogger("face_value")
 NO_STORE = {"Cache-Control": "no-store"}
 REFUSED = {
     Access.MISSING: (401, "host.missing"),
@@ -77,7 +80,11 @@ class Commands:
             if access != Access.GRANTED:
                 status, key = REFUSED[access]
                 return self._refuse(key, status)
-            return await handle(request)
+            try:
+                return await handle(request)
+            except SQLAlchemyError as error:
+                LOG.error("the database does not answer: %s", type(error).__name__)
+                return self._refuse("host.away", 503)
 
         return answer
 

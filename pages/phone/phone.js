@@ -1,5 +1,10 @@
 // One phone of the room: asks where the room is, shows it, sends the answer and keeps it until it arrived.
+// It runs on what came with Chrome 61 and Safari 12: old tablets vote too.
 (() => {
+  // A lost network is said within five seconds: a pause and an answer that does not come.
+  const PAUSE_MS = 1500, LATE_MS = 2500, LOST_MS = 500, HIDDEN_MS = 6000, SPREAD_MS = 500;
+  const SEND_LATE_MS = 5000; // the server itself gives an answer up after four seconds
+  const PICTURE_LATE_MS = 8000;
   const words = JSON.parse(document.getElementById("w").textContent);
   const main = document.getElementById("m"), status = document.getElementById("s");
   const say = (key, values = {}) =>
@@ -10,11 +15,11 @@
   let kept = {}; // by round: what the server has; remembered, so that a reload shows it
   try {
     kept = JSON.parse(localStorage.getItem("face value") || "{}");
-  } catch { /* private mode: not remembered */ }
+  } catch (_) { /* private mode: not remembered */ }
   const remember = () => {
     try {
       localStorage.setItem("face value", JSON.stringify(kept));
-    } catch { /* likewise */ }
+    } catch (_) { /* likewise */ }
   };
   let now = null, drawn = "", wish = null, sending = false, lost = false;
 
@@ -23,6 +28,10 @@
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     made.append(...inside);
     return made;
+  };
+  const fill = (parent, ...inside) => {
+    parent.textContent = "";
+    parent.append(...inside);
   };
   const drawing = (id) => document.getElementById(id).content.cloneNode(true);
   const mine = () => (wish && wish.round === now.round ? wish : kept[now.round]);
@@ -35,10 +44,18 @@
     );
   const picture = (alt) => {
     const image = make("img", { src: now.picture, alt });
-    image.onerror = () =>
-      setTimeout(() => {
-        if (image.isConnected) image.src = image.src;
-      }, 1500 + 1500 * Math.random());
+    let timer = 0;
+    const again = (ms) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (!image.isConnected) return;
+        image.src = image.src;
+        again(PICTURE_LATE_MS);
+      }, ms);
+    };
+    image.onload = () => clearTimeout(timer);
+    image.onerror = () => again(1500 + 1500 * Math.random());
+    again(PICTURE_LATE_MS);
     return make("figure", { class: "p" }, image);
   };
 
@@ -135,7 +152,7 @@
       drawn = which;
       document.body.className = state === "open" || state === "revealed" ? "" : "q";
       document.getElementById("n").textContent = now.round ? say("round", { i: now.place, n: now.of }) : "";
-      main.replaceChildren(...screens[state]());
+      fill(main, ...screens[state]());
       status.textContent = state === "open" && !mine() ? say("tap") : "";
     }
     if (state === "open") press();
@@ -176,7 +193,7 @@
     let trouble = "";
     const { round, answer, them = null, knows = null } = sent;
     try {
-      const reply = await fetch("api/guess", {
+      const reply = await askWithin(SEND_LATE_MS, "api/guess", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ round, answer, them, knows }),
@@ -185,17 +202,17 @@
         kept[round] = sent;
         remember();
       } else if (reply.status >= 500) {
-        trouble = (await reply.json()).error;
+        trouble = JSON.parse(reply.text).error;
         throw new Error("later");
       } else {
-        hold((await reply.json()).error);
+        hold(JSON.parse(reply.text).error);
         if (wish === sent) wish = null;
       }
       if (reply.ok && wish === sent) wish = null;
-    } catch {
+    } catch (_) {
       if (trouble) status.textContent = trouble;
       else tell("offline");
-      setTimeout(send, 1000 + 1000 * Math.random());
+      setTimeout(send, (trouble ? 2000 : 1000) + 1000 * Math.random());
       sending = false;
       return;
     }
@@ -207,24 +224,36 @@
   // ---- where the room is
 
   const ask = async () => {
+    let told = null;
     try {
-      const reply = await fetch("api/round", { cache: "no-cache" });
-      if (!reply.ok) throw new Error("later");
-      now = await reply.json();
-      if (lost) {
-        lost = false;
-        status.textContent = "";
-      }
-      if (wish && wish.round !== now.round) wish = null;
-      show();
-    } catch {
+      const reply = await askWithin(LATE_MS, "api/round", { cache: "no-cache" });
+      if (reply.ok) told = JSON.parse(reply.text);
+    } catch (_) { /* no network, or one that answers for us */ }
+    if (!told) {
       lost = true;
       tell("offline");
     }
-    setTimeout(ask, (document.hidden ? 6000 : 1500) + 500 * Math.random());
+    const pause = document.hidden ? HIDDEN_MS : told ? PAUSE_MS : LOST_MS;
+    setTimeout(ask, pause + SPREAD_MS * Math.random());
+    if (told) hear(told);
+  };
+  const hear = (told) => {
+    now = told;
+    if (lost) {
+      lost = false;
+      status.textContent = "";
+    }
+    if (wish && wish.round !== now.round) wish = null;
+    try {
+      show();
+    } catch (error) {
+      status.textContent = words.old;
+      throw error;
+    }
   };
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && now) send();
   });
+  window.runs = true;
   ask();
 })();

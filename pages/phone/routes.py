@@ -29,7 +29,9 @@ from pages.guards.error_boundary import refusal
 from pages.guards.gate import COOKIE, cookie_attributes
 from pages.guards.host_auth import LOOPBACK
 from pages.markup import render
+from pages.theme import STYLE
 from services import Services
+from votes.database import DatabaseAway
 from votes.room import ROOM_CODE_LENGTH, Snapshot
 from votes.schema import Guess, Kind, Knows, RoundId, Source, VoterId
 from words import FALLBACK, Words
@@ -132,7 +134,7 @@ class Phones:
         return Response(body, media_type="application/json", headers=headers)
 
     async def _guess(self, request: Request) -> Response:
-        """200 after the commit; 403, 409, 422 or 429 with a sentence."""
+        """200 after the commit; 403, 409, 422, 429 or 503 with a sentence."""
         language = language_of(request.headers.get("accept-language", ""), self._words)
 
         def refuse(key: str, status: int) -> Response:
@@ -155,6 +157,8 @@ class Phones:
             kept = await self._services.store.record_async(self._as_guess(sent, voter, now, request))
         except VisitorError as error:
             return refuse(error.key, STATUS[error.key])
+        except DatabaseAway:  # known, and logged where the room is read
+            return refuse("phone.unsaved", 503)
         except SQLAlchemyError as error:  # a full disk, say, or a lock that somebody holds
             LOG.error("an answer cannot be kept now: %s", type(error).__name__)
             return refuse("phone.unsaved", 503)
@@ -239,7 +243,13 @@ def vote_page(words: Words, language: str) -> Markup:
         if key.startswith("phone.") and not key.startswith(("phone.code", "phone.cookie", "phone.unsaved"))
     }
     sentences = json.dumps(spoken, ensure_ascii=False).replace("<", "\\u003c")
-    return _page("vote", words, language, sentences=Markup(sentences), script=_own("phone.js"))
+    return _page(
+        "vote",
+        words,
+        language,
+        sentences=Markup(sentences),
+        script=_own(STYLE / "within.js") + _own(FOLDER / "phone.js"),
+    )
 
 
 def code_page(words: Words, language: str, is_wrong: bool) -> Markup:
@@ -251,9 +261,11 @@ def _page(name: str, words: Words, language: str, **values: object) -> Markup:
     def say(key: str) -> str:
         return words.say(key, language)
 
-    return render(f"phone/{name}.html", language=language, say=say, style=_own("phone.css"), **values)
+    return render(
+        f"phone/{name}.html", language=language, say=say, style=_own(FOLDER / "phone.css"), **values
+    )
 
 
-def _own(file: str) -> Markup:
+def _own(file: Path) -> Markup:
     """A file of ours that goes into the page as it is."""
-    return Markup((FOLDER / file).read_text(encoding="utf-8"))
+    return Markup(file.read_text(encoding="utf-8"))

@@ -6,8 +6,11 @@ whole, so a reload or a lost connection comes back to the right thing.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -19,12 +22,12 @@ from pages.markup import render
 from pages.stage.scenes import Scenes
 from pipelines.exhibit import exhibit
 from services import Services
-from votes.room import Snapshot
 from votes.rounds import Scene
 from votes.studies import read_studies
 
 LOOK_EVERY_S = 0.1  # at the snapshot in memory
-BEAT_S = 3.0  # a line that says nothing, so that a lost connection is noticed on both sides
+BEAT_S = 1.0  # an event that says nothing: a page that hears none for four seconds has no network
+BEAT = "event: beat\ndata: 1\n\n"
 NO_STORE = {"Cache-Control": "no-store"}
 FRAME = (864, 1080)  # px; two beside each other are 600 px wide on 1080 lines, 800 on 1440
 
@@ -51,7 +54,8 @@ class Stage:
         say = self._services.words.say
         is_host = self._services.host_auth.check(request) == Access.GRANTED
         keys = "" if is_host else say("stage.keys", link="/host")
-        page = render("stage/page.html", title=say("stage.title"), keys=keys, offline=say("stage.offline"))
+        said = {name: say(f"stage.{name}") for name in ("title", "offline")} | {"old": say("error.old")}
+        page = render("stage/page.html", keys=keys, **said)
         return HTMLResponse(page, headers=NO_STORE)
 
     async def _stream(self, request: Request) -> Response:
@@ -60,31 +64,37 @@ class Stage:
 
     async def _events(self) -> AsyncIterator[str]:
         """What the stage shows, whenever that changes."""
-        last, silent = "", 0.0
+        last, told_at = "", 0.0
         yield "retry: 1000\n\n"
         while True:
-            now = await self._board.now()
-            text = json.dumps(await self._state(now), ensure_ascii=False)
-            if text != last:
-                yield f"data: {text}\n\n"
-                last, silent = text, 0.0
-            elif silent >= BEAT_S:
-                yield ": still here\n\n"
-                silent = 0.0
+            looking = asyncio.create_task(self._state())
+            try:
+                while not (await asyncio.wait({looking}, timeout=BEAT_S))[0]:
+                    yield BEAT  # the database is slow, the network is not
+            finally:
+                looking.cancel()
+            text = json.dumps(looking.result(), ensure_ascii=False)
+            if text != last or time.monotonic() - told_at >= BEAT_S:
+                yield f"data: {text}\n\n" if text != last else BEAT
+                last, told_at = text, time.monotonic()
             await asyncio.sleep(LOOK_EVERY_S)
-            silent += LOOK_EVERY_S
 
-    async def _state(self, now: Snapshot) -> dict[str, object]:
+    async def _state(self) -> dict[str, object]:
+        now = await self._board.now()
+        is_stale = self._board.room.latest.is_stale
         key = (now.room, now.round, None if now.room.scene == Scene.OPEN else now.count)
         if self._scene is None or self._scene[0] != key:
-            self._scene = (key, await run_in_threadpool(self._scenes.html, now))
+            with suppress(
+                SQLAlchemyError
+            ):  # it says how the room answered, and nobody knows: what was shown stays
+                self._scene = (key, await run_in_threadpool(self._scenes.html, now))
         return {
-            "html": self._scene[1],
+            "html": self._scene[1] if self._scene else "",
             "scene": now.room.scene.value,
             "blank": now.room.blank,
             "answers": now.answers,
             "unit": self._scenes.unit(now),
-            "note": self._scenes.note(now),
+            "note": self._services.words.say("stage.stale") if is_stale else self._scenes.note(now),
         }
 
     async def _picture(self, request: Request) -> Response:

@@ -1,4 +1,21 @@
-// A clicker's keys work on the host's page too, except where somebody types or chooses.
+// The host's page says when there is no network: Gradio would show old figures and say nothing.
+(() => {
+  const { offline } = document.currentScript.dataset;
+  const PAUSE_MS = 1500, LATE_MS = 2500;
+  const line = document.createElement("p");
+  line.className = "says";
+  line.setAttribute("role", "status");
+  const look = async () => {
+    const answer = await askWithin(LATE_MS, "/api/round").catch(() => null);
+    if (!answer) dispatchEvent(new Event("lost"));
+    if (!line.isConnected) document.body.append(line);
+    const said = answer ? "" : offline;
+    if (line.textContent !== said) line.textContent = said;
+    setTimeout(look, PAUSE_MS);
+  };
+  look();
+})();
+// A clicker's keys work there too, except where somebody types or chooses.
 (() => {
   const BUTTONS = {
     ArrowRight: "next",

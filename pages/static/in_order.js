@@ -7,12 +7,20 @@
   let before = Promise.resolve();
 
   const pause = () => new Promise((done) => setTimeout(done, PATIENCE_MS));
-  const arrive = (reply) => reply?.arrayBuffer().catch(() => null);
+  const sent = new Set(); // what stops each tap that has no answer yet
+  // The host's page knows when the network is lost, and its clock waits for answers that never come.
+  addEventListener("lost", () => sent.forEach((stopper) => stopper.abort()));
+  const arrive = (reply) => reply && reply.arrayBuffer().catch(() => null);
   window.fetch = (address, options) => {
     if (!TAPS.test(address)) return ask(address, options);
-    const answer = before.then(() => ask(address, options));
+    const stopper = window.AbortController ? new AbortController() : { abort: () => {} };
+    const stoppable = Object.assign({ signal: stopper.signal }, options);
+    const answer = before.then(() => ask(address, stoppable));
     const copy = answer.then((reply) => reply.clone(), () => null); // before anybody reads it
-    before = before.then(() => Promise.race([copy.then(arrive), pause()]));
+    const arrived = copy.then(arrive);
+    sent.add(stopper);
+    arrived.then(() => sent.delete(stopper));
+    before = before.then(() => Promise.race([arrived, pause()]));
     return answer;
   };
 })();

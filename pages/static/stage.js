@@ -11,7 +11,11 @@
     PageUp: "back",
     r: "replay",
   };
-  let shown = "";
+  const SILENT_MS = 4000; // the server says something each second
+  const LOOK_MS = 2000, PAUSE_MS = 1500; // for the network, once it is lost
+  const KEPT = 6; // connections to one server, in every browser
+  const LATE_MS = 5000; // a key that is answered later than this has failed
+  let shown = "", stream = null, heard = 0;
 
   // Pictures are there before the words about them: a black frame in front of a hall lasts for ever.
   const show = async (now) => {
@@ -24,12 +28,13 @@
         Promise.all([...next.content.querySelectorAll("img")].map((image) => {
           const loading = new Image();
           loading.src = image.getAttribute("src");
-          return loading.decode().catch(() => {});
+          return loading.decode ? loading.decode().catch(() => {}) : null;
         })),
         new Promise((done) => setTimeout(done, 1500)),
       ]);
       if (now.html !== shown) return;
-      scene.replaceChildren(next.content);
+      scene.textContent = "";
+      scene.append(next.content);
     }
     document.body.classList.toggle("card", !!scene.querySelector(".card"));
     const count = scene.querySelector(".card .count"), unit = scene.querySelector(".unit");
@@ -42,23 +47,49 @@
   };
   const blank = (on) => document.documentElement.classList.toggle("blank", on);
 
-  // A browser tries again by itself only where the connection broke; behind a proxy that answers for us it
-  // gives up.
+  // A browser notices a connection that broke, but none that fell silent; and behind a proxy that answers for
+  // us it gives up. So we listen for the beat ourselves.
   const listen = () => {
-    const stream = new EventSource("api/stage");
+    heard = Date.now();
+    stream = new EventSource("api/stage");
+    stream.addEventListener("beat", find);
     stream.onmessage = (event) => {
-      if (keys.dataset.lost) {
-        keys.textContent = "";
-        delete keys.dataset.lost;
-      }
+      find();
       show(JSON.parse(event.data));
     };
-    stream.onerror = () => {
-      keys.textContent = document.body.dataset.offline;
-      keys.dataset.lost = "1";
-      if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 1000);
-    };
+    stream.onerror = lose;
   };
+  const find = () => {
+    heard = Date.now();
+    if (!keys.dataset.lost) return;
+    keys.textContent = "";
+    delete keys.dataset.lost;
+    for (const image of scene.querySelectorAll("img")) if (!image.naturalWidth) image.src = image.src;
+  };
+  const lose = () => {
+    stream.close();
+    stream = null;
+    keys.textContent = document.body.dataset.offline;
+    keys.dataset.lost = "1";
+    look();
+  };
+  // A browser keeps some connections for its next requests. All of them may be dead, and each request that
+  // is given up rids us of one.
+  const look = async () => {
+    let found = false;
+    const asked = Array.from({ length: KEPT }, (_, i) => askWithin(LOOK_MS, `api/round?${i}`));
+    await Promise.all(asked.map((answer) =>
+      answer.then(({ ok }) => {
+        if (!ok || found) return;
+        found = true;
+        listen();
+      }, () => {})
+    ));
+    if (!found) setTimeout(look, PAUSE_MS);
+  };
+  setInterval(() => {
+    if (stream && Date.now() - heard > SILENT_MS) lose();
+  }, 250);
   listen();
   if (keys.textContent) {
     setTimeout(() => {
@@ -68,13 +99,9 @@
 
   const send = async (command) => {
     try {
-      const reply = await fetch(`api/host/${command}`, { method: "POST" });
-      if (reply.ok) {
-        if (!keys.dataset.lost) keys.textContent = "";
-        return;
-      }
-      keys.textContent = (await reply.json()).error;
-    } catch {
+      const reply = await askWithin(LATE_MS, `api/host/${command}`, { method: "POST" });
+      if (!keys.dataset.lost) keys.textContent = reply.ok ? "" : JSON.parse(reply.text).error;
+    } catch (_) {
       keys.textContent = document.body.dataset.offline;
       keys.dataset.lost = "1";
     }

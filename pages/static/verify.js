@@ -8,6 +8,7 @@
     hint = drop.querySelector("span");
   const SHAPES = { ai: ["generated", words.ai], photograph: ["photograph", words.photo] };
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const LATE_MS = 70000; // a large photo on a slow line; a little more than the server's
   const AWAY_S = 90; // as on the booth's own screens
   const follow = () => document.body.classList.toggle("dark", dark.matches);
   dark.addEventListener("change", follow);
@@ -17,7 +18,8 @@
   const tell = (sentence, shape) => {
     const line = document.createElement("p");
     line.textContent = sentence;
-    verdict.replaceChildren(line);
+    verdict.textContent = "";
+    verdict.append(line);
     if (!shape) return;
     const tag = document.createElement("span");
     tag.className = `truth ${shape[0]}`;
@@ -43,13 +45,13 @@
     tell(words.reading);
     let answer = {};
     try {
-      const asked = await fetch("verify", {
+      const asked = await askWithin(LATE_MS, "verify", {
         method: "POST",
         body: file,
         headers: { "Content-Type": "application/octet-stream" },
       });
-      answer = await asked.json();
-    } catch { /* no network, or no answer of ours: one sentence */ }
+      answer = JSON.parse(asked.text);
+    } catch (_) { /* no network, or no answer of ours: one sentence */ }
     if (now === last) {
       tell(answer.words || answer.error || words.lost, answer.verdict === "ours" && SHAPES[answer.said]);
     }

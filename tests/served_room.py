@@ -1,0 +1,108 @@
+"""The room's own routes on a port of this process: stage, phones, host's commands, health. No booth."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+
+from booth.album import Album
+from booth.catalogue import Catalogue
+from booth.deck import read_deck
+from pages.board import Board
+from pages.guards.host_auth import HostAuth
+from pages.health import health_route
+from pages.host.routes import Commands
+from pages.phone.routes import VOTER, Phones
+from pages.stage.routes import Stage
+from pages.theme import style_routes
+from pipelines.look import read_looks
+from settings import Settings
+from votes.room import Room
+from votes.store import Store
+from words import read_words
+
+ROOT = Path(__file__).parent.parent
+KEY = "a key for the test"
+HOST = {"Authorization": f"Bearer {KEY}"}
+
+
+@dataclass(frozen=True)
+class ServedRoom:
+    """Where it is, and what it works with."""
+
+    port: int
+    store: Store
+    room: Room
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def code(self) -> str:
+        """Of the room, as it was known last."""
+        return self.room.latest.value.room.code
+
+    def open(self) -> str:
+        """A new round, which takes answers."""
+        with httpx.Client(base_url=self.url, headers=HOST, timeout=30) as host:
+            host.post("api/host/close")
+            return str(host.post("api/host/open").json()["round"])
+
+    def cookie(self, name: str) -> str:
+        """Of a phone that was let in."""
+        return f"{VOTER}={name:_<22}.{self.code}"
+
+    def name_of(self, voter: str) -> str:
+        """The name that this cookie was made of."""
+        return voter.rstrip("_")
+
+
+def serve_room(store: Store, folder: Path) -> tuple[Starlette, Room]:
+    """The routes, and the room behind them."""
+    catalogue = Catalogue(read_deck(ROOT / "examples" / "deck"), Album(folder / "album", 30, 12))
+    board = Board(Room(store, catalogue), catalogue, Settings())
+    services: Any = SimpleNamespace(
+        words=read_words(),
+        looks=read_looks(),
+        model_titles={},
+        is_hosted=False,
+        store=store,
+        board=board,
+        visits=None,
+        host_auth=HostAuth(KEY),
+    )
+    models: Any = SimpleNamespace(state="ready", reason="")
+    routes = [
+        *Phones(services).routes(),
+        *Stage(services).routes(),
+        *Commands(services).routes(),
+        *style_routes(),
+        health_route(models, store, "mini", "1.0"),
+    ]
+    return Starlette(routes=routes), board.room
+
+
+@contextmanager
+def served_room(url: str, folder: Path) -> Iterator[ServedRoom]:
+    """Until the block ends."""
+    with Store(url) as store:
+        app, room = serve_room(store, folder)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield ServedRoom(server.servers[0].sockets[0].getsockname()[1], store, room)
+        finally:
+            server.should_exit = True
+            thread.join()
