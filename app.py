@@ -73,11 +73,13 @@ def serve(settings: Settings, services: "Services") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
     from booth.visit import MOST_VISITS
     from pages.booth.page import booth_page
+    from pages.guards.connections import bound_connections
 
     page = booth_page(services)
     page.queue(max_size=MOST_VISITS)  # on ZeroGPU Gradio would let one event wait and refuse the next
     try:
         page.launch(**launch_arguments(services, settings, page), prevent_thread_lock=True)
+        bound_connections(page.server.config)
         LOG.info("Face Value is at %s, the stage at %sstage", page.local_url, page.local_url)
         services.warmup.start()
         services.visits.watch()
