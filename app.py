@@ -71,7 +71,7 @@ def require_opencv() -> None:
 
 def serve(settings: Settings, services: "Services") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
-    from booth.visit import MOST_VISITS
+    from booth.visits import MOST_VISITS
     from pages.booth.page import booth_page
     from pages.guards.connections import bound_connections
 
@@ -97,7 +97,7 @@ def serve(settings: Settings, services: "Services") -> None:
 
 def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -> dict[str, Any]:
     """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
-    from booth.visit import MOST_VISITS
+    from booth.visits import MOST_VISITS
     from pages.host.login import PAGE
     from pages.host.page import host_page
     from pages.theme import booth_head, theme
@@ -174,7 +174,7 @@ def mount(host: "Blocks", path: str) -> "FastAPI":
     import gradio
     from fastapi import FastAPI
 
-    from booth.visit import MOST_VISITS
+    from booth.visits import MOST_VISITS
     from pages.theme import host_head, theme
 
     host.queue(max_size=MOST_VISITS)  # as in `serve`

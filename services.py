@@ -12,7 +12,7 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import Deck, read_deck
 from booth.line import Line
-from booth.visit import Visits
+from booth.visits import Visits
 from commission.record import choose_commissioned
 from pages.board import Board
 from pages.guards.error_boundary import ErrorBoundary

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from booth.album import Album
-from booth.visit import Visits
+from booth.visits import Visits
 from pages.booth.uploads import Intake
 from pages.guards.bodies import Bodies
 from pages.guards.error_boundary import ErrorBoundary

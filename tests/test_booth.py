@@ -21,7 +21,8 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import read_deck
 from booth.line import Line
-from booth.visit import GRACE_S, ScreenName, Visit, Visits
+from booth.visit import GRACE_S, ScreenName, Visit
+from booth.visits import Visits
 from errors import NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent
 from evaluation.drift import lighter
 from pages.board import Board

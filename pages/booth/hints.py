@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from booth.line import Line
-from booth.visit import ScreenName, Visit, Visits
+from booth.visit import ScreenName, Visit
+from booth.visits import Visits
 from pages.guards.bodies import Bodies
 from pages.guards.error_boundary import ErrorBoundary, refusal
 from pipelines.selfie.hints import MOST_BYTES, FrameJudge

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from booth.visit import Visit, Visits
+from booth.visit import Visit
+from booth.visits import Visits
 from errors import VisitorError
 from pages.guards.bodies import Bodies
 from pages.guards.error_boundary import ErrorBoundary, refusal
@@ -83,6 +84,7 @@ class Intake:
 
     def _keep(self, visit: Visit, read: Callable[[], Photo], is_sample: bool = False) -> Response:
         with self._error_boundary.catch() as failure:
+            self._visits.require_memory()
             face = require_good(self._finder.find(read()))
             picture = visit.keep(_thumbnail(face))
             try:
