@@ -17,6 +17,7 @@ from commission.record import choose_commissioned
 from pages.board import Board
 from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.host_auth import HostAuth, ensure_host_key
+from pages.guards.voters import Voters
 from pages.look_pictures import LookPictures
 from pages.warmup import Warmup
 from pipelines.draw.generate import Generator
@@ -65,6 +66,7 @@ class Services:
     warmup: Warmup
     board: Board
     host_auth: HostAuth
+    voters: Voters
     retention_minutes: int
     show_hours: int
     frame_judge: FrameJudge | None = None  # gives hints before the shot; None where none are given
@@ -129,6 +131,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         ),
         board=board,
         host_auth=build_host_auth(settings),
+        voters=Voters(store.voters_secret(), settings.new_voters, settings.is_hosted),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
         frame_judge=frame_judge,

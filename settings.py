@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     bind: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 7860
     public_url: Annotated[str | None, Field(description="Address that phones can reach")] = None
+    new_voters: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="Phones of one network that may join at once; then one a second"),
+    ] = 1000
     host_key: Annotated[
         SecretStr | None, Field(description="Key of the host page; made at first start if none is set")
     ] = None

@@ -32,6 +32,7 @@ from pages.components.consent import UNTICKED
 from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.gate import COOKIE
 from pages.guards.host_auth import HostAuth
+from pages.guards.voters import Voters
 from pages.look_pictures import LookPictures
 from pages.stage.scenes import Scenes
 from pages.warmup import Warmup
@@ -125,6 +126,7 @@ def services(remembering: tuple[Any, Any], tmp_path: Path) -> Iterator[Services]
             warmup=Warmup([painter.load], error_boundary),
             board=Board(Room(store, catalogue), catalogue, Settings()),
             host_auth=HostAuth("the host's key"),
+            voters=Voters(store.voters_secret(), 1000, is_hosted=False),
             retention_minutes=30,
             show_hours=12,
         )

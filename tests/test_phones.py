@@ -1,6 +1,7 @@
 """Phones, stage and host over HTTP: what each may learn and do, and when."""
 
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
@@ -16,9 +17,10 @@ from starlette.testclient import TestClient
 
 from errors import OperatorError
 from pages.guards.host_auth import COOKIE, MAX_WRONG_KEYS, HostAuth, ensure_host_key
+from pages.guards.voters import COOKIE as VOTER
 from pages.host.login import RequireHost
 from pages.host.routes import Commands
-from pages.phone.routes import BURST, VOTER, Phones
+from pages.phone.routes import BURST, Phones
 from pages.stage.routes import Stage
 from pipelines.exhibit import PHONE
 from services import Services
@@ -31,6 +33,7 @@ from words import read_words
 WORDS = read_words()
 KEY = {"Authorization": "Bearer the host's key"}
 MOST_PAGE = 10 * 1024
+PORTS = itertools.count(1)
 SEALED = ("truth", "split", "share", "low", "high", '"photograph"', '"generated"')
 
 
@@ -43,8 +46,8 @@ def room(services: Services) -> Iterator[TestClient]:
 
 
 def phone(room: TestClient, services: Services, **headers: str) -> TestClient:
-    """Another browser that has opened the page."""
-    one = TestClient(room.app, headers=headers)
+    """Another browser that has opened the page, with a connection of its own."""
+    one = TestClient(room.app, headers=headers, client=("192.0.2.1", next(PORTS)))
     assert one.get(f"/{services.board.room.snapshot().room.code}").status_code == 200
     assert one.cookies[VOTER]
     return one
@@ -91,7 +94,7 @@ def test_every_language_has_every_sentence_of_phone_and_check_and_no_other_marks
 
 def test_whoever_lacks_the_rooms_code_is_asked_for_it(room: TestClient, services: Services) -> None:
     assert WORDS.say("phone.code_title") in room.get("/vote").text
-    assert escape(WORDS.say("phone.code_wrong")) in room.get("/vote?code=zz9").text
+    assert escape(WORDS.say("phone.code_wrong")) in room.get("/vote?code=zz99").text
     assert VOTER not in room.cookies
     typed = services.board.room.snapshot().room.code.upper()
     assert WORDS.say("phone.tap") in room.get(f"/vote?code={typed}").text
@@ -326,7 +329,7 @@ def test_the_link_is_short_where_an_address_is_set(services: Services) -> None:
     board = type(services.board)(
         services.board.room, services.board.catalogue, Settings(public_url="https://example.org/")
     )
-    assert re.fullmatch(r"example\.org/\w{3}", board.link) and len(board.link) <= 16
+    assert re.fullmatch(r"example\.org/\w{4}", board.link) and len(board.link) <= 16
     assert not board.is_only_here
     assert services.board.is_only_here
 

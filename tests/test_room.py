@@ -419,7 +419,7 @@ def test_many_commands_at_once_are_one_step_each(room: Room) -> None:
 
 def test_a_code_is_short_and_changes(room: Room) -> None:
     code = room.snapshot().room.code
-    assert len(code) == 3 and not set(code) & set("01ilo")
+    assert len(code) == 4 and not set(code) & set("01ilo")
     assert len({room.renew_code().room.code for _ in range(5)} | {code}) > 3
 
 

@@ -22,7 +22,7 @@ from votes.store import Store
 
 FRESH_S = 0.25  # how old a snapshot may be; a thousand phones that ask do not reach the database
 TRIES = 20  # whoever moves the room at the same time moves it once each
-ROOM_CODE_LETTERS, ROOM_CODE_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 3  # no 0 and o, no 1, i and l
+ROOM_CODE_LETTERS, ROOM_CODE_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 4  # no 0 and o, no 1, i and l
 REHEARSAL_VOTERS = 60
 REHEARSAL_S = 6.0  # within which they answer
 RIGHT_IN_REHEARSAL = 0.55
@@ -244,8 +244,18 @@ class Room:
         """Every synthetic answer goes, and those of the room are shown again."""
         shown = self.change(rehearsing=False)  # first, so that no voter comes after those that go
         with self._voting:
-            self._store.forget_synthetic()
+            self._store.forget(Source.SYNTHETIC)
         return shown
+
+    def forget_suspects(self) -> Snapshot:
+        """Answers of phones that joined faster than a room does: they go."""
+        self._store.forget(Source.SUSPECT)
+        return self._refresh()
+
+    def accept_suspects(self) -> Snapshot:
+        """Those answers count as every phone's."""
+        self._store.accept_suspects()
+        return self._refresh()
 
     # ---- inside
 

@@ -35,6 +35,9 @@ class Host:
     blank: gr.Button
     replay: gr.Button
     live: gr.HTML
+    suspects: gr.HTML
+    remove_suspects: gr.Button
+    accept_suspects: gr.Button
     waiting: gr.HTML
     show: gr.Button
     later: gr.Button
@@ -59,6 +62,7 @@ class Host:
         """What changes by itself; what the host is typing is left alone."""
         return [
             *(self.bar, self.sheet, self.now, self.states, self.notice, self.next, self.blank, self.live),
+            *(self.suspects, self.remove_suspects, self.accept_suspects),
             *(
                 self.waiting,
                 self.show,
@@ -96,7 +100,11 @@ def _deck(words: Words) -> HostParts:
 def _stage(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.stage"), "onstage"):
-        parts: HostParts = {"now": _html(""), "live": _html("")}
+        parts: HostParts = {"now": _html(""), "live": _html(""), "suspects": _html("", visible=False)}
+        with gr.Row():
+            for name in ("remove_suspects", "accept_suspects"):
+                label = say(f"host.suspects_{name.removesuffix('_suspects')}")
+                parts[name] = gr.Button(label, visible=False, min_width=80)
         peek(say("host.split"), words.template("host.split_told"), say("host.hidden"))
         return parts
 

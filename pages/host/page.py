@@ -22,7 +22,7 @@ from pages.markup import render
 from services import Services
 from votes.room import Snapshot
 from votes.rounds import SCENES, Scene, step_forward
-from votes.schema import Count, Drift
+from votes.schema import Count, Drift, Source
 
 Update = dict[Any, Any]
 EXPORTS = {"csv": "export.csv", "json": "export.json", "method": "method.md", "drift": "drift.csv"}
@@ -60,6 +60,8 @@ def wire(page: gr.Blocks, on: Host, does: "Handlers") -> None:
     on.code.click(does.command(room.renew_code), **at_once)
     on.end_rehearsal.click(does.command(room.forget_rehearsal), **at_once)
     on.rehearse.click(does.command(lambda: room.change(rehearsing=True)), **at_once)
+    on.remove_suspects.click(does.remove_suspects, **at_once)
+    on.accept_suspects.click(does.accept_suspects, **at_once)
     on.sheet.input(does.go_to, on.sheet, **at_once)
     for button, decide in ((on.show, does.show), (on.later, does.later), (on.reject, does.reject)):
         button.click(decide, **at_once)
@@ -191,6 +193,19 @@ class Handlers:
             lambda: self.room.record_hands(count), self._say("host.hands_done", n=count.answers)
         )()
 
+    def remove_suspects(self) -> Update:
+        """Answers that look made go."""
+        return self.command(self.room.forget_suspects, self._say("host.suspects_removed"))()
+
+    def accept_suspects(self) -> Update:
+        """They count, and their phones are phones of the room."""
+
+        def step() -> None:
+            self._services.voters.accept_suspects()
+            self.room.accept_suspects()
+
+        return self.command(step, self._say("host.suspects_accepted"))()
+
     # ---- what the page shows
 
     def _fair(self) -> Markup:
@@ -219,6 +234,7 @@ class Handlers:
                 f"{say('host.unblank' if room.blank else 'host.blank')}  {say('host.key_blank')}"
             ),
             on.live: self._live(now),
+            **self._suspects(),
             on.waiting: self._waiting(),
             **{button: gr.Button(visible=is_asked) for button in (on.show, on.later, on.reject)},
             on.rehearse: gr.Button(visible=not room.rehearsing),
@@ -256,6 +272,12 @@ class Handlers:
     def _live(self, now: Snapshot) -> Markup:
         answers, phones = self._say("host.answers"), self._say("host.phones")
         return part("live", [(answers, now.answers), (phones, self._board.phones)])
+
+    def _suspects(self) -> Update:
+        n, on = self._services.store.count_source(Source.SUSPECT), self._on
+        key = "host.suspects_one" if n == 1 else "host.suspects"
+        buttons = {button: gr.Button(visible=n > 0) for button in (on.remove_suspects, on.accept_suspects)}
+        return {on.suspects: gr.HTML(markup.note(self._say(key, n=n)), visible=n > 0), **buttons}
 
     def _waiting(self) -> Markup:
         say, waiting = self._say, self._next_waiting()

@@ -26,19 +26,17 @@ from starlette.routing import Route
 from booth.album import ID_PATTERN
 from errors import VisitorError
 from pages.guards.error_boundary import refusal
-from pages.guards.gate import COOKIE, cookie_attributes
+from pages.guards.gate import COOKIE
 from pages.guards.host_auth import LOOPBACK
+from pages.guards.voters import Voter
 from pages.markup import render
 from services import Services
 from votes.room import ROOM_CODE_LENGTH, Snapshot
-from votes.schema import Guess, Kind, Knows, RoundId, Source, VoterId
+from votes.schema import Guess, Kind, Knows, RoundId, Source
 from words import FALLBACK, Words
 
 LOG = logging.getLogger("face_value")
-VOTER = "face_value_voter"  # 128 random bits, a point, and the code that this phone was let in with
-KNOWN_VOTER = re.compile(f"({ID_PATTERN})[.]([a-z0-9]{{1,16}})")
 CODE = f"[A-Za-z0-9]{{{ROOM_CODE_LENGTH}}}"  # people type capitals, and letters that we never use
-YEAR_S = 365 * 24 * 3600
 MOST_BYTES = 1024  # of an answer
 BURST, WITHIN_S = 6, 3.0  # taps of one phone; people who change their mind are slower
 MOST_VOTERS = 20_000
@@ -84,7 +82,7 @@ class Phones:
         self._services = services
         self._board = services.board
         self._words = services.words
-        self._attributes = cookie_attributes(services.is_hosted)
+        self._voters = services.voters
         self._rate_limit = RateLimit()
         pages = {language: vote_page(services.words, language).encode() for language in services.words.tables}
         self._pages = {language: (page, gzip.compress(page)) for language, page in pages.items()}
@@ -105,27 +103,31 @@ class Phones:
         """The page for whoever has the room's code; else a page that asks for it."""
         language = language_of(request.headers.get("accept-language", ""), self._words)
         now = await self._board.now()
-        voter, former = voter_of(request)
+        known = self._voters.find(request)
+        former = known.code if known else ""
         code = request.path_params.get("code") or request.query_params.get("code") or former
+        is_new = code not in ("", former)
+        if is_new and not self._voters.may_try_code(request):
+            page = code_page(self._words, language, "phone.code_wait")
+            return HTMLResponse(page, 429, headers=NO_STORE | {"Retry-After": "60"})
         if str(code).strip().lower() != now.room.code:
-            is_wrong = bool(code) and code != former
-            return HTMLResponse(code_page(self._words, language, is_wrong), headers=NO_STORE)
+            if is_new:
+                self._voters.count_wrong_code(request)
+            page = code_page(self._words, language, "phone.code_wrong" if is_new else "")
+            return HTMLResponse(page, headers=NO_STORE)
         if request.client and request.client.host not in LOOPBACK:
             self._board.is_reached = True
         takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
         headers = NO_STORE | ({"Content-Encoding": "gzip"} if takes_gzip else {})
         answer = HTMLResponse(self._pages[language][takes_gzip], headers=headers)
-        value = f"{voter or secrets.token_urlsafe(16)}.{now.room.code}"
-        answer.headers["set-cookie"] = (
-            f"{VOTER}={value}; Path=/; Max-Age={YEAR_S}; HttpOnly; {self._attributes}"
-        )
+        answer.headers["set-cookie"] = self._voters.cookie(self._voters.admit(request, now.room.code))
         return answer
 
     async def _round(self, request: Request) -> Response:
         """Where the room is: the same bytes for everyone."""
         body, tag = await self._board.body()
-        if voter := voter_of(request)[0]:
-            self._board.count_phone(voter)
+        if voter := self._voters.find(request):
+            self._board.count_phone(voter.id)
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
@@ -138,13 +140,13 @@ class Phones:
         def refuse(key: str, status: int) -> Response:
             return refusal(self._words.say(key, language), status)
 
-        voter, code = voter_of(request)
-        if not voter:
+        voter = self._voters.find(request)
+        if voter is None:
             return refuse("phone.cookie", 403)
         now = await self._board.now()
-        if code != now.room.code:
+        if voter.code != now.room.code:
             return refuse("phone.code_wrong", 403)
-        if not self._rate_limit.allows(voter):
+        if not self._rate_limit.allows(voter.id):
             return refuse("phone.slow", 429)
         sent = await _read_guess(request)
         if sent is None:
@@ -164,7 +166,7 @@ class Phones:
             headers=NO_STORE,
         )
 
-    def _as_guess(self, sent: GuessBody, voter: str, now: Snapshot, request: Request) -> Guess:
+    def _as_guess(self, sent: GuessBody, voter: Voter, now: Snapshot, request: Request) -> Guess:
         """The answer as it is kept: who saw the picture being made, or is in it, is exposed."""
         if now.round is None:
             raise VisitorError("phone.late")
@@ -173,14 +175,14 @@ class Phones:
         exposed = now.round.again or sent.knows == Knows.ME or self._saw_making(now, request)
         return Guess(
             RoundId(sent.round),
-            VoterId(voter),
+            voter.id,
             sent.answer,
             exposed,
             seconds,
             at,
             sent.them if now.round.informed else None,
             sent.knows if now.round.asks_familiarity else None,
-            Source.PHONE,
+            Source.SUSPECT if voter.is_suspect else Source.PHONE,
         )
 
     def _saw_making(self, now: Snapshot, request: Request) -> bool:
@@ -202,12 +204,6 @@ class Phones:
         if jpeg is None:
             return refusal(self._words.say("phone.gone"), 404)
         return Response(jpeg, media_type="image/jpeg", headers=NO_STORE)
-
-
-def voter_of(request: Request) -> tuple[str, str]:
-    """Which phone it is, and the code it came in with; both empty where it has no cookie of ours."""
-    found = KNOWN_VOTER.fullmatch(request.cookies.get(VOTER, ""))
-    return (found[1], found[2]) if found else ("", "")
 
 
 def language_of(accepted: str, words: Words) -> str:
@@ -242,9 +238,9 @@ def vote_page(words: Words, language: str) -> Markup:
     return _page("vote", words, language, sentences=Markup(sentences), script=_own("phone.js"))
 
 
-def code_page(words: Words, language: str, is_wrong: bool) -> Markup:
-    """Asks for the code of the room."""
-    return _page("code", words, language, is_wrong=is_wrong, length=ROOM_CODE_LENGTH)
+def code_page(words: Words, language: str, trouble: str) -> Markup:
+    """Asks for the code of the room; `trouble` is the key of what was wrong with the one before, or empty."""
+    return _page("code", words, language, trouble=trouble, length=ROOM_CODE_LENGTH)
 
 
 def _page(name: str, words: Words, language: str, **values: object) -> Markup:

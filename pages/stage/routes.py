@@ -1,7 +1,8 @@
 """The stage: `GET /stage` is the page, `GET /api/stage` the stream of what it shows, and the pictures beside.
 
-Anybody may look at it, as everybody in the room does; only a host's browser can move it. A scene is sent
-whole, so a reload or a lost connection comes back to the right thing.
+Anybody may look at it, as everybody in the room does; only a host's browser can move it. Only that and this
+machine's own screen show the room's code: who reads the stream from elsewhere is not in the room. A scene is
+sent whole, so a reload or a lost connection comes back to the right thing.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from pages.guards.error_boundary import refusal
-from pages.guards.host_auth import Access
+from pages.guards.host_auth import LOOPBACK, Access
 from pages.markup import render
 from pages.stage.scenes import Scenes
 from pipelines.exhibit import exhibit
@@ -36,7 +37,7 @@ class Stage:
         self._services = services
         self._board = services.board
         self._scenes = Scenes(services, read_studies(), services.model_titles)
-        self._scene: tuple[object, str] | None = None
+        self._drawn: dict[bool, tuple[object, str]] = {}  # with and without the code
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -56,15 +57,17 @@ class Stage:
 
     async def _stream(self, request: Request) -> Response:
         headers = NO_STORE | {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
+        is_here = request.client is not None and request.client.host in LOOPBACK
+        shows_code = is_here or self._services.host_auth.check(request) == Access.GRANTED
+        return StreamingResponse(self._events(shows_code), media_type="text/event-stream", headers=headers)
 
-    async def _events(self) -> AsyncIterator[str]:
+    async def _events(self, shows_code: bool) -> AsyncIterator[str]:
         """What the stage shows, whenever that changes."""
         last, silent = "", 0.0
         yield "retry: 1000\n\n"
         while True:
             now = await self._board.now()
-            text = json.dumps(await self._state(now), ensure_ascii=False)
+            text = json.dumps(await self._state(now, shows_code), ensure_ascii=False)
             if text != last:
                 yield f"data: {text}\n\n"
                 last, silent = text, 0.0
@@ -74,12 +77,14 @@ class Stage:
             await asyncio.sleep(LOOK_EVERY_S)
             silent += LOOK_EVERY_S
 
-    async def _state(self, now: Snapshot) -> dict[str, object]:
+    async def _state(self, now: Snapshot, shows_code: bool) -> dict[str, object]:
         key = (now.room, now.round, None if now.room.scene == Scene.OPEN else now.count)
-        if self._scene is None or self._scene[0] != key:
-            self._scene = (key, await run_in_threadpool(self._scenes.html, now))
+        drawn = self._drawn.get(shows_code)
+        if drawn is None or drawn[0] != key:
+            drawn = (key, await run_in_threadpool(self._scenes.html, now, shows_code))
+            self._drawn[shows_code] = drawn
         return {
-            "html": self._scene[1],
+            "html": drawn[1],
             "scene": now.room.scene.value,
             "blank": now.room.blank,
             "answers": now.answers,

@@ -1,0 +1,124 @@
+"""Which phone votes: an id that only this room's servers can sign, given with the page and the room's code.
+
+Nobody can tell a phone from a program that plays a thousand of them. What is told apart is speed: phones of
+one address join as fast as a hall behind one router does, then few; a connection carries one browser. Whoever
+comes beyond that may vote, and is counted apart.
+"""
+
+import ipaddress
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from itsdangerous import BadSignature, TimestampSigner
+from starlette.requests import Request
+
+from pages.guards.gate import cookie_attributes
+from votes.schema import VoterId
+
+COOKIE = "face_value_voter"
+YEAR_S = 365 * 24 * 3600
+MOST_KEYS = 20_000  # addresses or connections that are remembered
+NEW_PER_S = 1.0  # voters of one address, when as many as may join at once have
+NEW_PER_CONNECTION, AGAIN_S = 3, 60.0  # a tab, a private window; a port is another browser's a while later
+WRONG_CODES, WRONG_PER_S = 60, 0.5  # of one address: 31^4 codes take weeks
+PRESUMED, SUSPECT = "p", "s"
+
+
+class Buckets:
+    """Tokens by key: `most` to begin with, `per_s` new ones. The keys heard of longest are forgotten."""
+
+    def __init__(self, most: int, per_s: float) -> None:
+        self._most = most
+        self._per_s = per_s
+        self._kept: OrderedDict[object, tuple[float, float]] = OrderedDict()  # tokens, and when: monotonic s
+
+    def left(self, key: object) -> float:
+        """How many tokens that key has now."""
+        tokens, at = self._kept.get(key, (self._most, 0.0))
+        return min(self._most, tokens + (time.monotonic() - at) * self._per_s)
+
+    def take(self, key: object) -> bool:
+        """Take one; whether there was one."""
+        left = self.left(key)
+        self._kept[key] = (left - 1 if left >= 1 else left, time.monotonic())
+        self._kept.move_to_end(key)
+        if len(self._kept) > MOST_KEYS:
+            self._kept.popitem(last=False)
+        return left >= 1
+
+
+@dataclass(frozen=True)
+class Voter:
+    """One phone, the code that it came in with, and whether it came faster than a room does."""
+
+    id: VoterId
+    code: str
+    is_suspect: bool = False
+
+
+class Voters:
+    """Gives ids to phones and knows them again. Used by the event loop's thread only."""
+
+    def __init__(self, secret: bytes, at_once: int, is_hosted: bool) -> None:
+        """`at_once`: how many may join from one address at the same time."""
+        self._signer = TimestampSigner(secret, salt="face value voter")
+        self._is_hosted = is_hosted
+        self._new = Buckets(at_once, NEW_PER_S)
+        self._of_connection = Buckets(NEW_PER_CONNECTION, 1 / AGAIN_S)
+        self._wrong_codes = Buckets(WRONG_CODES, WRONG_PER_S)
+        self._accepted_at = datetime.min.replace(tzinfo=UTC)
+
+    def find(self, request: Request) -> Voter | None:
+        """Which phone it is; None where it has no cookie of ours."""
+        try:
+            value, made = self._signer.unsign(request.cookies.get(COOKIE, ""), return_timestamp=True)
+            voter, code, kind = value.decode().split(".")
+        except (BadSignature, ValueError):
+            return None
+        return Voter(VoterId(voter), code, kind == SUSPECT and made > self._accepted_at)
+
+    def admit(self, request: Request, code: str) -> Voter:
+        """A phone that has read the room's code: the one that it was, or a new one."""
+        if known := self.find(request):
+            return Voter(known.id, code, known.is_suspect)
+        in_time = self._new.take(address_of(request)) and self._is_one_browser(request)
+        return Voter(VoterId(secrets.token_urlsafe(16)), code, not in_time)
+
+    def cookie(self, voter: Voter) -> str:
+        """The header that lets a phone be known again."""
+        value = f"{voter.id}.{voter.code}.{SUSPECT if voter.is_suspect else PRESUMED}"
+        attributes = cookie_attributes(self._is_hosted)
+        return (
+            f"{COOKIE}={self._signer.sign(value).decode()}; Path=/; Max-Age={YEAR_S}; HttpOnly; {attributes}"
+        )
+
+    def may_try_code(self, request: Request) -> bool:
+        """Whether a code from that address is looked at. The wrong ones it sent lately are counted."""
+        return self._wrong_codes.left(address_of(request)) >= 1
+
+    def count_wrong_code(self, request: Request) -> None:
+        """That address sent one."""
+        self._wrong_codes.take(address_of(request))
+
+    def accept_suspects(self) -> None:
+        """The host knows better: whoever joined until now is one of the room."""
+        self._accepted_at = datetime.now(UTC)
+
+    def _is_one_browser(self, request: Request) -> bool:
+        """Whether this connection has brought few voters. Behind a proxy, connections say nothing."""
+        if self._is_hosted or request.client is None or not request.client.port:
+            return True
+        return self._of_connection.take((request.client.host, request.client.port))
+
+
+def address_of(request: Request) -> str:
+    """Who asks, as far as networks tell: the address; of IPv6, where everybody has many, the network."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host
