@@ -2,7 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,16 +86,30 @@ def serve(settings: Settings, services: "Services") -> None:
         LOG.info("Face Value is at %s, the stage at %sstage", page.local_url, page.local_url)
         services.warmup.start()
         services.visits.watch()
-        page.block_thread()
+        wait_for_end(page)
     except OSError as error:
         raise OperatorError(f"FACE_VALUE_PORT = {settings.port}: this port cannot be opened.") from error
     finally:
-        services.visits.close()
+        services.visits.close()  # first: pictures of open visits are gone whatever takes its time now
+        services.album.close()
+        page.close(verbose=False)
         services.studio.close()
         services.finder.close()
         if services.frame_judge:
             services.frame_judge.close()
         services.store.close()
+
+
+def wait_for_end(page: "Blocks") -> None:
+    """Return at Ctrl-C, `systemctl stop` or a closed terminal; another one does not cut the end short."""
+    endings = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    for ending in endings:
+        signal.signal(ending, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        while page.is_running:
+            time.sleep(0.1)
+    for ending in endings:
+        signal.signal(ending, signal.SIG_IGN)
 
 
 def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -> dict[str, Any]:

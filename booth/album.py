@@ -286,6 +286,15 @@ class Album:
                         self.drop(picture)
         return expired
 
+    def close(self) -> None:
+        """What a restart would delete goes now; the album is not used afterwards."""
+        with self._lock:
+            for sitting, record in tuple(self._sittings.items()):
+                if record.approved:
+                    self.release(sitting)
+                else:
+                    self.delete(sitting)
+
     def _restore(self) -> None:
         """Read what may still be shown, delete the rest of what is ours."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

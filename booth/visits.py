@@ -132,7 +132,9 @@ class Visits:
             return list(self._visits.values())
 
     def close(self) -> None:
-        """End the watch; waits for its thread."""
+        """End all visits, and the watch; waits for its thread."""
+        for visit in self._all():
+            self.end(visit)
         self._closing.set()
         if self._watcher:
             self._watcher.join()

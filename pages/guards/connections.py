@@ -6,7 +6,6 @@ and body have a time, and a server whose connections run out closes those that a
 """
 
 import asyncio
-import resource
 from functools import partial
 from typing import Any
 
@@ -132,6 +131,10 @@ def bound_connections(config: Config, most: int | None = None) -> int:
 
 def raise_descriptor_limit() -> int:
     """As many open files as this program may have; how many that are. A connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return MOST_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -96,6 +96,8 @@ class Gate:
                 theirs = [header for header in message["headers"] if header[0] not in self._headers]
                 message["headers"] = [*theirs, *self._headers.items()]
                 headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.setdefault("cache-control", "no-store")  # a page holds its visit
                 if is_new and headers.get("content-type", "").startswith("text/html"):
                     value = secrets.token_urlsafe(16)
                     headers.append("set-cookie", f"{COOKIE}={value}; Path=/; HttpOnly; {self._attributes}")
