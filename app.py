@@ -1,8 +1,10 @@
 """Start-up only: settings, services, the page, its routes, launch. Models load behind the open page."""
 
+import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
     from services import Services
 
+# The app itself never goes online but for a Space's quota, yet Gradio asks its own address at the start: no
+# proxy may stand between.
+for _name in () if "SPACE_ID" in os.environ else ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
 # Before gradio is imported, which reads it then. Pages import gradio, so functions import pages.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -78,6 +85,7 @@ def serve(settings: Settings, services: "Services") -> None:
     from pages.booth.page import booth_page
     from pages.guards.connections import bound_connections
 
+    require_address(settings)
     page = booth_page(services)
     page.queue(max_size=MOST_VISITS)  # on ZeroGPU Gradio would let one event wait and refuse the next
     try:
@@ -100,6 +108,26 @@ def serve(settings: Settings, services: "Services") -> None:
         services.store.close()
 
 
+def require_address(settings: Settings) -> None:
+    """Raises `OperatorError` where that address and port cannot be listened on, naming which it is."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            settings.address, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # as the server will: the last run's connections may linger
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
+            told = (
+                f"FACE_VALUE_PORT = {settings.port}: this port cannot be opened. Another program may hold it."
+            )
+        else:
+            told = f"FACE_VALUE_BIND = {settings.bind!r}: this machine has no such address."
+        raise OperatorError(told) from error
+
+
 def wait_for_end(page: "Blocks") -> None:
     """Return at Ctrl-C, `systemctl stop` or a closed terminal; another one does not cut the end short."""
     endings = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
@@ -120,10 +148,11 @@ def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -
     from pages.theme import booth_head, theme
 
     host = host_page(services)
-    mounted = mount(host, PAGE)
+    mounted = mount(host, PAGE, settings.base_path)
     return {
         "server_name": settings.address,
         "server_port": settings.port,
+        "root_path": settings.base_path or None,
         "app_kwargs": {
             "routes": [*plain_routes(services), *mounted.router.routes],  # looked through in this order
             "middleware": middleware(services, settings, {"": page, PAGE: host}),
@@ -175,7 +204,7 @@ def middleware(services: "Services", settings: Settings, pages: "dict[str, Block
     from starlette.middleware import Middleware
 
     from pages.guards.events import EventFilter
-    from pages.guards.gate import Gate
+    from pages.guards.gate import BasePath, Gate
     from pages.host.login import RequireHost
 
     refused = services.say("visit.refused")
@@ -183,10 +212,11 @@ def middleware(services: "Services", settings: Settings, pages: "dict[str, Block
         Middleware(Gate, settings.is_hosted, settings.public_url, refused, services.signs_in),
         Middleware(RequireHost, services.host_auth, services.words),
         Middleware(EventFilter, pages, services.error_boundary, refused),
+        Middleware(BasePath, settings.base_path),
     ]
 
 
-def mount(host: "Blocks", path: str) -> "FastAPI":
+def mount(host: "Blocks", path: str, base_path: str) -> "FastAPI":
     """A second page of Gradio's in the same process: its route, and what starts and ends with it."""
     import gradio
     from fastapi import FastAPI
@@ -200,6 +230,7 @@ def mount(host: "Blocks", path: str) -> "FastAPI":
         helper,
         host,
         path,
+        root_path=f"{base_path}{path}" if base_path else None,
         theme=theme(),
         head=host_head(),
         app_kwargs={**NO_DOCS},

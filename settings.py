@@ -4,20 +4,29 @@ Each field is documented in `docs/settings.md`; a test compares the two.
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import OperatorError
+
+# Scheme, name or number, port, path: of characters that need no quoting in HTML, headers and QR codes.
+WEB_ADDRESS = re.compile(
+    r"https?://([A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~-]+)*/?"
+)
 
 
 class Settings(BaseSettings):
     """The contract's settings and their defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="FACE_VALUE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="FACE_VALUE_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     data: Annotated[Path, Field(description="Folder of the database and of sittings")] = Path("data")
     database: Annotated[
@@ -64,6 +73,14 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=168, description="Hours that an approved portrait may be shown")
     ] = 12
 
+    @field_validator("public_url")
+    @classmethod
+    def _require_web_address(cls, address: str | None) -> str | None:
+        """Phones open it, and a QR code holds it. Raises `ValueError`."""
+        if address is not None and not WEB_ADDRESS.fullmatch(address):
+            raise ValueError("A web address like https://booth.example.org, or with a path")
+        return address
+
     @property
     def is_hosted(self) -> bool:
         """Whether this runs on a Hugging Face Space: visitors sit elsewhere, the page in a foreign frame."""
@@ -85,6 +102,11 @@ class Settings(BaseSettings):
         return "0.0.0.0" if self.is_hosted else self.bind
 
     @property
+    def base_path(self) -> str:
+        """The path of the public address, without the slash at its end: a proxy may show us below one."""
+        return urlsplit(self.public_url or "").path.rstrip("/")
+
+    @property
     def database_url(self) -> str:
         """The SQLAlchemy URL that holds."""
         return self.database or f"sqlite:///{self.data / 'votes.sqlite3'}"
@@ -98,7 +120,8 @@ def read_settings() -> Settings:
         first = error.errors()[0]
         name = "FACE_VALUE_" + "_".join(str(part) for part in first["loc"]).upper()
         shown = "(hidden)" if "KEY" in name else repr(first["input"])
-        raise OperatorError(f"{name} = {shown}. {first['msg']}.") from error
+        rule = first["msg"].removeprefix("Value error, ")
+        raise OperatorError(f"{name} = {shown}. {rule}.") from error
 
 
 def version() -> str:

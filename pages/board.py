@@ -109,6 +109,11 @@ class Board:
         return not settings.public_url and settings.address in LOOPBACK_NAMES
 
     @property
+    def base_path(self) -> str:
+        """Below which a proxy shows us, without the slash at its end; empty where it is all of an address."""
+        return self._settings.base_path
+
+    @property
     def url(self) -> str:
         """The room's address with its code, for the QR code."""
         return f"{self._base}/{self.room.snapshot().room.code}"

@@ -29,7 +29,7 @@ def booth_head() -> str:
 
 def host_head() -> str:
     """The same for the host's page, which lies a folder deeper."""
-    return _head("light", "/", "host", "host")
+    return _head("light", "../", "host", "host")
 
 
 def _head(schemes: str, root: str, sheets: str, script: str) -> str:

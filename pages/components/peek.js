@@ -3,7 +3,7 @@ const button = element.querySelector("button");
 let held = false;
 const show = async () => {
   held = true;
-  const reply = await fetch("/api/host/split");
+  const reply = await fetch("../api/host/split");
   if (!reply.ok || !held) return;
   const counts = await reply.json();
   button.textContent = button.dataset.split.replace("{photograph}", counts.photograph).replace(

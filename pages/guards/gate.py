@@ -34,7 +34,8 @@ class Gate:
     ) -> None:
         self._app = app
         self._sentence = sentence
-        self._public_host = urlsplit(public_url).netloc if public_url else ""
+        public = urlsplit(public_url or "")
+        self._public_host, self._base_path = public.netloc, public.path.rstrip("/")
         self._attributes = cookie_attributes(hosted)
         self._hosted = hosted
         self._sign_in_routes = SIGN_IN_ROUTES if signs_in else ()
@@ -57,6 +58,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _below(self._base_path, scope)
         headers = Headers(scope=scope)
         if not _is_open(scope["path"]) and scope["path"] not in self._sign_in_routes:
             await refusal(self._sentence, 404)(scope, receive, send)
@@ -106,9 +108,32 @@ class Gate:
         return send_with_headers
 
 
+class BasePath:
+    """Middleware, the innermost: routes see the public path again, as ASGI has it (`root_path`)."""
+
+    def __init__(self, app: ASGIApp, base_path: str) -> None:
+        self._app = app
+        self._base_path = base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if self._base_path and scope["type"] == "http":
+            path = self._base_path + scope["path"]
+            scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": self._base_path}
+        await self._app(scope, receive, send)
+
+
 def cookie_attributes(hosted: bool) -> str:
     """How our cookies are kept: in the frame of another site a browser keeps only partitioned ones."""
     return "SameSite=None; Secure; Partitioned" if hosted else "SameSite=Strict"
+
+
+def _below(base_path: str, scope: Scope) -> Scope:
+    """The request as it is below the public address's path; proxies take that away, or do not."""
+    path = scope["path"]
+    if base_path and (path == base_path or path.startswith(f"{base_path}/")):
+        path = path[len(base_path) :] or "/"
+    return {**scope, "path": path, "root_path": ""} if base_path else scope
 
 
 def _is_open(path: str) -> bool:

@@ -27,7 +27,7 @@ from votes.schema import Count, Drift, Source
 Update = dict[Any, Any]
 EXPORTS = {"csv": "export.csv", "json": "export.json", "method": "method.md", "drift": "drift.csv"}
 MOST_HANDS = 5_000
-PICTURES = "/api/host/picture/"
+PICTURES = "../api/host/picture/"  # from /host/
 
 
 def host_page(services: Services) -> gr.Blocks:

@@ -36,7 +36,8 @@ from votes.schema import Guess, Kind, Knows, RoundId, Source
 from words import FALLBACK, Words
 
 LOG = logging.getLogger("face_value")
-CODE = f"[A-Za-z0-9]{{{ROOM_CODE_LENGTH}}}"  # people type capitals, and letters that we never use
+# People type capitals, and letters that we never use, as the o of our own two addresses of that length.
+CODE = f"(?!host$|vote$)[A-Za-z0-9]{{{ROOM_CODE_LENGTH}}}"
 MOST_BYTES = 1024  # of an answer
 BURST, WITHIN_S = 6, 3.0  # taps of one phone; people who change their mind are slower
 MOST_VOTERS = 20_000
@@ -90,7 +91,7 @@ class Phones:
     def routes(self) -> list[Route]:
         """All of them."""
         short = Route("/{code}", self._vote)
-        short.path_regex = re.compile(f"^/(?P<code>{CODE})$")  # no other address of ours is so short
+        short.path_regex = re.compile(f"^/(?P<code>{CODE})$")
         return [  # what a thousand phones ask most comes first
             Route("/api/round", self._round),
             Route("/api/guess", self._guess, methods=["POST"]),

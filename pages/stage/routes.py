@@ -51,7 +51,7 @@ class Stage:
     def _page(self, request: Request) -> Response:
         say = self._services.words.say
         is_host = self._services.host_auth.check(request) == Access.GRANTED
-        keys = "" if is_host else say("stage.keys", link="/host")
+        keys = "" if is_host else say("stage.keys", link=f"{self._board.base_path}/host")
         page = render("stage/page.html", title=say("stage.title"), keys=keys, offline=say("stage.offline"))
         return HTMLResponse(page, headers=NO_STORE)
 
