@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from booth.deck import Deck, read_deck
 from booth.line import Line
 from booth.visits import Visits
 from commission.record import choose_commissioned
+from errors import OperatorError
 from pages.board import Board
 from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.host_auth import HostAuth, ensure_host_key
@@ -95,6 +97,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
 
     Raises `OperatorError`.
     """
+    require_folder(settings.data)
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     deck = read_deck(settings.deck or DECK)
     store = Store(settings.database_url)
@@ -137,6 +140,17 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         frame_judge=frame_judge,
         signs_in=settings.signs_in and fallback is not None,
     )
+
+
+def require_folder(folder: Path) -> None:
+    """The data folder is there, for its owner alone, and takes files. Raises `OperatorError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or "No disk takes that name"
+        raise OperatorError(f"FACE_VALUE_DATA: nothing can be kept in this folder. {why}.") from error
 
 
 def build_host_auth(settings: Settings) -> HostAuth:

@@ -163,7 +163,11 @@ def read_deck(folder: Path) -> Deck:
 
 
 def _entries(folder: Path) -> list[Entry]:
-    if not (folder / DECK_FILE).is_file():
+    try:
+        is_there = (folder / DECK_FILE).is_file()
+    except OSError:  # a name that no disk takes
+        is_there = False
+    if not is_there:
         raise PresetError(f"FACE_VALUE_DECK = {folder.name}: this folder holds no {DECK_FILE}.")
     return parse_table(read_table(folder / DECK_FILE), _DeckFile, DECK_FILE).item
 
