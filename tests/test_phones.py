@@ -320,7 +320,7 @@ def test_the_export_names_the_phones_answers(room: TestClient, services: Service
     services.board.room.change(event="=Design week")
     round_id = opened(room)
     say(phone(room, services), round_id)
-    lines = room.get("/api/host/export.csv", headers=KEY).text.splitlines()
+    lines = room.get("/api/host/export.csv", headers=KEY).text.removeprefix("\ufeff").splitlines()
     assert len(lines) == 2 and lines[1].startswith("'=Design week,") and ",phone,1," in lines[1]
     assert "Raised hands among them: 0." in room.get("/api/host/method.md", headers=KEY).text
 

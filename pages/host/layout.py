@@ -27,6 +27,7 @@ class Host:
 
     bar: gr.HTML
     sheet: gr.HTML
+    broken: gr.HTML
     now: gr.HTML
     states: gr.HTML
     notice: gr.HTML
@@ -62,7 +63,7 @@ class Host:
         """What changes by itself; what the host is typing is left alone."""
         return [
             *(self.bar, self.sheet, self.now, self.states, self.notice, self.next, self.blank, self.live),
-            *(self.suspects, self.remove_suspects, self.accept_suspects),
+            *(self.broken, self.suspects, self.remove_suspects, self.accept_suspects),
             *(
                 self.waiting,
                 self.show,
@@ -94,7 +95,11 @@ def lay_out(words: Words, starts: Sequence[Start], why: str = "") -> Host:
 def _deck(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.deck")):
-        return {"sheet": sheet(say("host.deck")), "order": gr.Button(say("host.order"))}
+        return {
+            "sheet": sheet(say("host.deck")),
+            "broken": _html("", visible=False),
+            "order": gr.Button(say("host.order")),
+        }
 
 
 def _stage(words: Words) -> HostParts:

@@ -235,6 +235,7 @@ class Handlers:
             ),
             on.live: self._live(now),
             **self._suspects(),
+            on.broken: self._broken(),
             on.waiting: self._waiting(),
             **{button: gr.Button(visible=is_asked) for button in (on.show, on.later, on.reject)},
             on.rehearse: gr.Button(visible=not room.rehearsing),
@@ -272,6 +273,10 @@ class Handlers:
     def _live(self, now: Snapshot) -> Markup:
         answers, phones = self._say("host.answers"), self._say("host.phones")
         return part("live", [(answers, now.answers), (phones, self._board.phones)])
+
+    def _broken(self) -> gr.HTML:
+        files = ", ".join(self._board.catalogue.broken())
+        return gr.HTML(markup.note(self._say("host.broken", files=files)), visible=bool(files))
 
     def _suspects(self) -> Update:
         n, on = self._services.store.count_source(Source.SUSPECT), self._on

@@ -22,6 +22,7 @@ from votes.export import as_csv, as_json, method, rows
 from votes.room import Snapshot
 from votes.rounds import split
 
+BOM = "\ufeff"  # Excel reads a table without it in the letters of its own country
 NO_STORE = {"Cache-Control": "no-store"}
 REFUSED = {
     Access.MISSING: (401, "host.missing"),
@@ -114,10 +115,10 @@ class Commands:
         return handle
 
     def _csv(self) -> str:
-        return as_csv(rows(self._services.store.trials()))
+        return BOM + as_csv(rows(self._services.store.trials()))
 
     def _drift(self) -> str:
-        return fairness.as_csv(self._services.store.drifts())
+        return BOM + fairness.as_csv(self._services.store.drifts())
 
     def _json(self) -> str:
         return as_json(rows(self._services.store.trials()))
