@@ -54,6 +54,7 @@ def main(weights: Path | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     LOG.setLevel(logging.INFO)
     sys.setswitchinterval(SWITCH_S)
+    os.umask(0o077)  # votes, pictures and keys are their owner's alone
     try:
         require_opencv()
         from services import build_services
@@ -86,6 +87,7 @@ def serve(settings: Settings, services: "Services") -> None:
     from pages.guards.connections import bound_connections
 
     require_address(settings)
+    os.environ["FORWARDED_ALLOW_IPS"] = settings.proxies  # uvicorn reads it, whom Gradio starts
     page = booth_page(services)
     page.queue(max_size=MOST_VISITS)  # on ZeroGPU Gradio would let one event wait and refuse the next
     try:
@@ -203,14 +205,18 @@ def middleware(services: "Services", settings: Settings, pages: "dict[str, Block
     """What every request passes, outermost first."""
     from starlette.middleware import Middleware
 
+    from pages.guards.addresses import BoothHere, OwnNames
     from pages.guards.events import EventFilter
     from pages.guards.gate import BasePath, Gate
     from pages.host.login import RequireHost
 
-    refused = services.say("visit.refused")
+    refused, host_auth = services.say("visit.refused"), services.host_auth
+    names = (settings.public_url, lambda: services.board.base_url, refused)
     return [
+        *([] if settings.is_hosted else [Middleware(OwnNames, *names)]),
         Middleware(Gate, settings.is_hosted, settings.public_url, refused, services.signs_in),
-        Middleware(RequireHost, services.host_auth, services.words),
+        *([Middleware(BoothHere, host_auth, refused)] if settings.is_booth_local else []),
+        Middleware(RequireHost, host_auth, services.words),
         Middleware(EventFilter, pages, services.error_boundary, refused),
         Middleware(BasePath, settings.base_path),
     ]

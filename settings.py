@@ -50,6 +50,13 @@ class Settings(BaseSettings):
         Field(description="Whether the camera says before the shot what will go wrong; never on a Space"),
     ] = "on"
     bind: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
+    booth: Annotated[
+        Literal["auto", "local", "open"],
+        Field(description="Where visits may be: `local` at this machine; `auto`: local where phones come in"),
+    ] = "auto"
+    proxies: Annotated[
+        str, Field(pattern=r"^[0-9A-Fa-f.:/, ]*$", description="Proxies whose `X-Forwarded-For` is believed")
+    ] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 7860
     public_url: Annotated[str | None, Field(description="Address that phones can reach")] = None
     new_voters: Annotated[
@@ -85,6 +92,14 @@ class Settings(BaseSettings):
     def is_hosted(self) -> bool:
         """Whether this runs on a Hugging Face Space: visitors sit elsewhere, the page in a foreign frame."""
         return "SPACE_ID" in os.environ
+
+    @property
+    def is_booth_local(self) -> bool:
+        """Whether a visit's page opens at this machine only; never on a Space: visitors sit elsewhere."""
+        is_open = self.booth == "open" or (
+            self.booth == "auto" and self.bind in ("127.0.0.1", "localhost", "::1")
+        )
+        return not is_open and not self.is_hosted
 
     @property
     def gives_hints(self) -> bool:

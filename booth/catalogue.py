@@ -143,6 +143,18 @@ class Catalogue:
         approved = [offer for offer in self._album.offers() if offer.approved]
         return (*deck, *(item for offer in approved for item in self._sample_item(offer)))
 
+    def renew_programme(self, programme: Sequence[str]) -> tuple[str, ...]:
+        """The same for the pictures that are here now: what is gone goes, what is new comes last.
+
+        Of another deck, all of it in its order.
+        """
+        remaining = tuple(item for item in programme if self.exhibit(item))
+        known = set(remaining) & set(self._cards)
+        if not known and self._cards:
+            return self.draw_programme()
+        new = [group for group in self._deck.groups if not any(card.item.id in known for card in group)]
+        return (*remaining, *(self._rng.choice(group).item.id for group in new))
+
     def approve(self, sitting: SittingId) -> tuple[str, ...]:
         """The host's word: which item of that sitting is shown, drawn by chance; none if it is gone."""
         self._album.approve(sitting)

@@ -55,8 +55,10 @@ class Entry(BaseModel):
     pair: Annotated[str, Field(description="Same name: same sitter, and a visitor sees only one of them")] = (
         ""
     )
-    look: str = ""
-    model_set: Annotated[str, Field(description="What drew it, or the portrait beside it")] = ""
+    look: Annotated[str, Field(max_length=64, description="Name of the look that it has")] = ""
+    model_set: Annotated[str, Field(max_length=64, description="What drew it, or the portrait beside it")] = (
+        ""
+    )
     start: Annotated[str, Field(pattern="^(|noise|plate)$")] = ""
     rehearsal: Annotated[bool, Field(description="True: answers are never pooled with others")] = False
     seed: Annotated[

@@ -116,7 +116,7 @@ class Board:
     @property
     def url(self) -> str:
         """The room's address with its code, for the QR code."""
-        return f"{self._base}/{self.room.snapshot().room.code}"
+        return f"{self.base_url}/{self.room.snapshot().room.code}"
 
     @property
     def link(self) -> str:
@@ -124,7 +124,8 @@ class Board:
         return self.url.split("://", 1)[1]
 
     @property
-    def _base(self) -> str:
+    def base_url(self) -> str:
+        """Where phones find this machine, without a slash at the end."""
         settings = self._settings
         if settings.public_url:
             return settings.public_url.rstrip("/")

@@ -32,6 +32,7 @@ from pipelines.selfie.photo import Photo, open_photo
 from tests.decks import ONE, SIX, TWO, deck_of
 from tests.hostile import card
 from votes.room import Room
+from votes.rounds import Scene
 from votes.schema import Kind
 from votes.store import Store
 from words import read_words
@@ -248,6 +249,38 @@ def test_a_picture_that_breaks_later_is_skipped_and_the_host_hears_of_it(tmp_pat
         after = room._refresh().room
         assert after.item not in (shown.item, None) and shown.item not in after.programme
         assert catalogue.broken() == ("a.jpg",)
+
+
+def test_another_deck_is_another_programme_and_a_changed_one_goes_on(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("first", "second", "changed")]
+    for folder in folders:
+        folder.mkdir()
+    first, changed = deck_of(folders[0], ONE, TWO), deck_of(folders[2], TWO, ONE.replace("a.jpg", "c.jpg"))
+    second = deck_of(folders[1], ONE.replace("a.jpg", "d.jpg"))
+    for name, folder, value in (("c.jpg", changed, 90), ("d.jpg", second, 160)):
+        Image.new("L", (640, 800), value).save(folder / name)
+
+    def items(folder: Path) -> list[str]:
+        return [card.item.id for group in read_deck(folder).groups for card in group]
+
+    with Store("sqlite://") as store:
+
+        def start(folder: Path) -> Room:
+            return Room(store, Catalogue(read_deck(folder), Album(tmp_path / "none", 30, 12)))
+
+        room = start(first)
+        room.go_to(items(first)[1])
+        shown = room.open().room
+        assert start(first).snapshot().room == shown  # a restart changes nothing
+        after = start(changed).snapshot().room
+        assert (after.item, after.scene, after.round_id) == (shown.item, shown.scene, shown.round_id)
+        assert set(after.programme) == set(items(changed))
+        other = start(second)
+        assert (other.snapshot().room.programme, other.snapshot().room.scene) == (
+            tuple(items(second)),
+            Scene.READY,
+        )
+        assert other.open().round  # and it can be asked
 
 
 def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:

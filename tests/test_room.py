@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -56,6 +56,9 @@ class Pictures:
 
     def is_withdrawn(self, item_id: str) -> bool:
         return item_id in self.withdrawn
+
+    def renew_programme(self, programme: Sequence[str]) -> tuple[str, ...]:
+        return tuple(programme) or self.draw_programme()
 
     def has_ladder(self, item_id: str) -> bool:
         return item_id in self.ladders
@@ -563,3 +566,14 @@ class AnyCommands(RuleBasedStateMachine):
 
 AnyCommands.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
 test_any_commands_keep_the_room_legal = AnyCommands.TestCase
+
+
+def test_of_two_hosts_who_press_at_once_one_moves_the_room(room: Room) -> None:
+    room.open()
+    seen = room.snapshot().room.position
+    assert room.next(seen, "stage").room.scene == Scene.CLOSED
+    assert room.next(seen, "host page").room.scene == Scene.CLOSED  # the split is not stepped over
+    assert room.next(seen, "stage").room.scene == Scene.SPLIT  # two taps of one hand are two steps
+    assert room.next().room.scene == Scene.TRUTH  # a clicker knows no scene
+    now = room.snapshot().room.position
+    assert room.back(now, "host page").room.scene == Scene.SPLIT

@@ -11,7 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from pages.guards import voters
+from pages.guards import rate_limit
 from pages.guards.voters import COOKIE, NEW_PER_CONNECTION, WRONG_CODES, Voter, Voters
 from pages.host.layout import Host, lay_out
 from pages.host.page import Handlers
@@ -51,7 +51,7 @@ def host(services: Services) -> Handlers:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Seconds that pass when a test says so."""
     now = [1000.0]
-    monkeypatch.setattr(voters.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now[0])
     yield now
 
 

@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
-from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from errors import OperatorError, VisitorError
 from votes.group_commit import INSERTS, GroupCommit
@@ -366,8 +366,14 @@ def _engine(url: str) -> sql.Engine:
         driver = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
         return sql.create_engine(driver, hide_parameters=True, pool_pre_ping=True)  # it may restart
     if parsed.database in (None, "", ":memory:"):
+        # One connection, as that is the database, for one thread at a time: who gives it back, rolls back.
         engine = sql.create_engine(
-            parsed, hide_parameters=True, poolclass=StaticPool, connect_args={"check_same_thread": False}
+            parsed,
+            hide_parameters=True,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"check_same_thread": False},
         )
     else:
         _make_folder(Path(parsed.database))

@@ -18,6 +18,7 @@ COOKIE = "face_value"
 MOST_BYTES = 256 * 1024  # of an event; photos have routes of their own, which count for themselves
 OWN_LIMIT = ("/selfies", "/verify")
 PAGE_PREFIXES = ("/host",)  # where a page of its own lies
+GRADIO_PAGES = ("/", "/host/")
 GRADIO = "/gradio_api/"
 OPEN_ROUTES = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
 HEARTBEAT = "heartbeat/"  # and the session's name
@@ -39,15 +40,14 @@ class Gate:
         self._attributes = cookie_attributes(hosted)
         self._hosted = hosted
         self._sign_in_routes = SIGN_IN_ROUTES if signs_in else ()
-        policy = (
-            "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
-            "script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-            "style-src 'self' 'unsafe-inline'; "  # Gradio writes both into its page
-            "font-src 'self' data:; form-action 'self'; base-uri 'self'; object-src 'none'; "
-            f"frame-ancestors 'self'{' ' + HUB if hosted else ''}"
+        frames = f"frame-ancestors 'self'{' ' + HUB if hosted else ''}"
+        self._policy, self._policy_of_gradio = (
+            f"default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
+            f"script-src 'self' 'unsafe-inline'{evaluates}; style-src 'self' 'unsafe-inline'; "
+            f"font-src 'self' data:; form-action 'self'; base-uri 'self'; object-src 'none'; {frames}"
+            for evaluates in ("", " 'unsafe-eval'")  # Gradio makes functions of our components' scripts
         )
         self._headers = {
-            b"content-security-policy": policy.encode(),
             b"referrer-policy": b"same-origin",
             b"x-content-type-options": b"nosniff",
             b"permissions-policy": b"camera=(self)",
@@ -90,13 +90,15 @@ class Gate:
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         """Add our headers to the answer, and the cookie to the page's."""
         asks_page = scope["method"] == "GET" and scope["path"] == "/"
+        policy = self._policy_of_gradio if scope["path"] in GRADIO_PAGES else self._policy
         # as every handler reads it; Python's own parser finds none behind another program's odd cookie
         is_new = asks_page and not HTTPConnection(scope).cookies.get(COOKIE)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                theirs = [header for header in message["headers"] if header[0] not in self._headers]
-                message["headers"] = [*theirs, *self._headers.items()]
+                ours = self._headers | {b"content-security-policy": policy.encode()}
+                theirs = [header for header in message["headers"] if header[0] not in ours]
+                message["headers"] = [*theirs, *ours.items()]
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
                     headers.setdefault("cache-control", "no-store")  # a page holds its visit

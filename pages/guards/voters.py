@@ -5,10 +5,7 @@ one address join as fast as a hall behind one router does, then few; a connectio
 comes beyond that may vote, and is counted apart.
 """
 
-import ipaddress
 import secrets
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,38 +13,15 @@ from itsdangerous import BadSignature, TimestampSigner
 from starlette.requests import Request
 
 from pages.guards.gate import cookie_attributes
+from pages.guards.rate_limit import TokenBuckets, address_of
 from votes.schema import VoterId
 
 COOKIE = "face_value_voter"
 YEAR_S = 365 * 24 * 3600
-MOST_KEYS = 20_000  # addresses or connections that are remembered
 NEW_PER_S = 1.0  # voters of one address, when as many as may join at once have
 NEW_PER_CONNECTION, AGAIN_S = 3, 60.0  # a tab, a private window; a port is another browser's a while later
 WRONG_CODES, WRONG_PER_S = 60, 0.5  # of one address: 31^4 codes take weeks
 PRESUMED, SUSPECT = "p", "s"
-
-
-class Buckets:
-    """Tokens by key: `most` to begin with, `per_s` new ones. The keys heard of longest are forgotten."""
-
-    def __init__(self, most: int, per_s: float) -> None:
-        self._most = most
-        self._per_s = per_s
-        self._kept: OrderedDict[object, tuple[float, float]] = OrderedDict()  # tokens, and when: monotonic s
-
-    def left(self, key: object) -> float:
-        """How many tokens that key has now."""
-        tokens, at = self._kept.get(key, (self._most, 0.0))
-        return min(self._most, tokens + (time.monotonic() - at) * self._per_s)
-
-    def take(self, key: object) -> bool:
-        """Take one; whether there was one."""
-        left = self.left(key)
-        self._kept[key] = (left - 1 if left >= 1 else left, time.monotonic())
-        self._kept.move_to_end(key)
-        if len(self._kept) > MOST_KEYS:
-            self._kept.popitem(last=False)
-        return left >= 1
 
 
 @dataclass(frozen=True)
@@ -66,9 +40,9 @@ class Voters:
         """`at_once`: how many may join from one address at the same time."""
         self._signer = TimestampSigner(secret, salt="face value voter")
         self._is_hosted = is_hosted
-        self._new = Buckets(at_once, NEW_PER_S)
-        self._of_connection = Buckets(NEW_PER_CONNECTION, 1 / AGAIN_S)
-        self._wrong_codes = Buckets(WRONG_CODES, WRONG_PER_S)
+        self._new = TokenBuckets(at_once, NEW_PER_S)
+        self._of_connection = TokenBuckets(NEW_PER_CONNECTION, 1 / AGAIN_S)
+        self._wrong_codes = TokenBuckets(WRONG_CODES, WRONG_PER_S)
         self._accepted_at = datetime.min.replace(tzinfo=UTC)
 
     def find(self, request: Request) -> Voter | None:
@@ -112,13 +86,3 @@ class Voters:
         if self._is_hosted or request.client is None or not request.client.port:
             return True
         return self._of_connection.take((request.client.host, request.client.port))
-
-
-def address_of(request: Request) -> str:
-    """Who asks, as far as networks tell: the address; of IPv6, where everybody has many, the network."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host

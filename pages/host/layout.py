@@ -29,6 +29,7 @@ class Host:
     sheet: gr.HTML
     broken: gr.HTML
     now: gr.HTML
+    seen: gr.Textbox
     states: gr.HTML
     notice: gr.HTML
     next: gr.Button
@@ -59,10 +60,20 @@ class Host:
     fair: gr.HTML
     clock: gr.Timer
 
-    def outputs(self) -> list[gr.HTML | gr.Button]:
+    def outputs(self) -> list[gr.HTML | gr.Textbox | gr.Button]:
         """What changes by itself; what the host is typing is left alone."""
         return [
-            *(self.bar, self.sheet, self.now, self.states, self.notice, self.next, self.blank, self.live),
+            *(
+                self.bar,
+                self.sheet,
+                self.now,
+                self.seen,
+                self.states,
+                self.notice,
+                self.next,
+                self.blank,
+                self.live,
+            ),
             *(self.broken, self.suspects, self.remove_suspects, self.accept_suspects),
             *(
                 self.waiting,
@@ -118,6 +129,7 @@ def _controls(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.states"), "ctl", hidden=True):
         parts: HostParts = {"states": _html(""), "notice": _html("")}
+        parts["seen"] = gr.Textbox(visible="hidden", container=False)  # where the page saw the room
         parts["next"] = gr.Button("", variant="primary", elem_classes=["go"], elem_id="host-next")
         with gr.Row():
             for name in ("back", "blank", "replay"):

@@ -55,7 +55,7 @@ def wire(page: gr.Blocks, on: Host, does: "Handlers") -> None:
     on.clock.tick(does.refresh, **at_once)
     moves = {on.next: room.next, on.back: room.back, on.blank: room.blank, on.replay: room.replay}
     for button, move in moves.items():
-        button.click(does.command(move), **at_once)
+        button.click(does.move(move), on.seen, **at_once)
     on.order.click(does.command(room.draw_programme), **at_once)
     on.code.click(does.command(room.renew_code), **at_once)
     on.end_rehearsal.click(does.command(room.forget_rehearsal), **at_once)
@@ -118,6 +118,14 @@ class Handlers:
 
         return handle
 
+    def move(self, move: Callable[[str, str], object]) -> Callable[[str, gr.Request], Update]:
+        """A step from where that page saw the room."""
+
+        def handle(seen: str, request: gr.Request) -> Update:
+            return self.command(lambda: move(seen, request.session_hash or ""))()
+
+        return handle
+
     def go_to(self, chosen: str) -> Update:
         """To a picture of the sheet."""
 
@@ -159,7 +167,8 @@ class Handlers:
 
     def set_event(self, event: str) -> Update:
         """The event's name, for export and method card."""
-        return self.command(lambda: self.room.change(event=event.strip()[:100]))()
+        name = "".join(letter for letter in event if letter.isprintable())  # no database takes a NUL
+        return self.command(lambda: self.room.change(event=name.strip()[:100]))()
 
     def set_timer(self, seconds: str) -> Update:
         """When a round closes by itself."""
@@ -227,6 +236,7 @@ class Handlers:
             on.bar: self._bar(),
             on.sheet: self._sheet(now),
             on.now: self._now(now),
+            on.seen: room.position,
             on.states: self._states(room.scene, skipped),
             on.notice: markup.status(sentence) if sentence else "",
             on.next: gr.Button(next_, interactive=not is_over),

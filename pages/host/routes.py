@@ -38,10 +38,10 @@ class Commands:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._room = room = services.board.room
-        self._moves: dict[str, Callable[[], Snapshot]] = {
-            "open": room.open,
-            "close": room.close,
-            "reveal": room.reveal,
+        self._moves: dict[str, Callable[[str], Snapshot]] = {
+            "open": lambda _: room.open(),
+            "close": lambda _: room.close(),
+            "reveal": lambda _: room.reveal(),
             "next": room.next,
             "back": room.back,
             "blank": room.blank,
@@ -82,14 +82,14 @@ class Commands:
 
         return answer
 
-    def _command(self, move: Callable[[], Snapshot]) -> Handler:
-        async def handle(_: Request) -> Response:
+    def _command(self, move: Callable[[str], Snapshot]) -> Handler:
+        async def handle(request: Request) -> Response:
             try:
-                now = await run_in_threadpool(move)
+                now = await run_in_threadpool(move, request.query_params.get("seen", ""))
             except VisitorError as error:
                 return self._refuse(error.key, 409)
-            body = {"round": now.round.id if now.round else None, "state": now.room.round_state.value}
-            return _json(body)
+            round_id, state = now.round.id if now.round else None, now.room.round_state.value
+            return _json({"round": round_id, "state": state, "position": now.room.position})
 
         return handle
 

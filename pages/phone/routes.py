@@ -9,8 +9,6 @@ import json
 import logging
 import re
 import secrets
-import time
-from collections import OrderedDict, deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +26,7 @@ from errors import VisitorError
 from pages.guards.error_boundary import refusal
 from pages.guards.gate import COOKIE
 from pages.guards.host_auth import LOOPBACK
+from pages.guards.rate_limit import TokenBuckets
 from pages.guards.voters import Voter
 from pages.markup import render
 from services import Services
@@ -40,7 +39,6 @@ LOG = logging.getLogger("face_value")
 CODE = f"(?!host$|vote$)[A-Za-z0-9]{{{ROOM_CODE_LENGTH}}}"
 MOST_BYTES = 1024  # of an answer
 BURST, WITHIN_S = 6, 3.0  # taps of one phone; people who change their mind are slower
-MOST_VOTERS = 20_000
 STATUS = {"phone.late": 409, "phone.soon": 409, "vote.gone": 409}
 NO_STORE = {"Cache-Control": "no-store"}
 FOLDER = Path(__file__).parent
@@ -57,25 +55,6 @@ class GuessBody(BaseModel):
     knows: Knows | None = None
 
 
-class RateLimit:
-    """How fast one phone may answer; the phones that are heard of longest are forgotten."""
-
-    def __init__(self) -> None:
-        self._taps: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def allows(self, voter: str) -> bool:
-        """Whether this tap is still one of a person."""
-        now = time.monotonic()
-        taps = self._taps.setdefault(voter, deque(maxlen=BURST))
-        self._taps.move_to_end(voter)
-        if len(self._taps) > MOST_VOTERS:
-            self._taps.popitem(last=False)
-        if len(taps) == BURST and now - taps[0] < WITHIN_S:
-            return False
-        taps.append(now)
-        return True
-
-
 class Phones:
     """The handlers of the routes."""
 
@@ -84,7 +63,7 @@ class Phones:
         self._board = services.board
         self._words = services.words
         self._voters = services.voters
-        self._rate_limit = RateLimit()
+        self._taps = TokenBuckets(BURST, BURST / WITHIN_S)
         pages = {language: vote_page(services.words, language).encode() for language in services.words.tables}
         self._pages = {language: (page, gzip.compress(page)) for language, page in pages.items()}
 
@@ -147,7 +126,7 @@ class Phones:
         now = await self._board.now()
         if voter.code != now.room.code:
             return refuse("phone.code_wrong", 403)
-        if not self._rate_limit.allows(voter.id):
+        if not self._taps.take(voter.id):
             return refuse("phone.slow", 429)
         sent = await _read_guess(request)
         if sent is None:

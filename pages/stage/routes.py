@@ -87,6 +87,7 @@ class Stage:
             "html": drawn[1],
             "scene": now.room.scene.value,
             "blank": now.room.blank,
+            "position": now.room.position,
             "answers": now.answers,
             "unit": self._scenes.unit(now),
             "note": self._scenes.note(now),

@@ -11,7 +11,7 @@
     PageUp: "back",
     r: "replay",
   };
-  let shown = "";
+  let shown = "", position = "";
 
   // Pictures are there before the words about them: a black frame in front of a hall lasts for ever.
   const show = async (now) => {
@@ -51,7 +51,9 @@
         keys.textContent = "";
         delete keys.dataset.lost;
       }
-      show(JSON.parse(event.data));
+      const now = JSON.parse(event.data);
+      position = now.position;
+      show(now);
     };
     stream.onerror = () => {
       keys.textContent = document.body.dataset.offline;
@@ -66,10 +68,16 @@
     }, 8000);
   }
 
-  const send = async (command) => {
+  // One after the other, each from where the one before came to.
+  let before = Promise.resolve();
+  const send = (command) => {
+    before = before.then(() => post(command));
+  };
+  const post = async (command) => {
     try {
-      const reply = await fetch(`api/host/${command}`, { method: "POST" });
+      const reply = await fetch(`api/host/${command}?seen=${encodeURIComponent(position)}`, { method: "POST" });
       if (reply.ok) {
+        position = (await reply.json()).position;
         if (!keys.dataset.lost) keys.textContent = "";
         return;
       }
