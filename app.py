@@ -1,8 +1,13 @@
 """Start-up only: settings, services, the page, its routes, launch. Models load behind the open page."""
 
+import errno
 import logging
 import os
+import signal
+import socket
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +23,11 @@ if TYPE_CHECKING:
 
     from services import Services
 
+# The app itself never goes online but for a Space's quota, yet Gradio asks its own address at the start: no
+# proxy may stand between.
+for _name in () if "SPACE_ID" in os.environ else ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
 # Before gradio is imported, which reads it then. Pages import gradio, so functions import pages.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -44,6 +54,7 @@ def main(weights: Path | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     LOG.setLevel(logging.INFO)
     sys.setswitchinterval(SWITCH_S)
+    os.umask(0o077)  # votes, pictures and keys are their owner's alone
     try:
         require_opencv()
         from services import build_services
@@ -71,21 +82,27 @@ def require_opencv() -> None:
 
 def serve(settings: Settings, services: "Services") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
-    from booth.visit import MOST_VISITS
+    from booth.visits import MOST_VISITS
     from pages.booth.page import booth_page
+    from pages.guards.connections import bound_connections
 
+    require_address(settings)
+    os.environ["FORWARDED_ALLOW_IPS"] = settings.proxies  # uvicorn reads it, whom Gradio starts
     page = booth_page(services)
     page.queue(max_size=MOST_VISITS)  # on ZeroGPU Gradio would let one event wait and refuse the next
     try:
         page.launch(**launch_arguments(services, settings, page), prevent_thread_lock=True)
+        bound_connections(page.server.config)
         LOG.info("Face Value is at %s, the stage at %sstage", page.local_url, page.local_url)
         services.warmup.start()
         services.visits.watch()
-        page.block_thread()
+        wait_for_end(page)
     except OSError as error:
         raise OperatorError(f"FACE_VALUE_PORT = {settings.port}: this port cannot be opened.") from error
     finally:
-        services.visits.close()
+        services.visits.close()  # first: pictures of open visits are gone whatever takes its time now
+        services.album.close()
+        page.close(verbose=False)
         services.studio.close()
         services.finder.close()
         if services.frame_judge:
@@ -93,18 +110,51 @@ def serve(settings: Settings, services: "Services") -> None:
         services.store.close()
 
 
+def require_address(settings: Settings) -> None:
+    """Raises `OperatorError` where that address and port cannot be listened on, naming which it is."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            settings.address, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # as the server will: the last run's connections may linger
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
+            told = (
+                f"FACE_VALUE_PORT = {settings.port}: this port cannot be opened. Another program may hold it."
+            )
+        else:
+            told = f"FACE_VALUE_BIND = {settings.bind!r}: this machine has no such address."
+        raise OperatorError(told) from error
+
+
+def wait_for_end(page: "Blocks") -> None:
+    """Return at Ctrl-C, `systemctl stop` or a closed terminal; another one does not cut the end short."""
+    endings = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    for ending in endings:
+        signal.signal(ending, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        while page.is_running:
+            time.sleep(0.1)
+    for ending in endings:
+        signal.signal(ending, signal.SIG_IGN)
+
+
 def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -> dict[str, Any]:
     """What `launch` of Gradio gets: no analytics, history, docs, footer; our routes and style sheets."""
-    from booth.visit import MOST_VISITS
+    from booth.visits import MOST_VISITS
     from pages.host.login import PAGE
     from pages.host.page import host_page
     from pages.theme import booth_head, theme
 
     host = host_page(services)
-    mounted = mount(host, PAGE)
+    mounted = mount(host, PAGE, settings.base_path)
     return {
         "server_name": settings.address,
         "server_port": settings.port,
+        "root_path": settings.base_path or None,
         "app_kwargs": {
             "routes": [*plain_routes(services), *mounted.router.routes],  # looked through in this order
             "middleware": middleware(services, settings, {"": page, PAGE: host}),
@@ -155,24 +205,29 @@ def middleware(services: "Services", settings: Settings, pages: "dict[str, Block
     """What every request passes, outermost first."""
     from starlette.middleware import Middleware
 
+    from pages.guards.addresses import BoothHere, OwnNames
     from pages.guards.events import EventFilter
-    from pages.guards.gate import Gate
+    from pages.guards.gate import BasePath, Gate
     from pages.host.login import RequireHost
 
-    refused = services.say("visit.refused")
+    refused, host_auth = services.say("visit.refused"), services.host_auth
+    names = (settings.public_url, lambda: services.board.base_url, refused)
     return [
+        *([] if settings.is_hosted else [Middleware(OwnNames, *names)]),
         Middleware(Gate, settings.is_hosted, settings.public_url, refused, services.signs_in),
-        Middleware(RequireHost, services.host_auth, services.words),
+        *([Middleware(BoothHere, host_auth, refused)] if settings.is_booth_local else []),
+        Middleware(RequireHost, host_auth, services.words),
         Middleware(EventFilter, pages, services.error_boundary, refused),
+        Middleware(BasePath, settings.base_path),
     ]
 
 
-def mount(host: "Blocks", path: str) -> "FastAPI":
+def mount(host: "Blocks", path: str, base_path: str) -> "FastAPI":
     """A second page of Gradio's in the same process: its route, and what starts and ends with it."""
     import gradio
     from fastapi import FastAPI
 
-    from booth.visit import MOST_VISITS
+    from booth.visits import MOST_VISITS
     from pages.theme import host_head, theme
 
     host.queue(max_size=MOST_VISITS)  # as in `serve`
@@ -181,6 +236,7 @@ def mount(host: "Blocks", path: str) -> "FastAPI":
         helper,
         host,
         path,
+        root_path=f"{base_path}{path}" if base_path else None,
         theme=theme(),
         head=host_head(),
         app_kwargs={**NO_DOCS},

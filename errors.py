@@ -10,6 +10,7 @@
         ├── PresetError     a preset file is wrong: names file, key, value, rule
         ├── ChoiceError     an unknown look, set or option, or one that the set cannot honour
         └── NotDownloaded   a model set's files are not on this machine
+            └── Damaged     one of them is cut off, or a pointer
 
 A visitor's error says what happened and what to do next. An operator's error names the file, the
 key, the value and what is allowed. Neither ever carries a path of the machine or foreign text.
@@ -79,6 +80,15 @@ class NotDownloaded(OperatorError):
         super().__init__(f"not downloaded: {repo}. Fetch it with: python -m pipelines fetch {model_set}")
         self.repo = repo
         self.model_set = model_set
+
+
+class Damaged(NotDownloaded):
+    """A file of a model set is cut off, or a pointer that Git LFS left in its place."""
+
+    def __init__(self, repo: str, file: str, model_set: str, is_local: bool) -> None:
+        super().__init__(repo, model_set)
+        mend = "git lfs pull" if is_local else f"python -m pipelines fetch {model_set}"
+        self.args = (f"damaged: {file} of {repo}. Bring it again with: {mend}",)
 
 
 def _restore(kind: type[FaceValueError], args: tuple[Any, ...], values: dict[str, Any]) -> FaceValueError:

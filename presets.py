@@ -51,7 +51,7 @@ def read_preset(path: Path, kind: type[P]) -> P:
 def read_table(path: Path) -> dict[str, Any]:
     """A TOML file. Raises `PresetError` naming the file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors of Windows begin with a BOM
     except OSError as error:
         raise PresetError(f"{path.name} cannot be read. Check that it is there and may be read.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

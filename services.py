@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +13,13 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import Deck, read_deck
 from booth.line import Line
-from booth.visit import Visits
+from booth.visits import Visits
 from commission.record import choose_commissioned
+from errors import OperatorError
 from pages.board import Board
 from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.host_auth import HostAuth, ensure_host_key
+from pages.guards.voters import Voters
 from pages.look_pictures import LookPictures
 from pages.warmup import Warmup
 from pipelines.draw.generate import Generator
@@ -65,6 +68,7 @@ class Services:
     warmup: Warmup
     board: Board
     host_auth: HostAuth
+    voters: Voters
     retention_minutes: int
     show_hours: int
     frame_judge: FrameJudge | None = None  # gives hints before the shot; None where none are given
@@ -93,6 +97,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
 
     Raises `OperatorError`.
     """
+    require_folder(settings.data)
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     deck = read_deck(settings.deck or DECK)
     store = Store(settings.database_url)
@@ -129,11 +134,23 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         ),
         board=board,
         host_auth=build_host_auth(settings),
+        voters=Voters(store.voters_secret(), settings.new_voters, settings.is_hosted),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
         frame_judge=frame_judge,
         signs_in=settings.signs_in and fallback is not None,
     )
+
+
+def require_folder(folder: Path) -> None:
+    """The data folder is there, for its owner alone, and takes files. Raises `OperatorError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or "No disk takes that name"
+        raise OperatorError(f"FACE_VALUE_DATA: nothing can be kept in this folder. {why}.") from error
 
 
 def build_host_auth(settings: Settings) -> HostAuth:

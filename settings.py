@@ -4,20 +4,29 @@ Each field is documented in `docs/settings.md`; a test compares the two.
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import OperatorError
+
+# Scheme, name or number, port, path: of characters that need no quoting in HTML, headers and QR codes.
+WEB_ADDRESS = re.compile(
+    r"https?://([A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~-]+)*/?"
+)
 
 
 class Settings(BaseSettings):
     """The contract's settings and their defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="FACE_VALUE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="FACE_VALUE_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     data: Annotated[Path, Field(description="Folder of the database and of sittings")] = Path("data")
     database: Annotated[
@@ -41,8 +50,19 @@ class Settings(BaseSettings):
         Field(description="Whether the camera says before the shot what will go wrong; never on a Space"),
     ] = "on"
     bind: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
+    booth: Annotated[
+        Literal["auto", "local", "open"],
+        Field(description="Where visits may be: `local` at this machine; `auto`: local where phones come in"),
+    ] = "auto"
+    proxies: Annotated[
+        str, Field(pattern=r"^[0-9A-Fa-f.:/, ]*$", description="Proxies whose `X-Forwarded-For` is believed")
+    ] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 7860
     public_url: Annotated[str | None, Field(description="Address that phones can reach")] = None
+    new_voters: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="Phones of one network that may join at once; then one a second"),
+    ] = 1000
     host_key: Annotated[
         SecretStr | None, Field(description="Key of the host page; made at first start if none is set")
     ] = None
@@ -60,10 +80,26 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=168, description="Hours that an approved portrait may be shown")
     ] = 12
 
+    @field_validator("public_url")
+    @classmethod
+    def _require_web_address(cls, address: str | None) -> str | None:
+        """Phones open it, and a QR code holds it. Raises `ValueError`."""
+        if address is not None and not WEB_ADDRESS.fullmatch(address):
+            raise ValueError("A web address like https://booth.example.org, or with a path")
+        return address
+
     @property
     def is_hosted(self) -> bool:
         """Whether this runs on a Hugging Face Space: visitors sit elsewhere, the page in a foreign frame."""
         return "SPACE_ID" in os.environ
+
+    @property
+    def is_booth_local(self) -> bool:
+        """Whether a visit's page opens at this machine only; never on a Space: visitors sit elsewhere."""
+        is_open = self.booth == "open" or (
+            self.booth == "auto" and self.bind in ("127.0.0.1", "localhost", "::1")
+        )
+        return not is_open and not self.is_hosted
 
     @property
     def gives_hints(self) -> bool:
@@ -81,6 +117,11 @@ class Settings(BaseSettings):
         return "0.0.0.0" if self.is_hosted else self.bind
 
     @property
+    def base_path(self) -> str:
+        """The path of the public address, without the slash at its end: a proxy may show us below one."""
+        return urlsplit(self.public_url or "").path.rstrip("/")
+
+    @property
     def database_url(self) -> str:
         """The SQLAlchemy URL that holds."""
         return self.database or f"sqlite:///{self.data / 'votes.sqlite3'}"
@@ -94,7 +135,8 @@ def read_settings() -> Settings:
         first = error.errors()[0]
         name = "FACE_VALUE_" + "_".join(str(part) for part in first["loc"]).upper()
         shown = "(hidden)" if "KEY" in name else repr(first["input"])
-        raise OperatorError(f"{name} = {shown}. {first['msg']}.") from error
+        rule = first["msg"].removeprefix("Value error, ")
+        raise OperatorError(f"{name} = {shown}. {rule}.") from error
 
 
 def version() -> str:

@@ -21,7 +21,18 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.votes import LOG, PATIENCE_S, Connection, code_of, command, free_port, started
+from bench.votes import (
+    LOG,
+    PATIENCE_S,
+    Connection,
+    code_of,
+    command,
+    free_port,
+    new_cookie,
+    started,
+    voters_of,
+)
+from pages.guards.voters import Voters
 from votes.store import Store
 
 CLIENTS = 8
@@ -52,7 +63,12 @@ def opened(browser: Browser, url: str) -> Page:
 
 
 def vote_until_killed(
-    app: "subprocess.Popen[bytes]", port: int, round_id: str, code: str, acknowledged: set[str]
+    app: "subprocess.Popen[bytes]",
+    port: int,
+    round_id: str,
+    voters: Voters,
+    code: str,
+    acknowledged: set[str],
 ) -> None:
     """Clients vote, each for one new voter after the other, until the server dies under them."""
     body = f'{{"round":"{round_id}","answer":"generated"}}'.encode()
@@ -61,8 +77,7 @@ def vote_until_killed(
         one = Connection(port)
         with suppress(OSError):
             while True:
-                voter = f"{random.getrandbits(88):022x}"
-                one.cookie = f"face_value_voter={voter}.{code}"
+                voter, one.cookie = new_cookie(voters, code)
                 status, _ = await one.ask("POST", "/api/guess", body)
                 if status == 200:
                     acknowledged.add(voter)
@@ -85,12 +100,13 @@ def run(folder: Path, kills: int) -> tuple[str, set[str], dict[str, list[float]]
     app = started(folder, port)
     healthy(port, folder)
     round_id, code = command(port, "open"), code_of(folder)
+    voters = voters_of(folder)
     with sync_playwright() as playwright, ThreadPoolExecutor(1) as voting:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         addresses = {"stage": "stage", "phone": code}
         pages = {name: opened(browser, f"http://127.0.0.1:{port}/{addresses[name]}") for name in IS_BACK}
         for kill in range(kills):
-            voting.submit(vote_until_killed, app, port, round_id, code, acknowledged).result()
+            voting.submit(vote_until_killed, app, port, round_id, voters, code, acknowledged).result()
             app = started(folder, port)
             there = healthy(port, folder)
             for name, page in pages.items():

@@ -10,6 +10,7 @@ import asyncio
 import os
 import platform
 import random
+import secrets
 import socket
 import statistics
 import subprocess
@@ -23,7 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.busy_booth import DRAW, DRAWN
-from votes.schema import Kind, Source
+from pages.guards.voters import Voter, Voters
+from votes.schema import Kind, Source, VoterId
 from votes.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +34,7 @@ GOAL_MS, GOAL_RATIO = 50.0, 30.0
 POLL_S = 1.75  # a phone's mean
 PATIENCE_S = 120
 LOG = "log"
+MOST_NEW = 100_000  # all phones have one address here
 SITTINGS = 4  # before the phones come
 
 
@@ -85,6 +88,7 @@ class Times:
 def started(folder: Path, port: int, module: str = "app") -> "subprocess.Popen[bytes]":
     """The app on its way up."""
     given = {"DATA": str(folder), "PORT": str(port), "MODELS": "mini", "DEVICE": "cpu", "HOST_KEY": KEY}
+    given["NEW_VOTERS"] = str(MOST_NEW)
     environment = os.environ | {f"FACE_VALUE_{name}": value for name, value in given.items()}
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOG).open("ab") as log:
@@ -121,6 +125,18 @@ def code_of(folder: Path) -> str:
     """The room's code, from the database."""
     with Store(f"sqlite:///{folder}/votes.sqlite3") as store:
         return store.room_state().code
+
+
+def voters_of(folder: Path) -> Voters:
+    """What signs ids of voters, as the server of that folder does."""
+    with Store(f"sqlite:///{folder}/votes.sqlite3") as store:
+        return Voters(store.voters_secret(), MOST_NEW, False)
+
+
+def new_cookie(voters: Voters, code: str) -> tuple[str, str]:
+    """A voter that was let in with that code, and its cookie."""
+    voter = VoterId(secrets.token_urlsafe(16))
+    return voter, voters.cookie(Voter(voter, code)).split(";")[0]
 
 
 async def one_phone(port: int, code: str, round_id: str, within: float, polls: Times, votes: Times) -> None:
@@ -183,11 +199,12 @@ async def flood(port: int, folder: Path, clients: int, each: int) -> float:
     """Votes a second of clients that each send for one new voter after the other."""
     round_id, code = await asyncio.to_thread(command, port, "open"), code_of(folder)
     body = f'{{"round":"{round_id}","answer":"generated"}}'.encode()
+    voters = voters_of(folder)
 
     async def client() -> None:
         one = Connection(port)
         for _ in range(each):
-            one.cookie = f"face_value_voter={random.getrandbits(128):022x}"[:39] + f".{code}"
+            one.cookie = new_cookie(voters, code)[1]
             status, said = await one.ask("POST", "/api/guess", body)
             if status != 200:
                 raise SystemExit(f"a vote was refused: {said!r}")

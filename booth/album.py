@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -100,6 +101,29 @@ class _Record:
         return replace(self, names=names, shown=tuple(other for other in self.shown if other != picture))
 
 
+class LatestClock:
+    """UTC by the wall's clock, but never earlier than what has passed here since the start says.
+
+    A clock that is put back must not keep pictures, and one that is put on may delete them early.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wall = wall
+        self._elapsed = elapsed
+        self._latest, self._at = wall(), elapsed()
+
+    def __call__(self) -> datetime:
+        """The time, which never goes back."""
+        now = self._elapsed()
+        self._latest = max(self._wall(), self._latest + timedelta(seconds=now - self._at))
+        self._at = now
+        return self._latest
+
+
 class Album:
     """All sittings below `folder`. Start-up deletes those that are not approved and in time.
 
@@ -111,12 +135,12 @@ class Album:
         folder: Path,
         retention_minutes: float,
         show_hours: float,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._folder = folder
         self._retention = timedelta(minutes=retention_minutes)
         self._permission = timedelta(hours=show_hours)
-        self._clock = clock
+        self._clock = clock or LatestClock()
         self._sittings: dict[SittingId, _Record] = {}
         self._pictures: dict[PictureId, SittingId] = {}
         self._undeleted: set[Path] = set()  # tried again at each sweep
@@ -285,6 +309,15 @@ class Album:
                     if not record.is_visible(picture, now):
                         self.drop(picture)
         return expired
+
+    def close(self) -> None:
+        """What a restart would delete goes now; the album is not used afterwards."""
+        with self._lock:
+            for sitting, record in tuple(self._sittings.items()):
+                if record.approved:
+                    self.release(sitting)
+                else:
+                    self.delete(sitting)
 
     def _restore(self) -> None:
         """Read what may still be shown, delete the rest of what is ours."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from booth.album import Album, Offer, PictureId, SittingId
 from booth.deck import Card, Deck
+from errors import PhotoError
 from pipelines.arrays import Pixels
 from pipelines.exhibit import EXHIBIT, PHONE, exhibit, exhibits
 from pipelines.ladder import RUNGS
@@ -131,6 +132,7 @@ class Catalogue:
         self._rng = rng or secrets.SystemRandom()
         self._cards = {card.item.id: (card, group) for group in deck.groups for card in group}
         self._shown_items: set[str] = set()  # of sittings
+        self._broken: dict[str, str] = {}  # cards of the deck that cannot be read any more: item, file
         self._rejected: set[SittingId] = set()
         self._jpeg = lru_cache(CACHED_EXHIBITS)(self._encode)
         self._encoding = threading.Lock()
@@ -140,6 +142,18 @@ class Catalogue:
         deck = [card.item.id for card in self._deck.sample_cards(self._rng)]
         approved = [offer for offer in self._album.offers() if offer.approved]
         return (*deck, *(item for offer in approved for item in self._sample_item(offer)))
+
+    def renew_programme(self, programme: Sequence[str]) -> tuple[str, ...]:
+        """The same for the pictures that are here now: what is gone goes, what is new comes last.
+
+        Of another deck, all of it in its order.
+        """
+        remaining = tuple(item for item in programme if self.exhibit(item))
+        known = set(remaining) & set(self._cards)
+        if not known and self._cards:
+            return self.draw_programme()
+        new = [group for group in self._deck.groups if not any(card.item.id in known for card in group)]
+        return (*remaining, *(self._rng.choice(group).item.id for group in new))
 
     def approve(self, sitting: SittingId) -> tuple[str, ...]:
         """The host's word: which item of that sitting is shown, drawn by chance; none if it is gone."""
@@ -180,11 +194,16 @@ class Catalogue:
         return found.item if found else None
 
     def is_withdrawn(self, item_id: str) -> bool:
-        """Whether it was here and was taken back."""
-        withdrawn = item_id in self._shown_items and self.exhibit(item_id) is None
+        """Whether it was here and was taken back, or cannot be read any more."""
+        was_here = item_id in self._shown_items | set(self._broken)
+        withdrawn = was_here and self.exhibit(item_id) is None
         if withdrawn:
             self._jpeg.cache_clear()
         return withdrawn
+
+    def broken(self) -> tuple[str, ...]:
+        """Files of the deck that could be read at the start and cannot any more; they are skipped."""
+        return tuple(self._broken.values())
 
     def has_ladder(self, item_id: str) -> bool:
         """Whether there are pictures of its sitter with ever less of them."""
@@ -193,6 +212,8 @@ class Catalogue:
 
     def exhibit(self, item_id: str) -> Exhibit | None:
         """The picture of that item, if it may be shown now."""
+        if item_id in self._broken:
+            return None
         if card_and_group := self._cards.get(item_id):
             return self._deck_exhibit(*card_and_group)
         for offer in self._album.offers():
@@ -209,7 +230,12 @@ class Catalogue:
         if not self.exhibit(item_id):
             return None
         with self._encoding:  # a hall asks for the same picture in one second: it is made once
-            return self._jpeg(item_id, for_phone)
+            try:
+                return self._jpeg(item_id, for_phone)
+            except (PhotoError, KeyError):  # changed on the disk since the start, or gone this moment
+                if card_and_group := self._cards.get(item_id):
+                    self._broken[item_id] = card_and_group[0].path.name
+                return None
 
     def host_jpeg(self, item_id: str) -> bytes | None:
         """The same for a host, who also sees what waits for approval."""
@@ -222,7 +248,10 @@ class Catalogue:
         """One picture of its making; None where there is none of that name."""
         found = self.exhibit(item_id)
         read = found.frames.get(name) if found else None
-        return read() if read else None
+        try:
+            return read() if read else None
+        except (PhotoError, KeyError):
+            return None
 
     # ---- inside
 

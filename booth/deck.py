@@ -6,12 +6,14 @@ of it goes through the same `exhibit`, with the detail of its smallest picture.
 
 import hashlib
 import random
+import unicodedata
 from collections import defaultdict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from PIL import Image
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -22,22 +24,23 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from errors import PresetError
+from errors import PhotoError, PresetError
 from pipelines.arrays import Pixels
 from pipelines.exhibit import EXHIBIT, crop_to_fit, exhibits
 from pipelines.ladder import RUNGS
 from pipelines.selfie.photo import Photo, open_photo
 from presets import parse_table, read_table
 from votes.schema import Item, Kind
+from words import read_words
 
 DECK_FILE = "deck.toml"
 SHAPE = (4, 5)  # width, height
 MAKING = ("seen", "pose", "preview")  # pictures of a making, by the keys that name their files
 WIDEST = EXHIBIT[0]  # px; more is not shown
 NARROWEST = 128  # px; below it nobody can judge a face
-FileName = Annotated[
-    str, StringConstraints(pattern=r"^[\w][\w .-]*$", max_length=120)
-]  # in the deck's folder
+# In the deck's folder: no other folder's, no hidden file.
+FileName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=120)]
+MOST_TOLD = 5  # files of one complaint
 
 
 class Entry(BaseModel):
@@ -52,8 +55,10 @@ class Entry(BaseModel):
     pair: Annotated[str, Field(description="Same name: same sitter, and a visitor sees only one of them")] = (
         ""
     )
-    look: str = ""
-    model_set: Annotated[str, Field(description="What drew it, or the portrait beside it")] = ""
+    look: Annotated[str, Field(max_length=64, description="Name of the look that it has")] = ""
+    model_set: Annotated[str, Field(max_length=64, description="What drew it, or the portrait beside it")] = (
+        ""
+    )
     start: Annotated[str, Field(pattern="^(|noise|plate)$")] = ""
     rehearsal: Annotated[bool, Field(description="True: answers are never pooled with others")] = False
     seed: Annotated[
@@ -142,44 +147,90 @@ class Deck:
 
 
 def read_deck(folder: Path) -> Deck:
-    """The deck of a folder. Raises `PresetError` naming item, key, value and rule."""
-    entries = _entries(folder)
+    """The deck of a folder, every picture opened as it will be when it is shown.
+
+    Raises `PresetError` naming item, key, value and rule, file by file.
+    """
+    entries, listed = _entries(folder), _listed(folder)
+    named = {
+        f"{DECK_FILE}: item.{place}.{key} = {name!r}": listed(name)
+        for place, entry in enumerate(entries)
+        for key, name in _pictures(entry)
+    }
+    widths = _crop_widths(named)
     groups: dict[str, list[Card]] = defaultdict(list)
-    widths = []
     for place, entry in enumerate(entries):
-        path, where = folder / entry.file, f"{DECK_FILE}: item.{place}.file = {entry.file!r}"
-        widths.append(_crop_width(path, where))
-        ladder = tuple(folder / name for name in entry.ladder)
-        making = tuple((key, folder / name) for key in MAKING if (name := getattr(entry, key)))
-        for key, picture in (*(("ladder", step) for step in ladder), *making):
-            _crop_width(picture, f"{DECK_FILE}: item.{place}.{key} = {picture.name!r}")
+        path, ladder = listed(entry.file), tuple(listed(name) for name in entry.ladder)
+        making = tuple((key, listed(name)) for key in MAKING if (name := getattr(entry, key)))
         card = Card(_item(entry, path), entry.credit, path, entry, ladder, making)
         groups[entry.pair or f"alone {place}"].append(card)
     ids = [card.item.id for group in groups.values() for card in group]
     if len(set(ids)) < len(ids):
         raise PresetError(f"{DECK_FILE}: one picture is listed twice with the same truth.")
-    width = min(WIDEST, *widths)
+    width = min(WIDEST, *(widths[card.path] for group in groups.values() for card in group))
     return Deck(tuple(tuple(group) for group in groups.values()), (width, width * SHAPE[1] // SHAPE[0]))
 
 
 def _entries(folder: Path) -> list[Entry]:
-    if not (folder / DECK_FILE).is_file():
+    try:
+        is_there = (folder / DECK_FILE).is_file()
+    except OSError:  # a name that no disk takes
+        is_there = False
+    if not is_there:
         raise PresetError(f"FACE_VALUE_DECK = {folder.name}: this folder holds no {DECK_FILE}.")
     return parse_table(read_table(folder / DECK_FILE), _DeckFile, DECK_FILE).item
 
 
-def _crop_width(path: Path, where: str) -> int:
-    """Width of the largest 4:5 crop in px, read from the header only."""
+def _pictures(entry: Entry) -> list[tuple[str, str]]:
+    """Every file that an entry names, with the key that names it."""
+    making = [(key, name) for key in MAKING if (name := getattr(entry, key))]
+    return [("file", entry.file), *(("ladder", name) for name in entry.ladder), *making]
+
+
+def _listed(folder: Path) -> Callable[[str], Path]:
+    """Finds a file by its name in the list, whichever way its letters are composed, small or capital.
+
+    macOS writes an e with its accent as two characters, Windows does not tell A from a.
+    """
+
+    def same(name: str) -> str:
+        return unicodedata.normalize("NFC", name).casefold()
+
+    there = {same(path.name): path for path in sorted(folder.iterdir())}
+
+    def find(name: str) -> Path:
+        exact = folder / name
+        return exact if exact.exists() else there.get(same(name), exact)
+
+    return find
+
+
+def _crop_widths(named: Mapping[str, Path]) -> dict[Path, int]:
+    """Widths of the largest 4:5 crops in px, by path; `named` says where each is listed.
+
+    Raises `PresetError` telling of each that cannot be shown.
+    """
+    places = {path: where for where, path in named.items()}
+    with ThreadPoolExecutor() as pool:
+        found = dict(zip(places, pool.map(_crop_width, places), strict=True))
+    wrong = [f"{places[path]}. {rule}" for path, rule in found.items() if isinstance(rule, str)]
+    if wrong:
+        more = f" And {len(wrong) - MOST_TOLD} more." if len(wrong) > MOST_TOLD else ""
+        raise PresetError(" ".join(wrong[:MOST_TOLD]) + more)
+    return {path: width for path, width in found.items() if isinstance(width, int)}
+
+
+def _crop_width(path: Path) -> int | str:
+    """The width, or why that picture cannot be shown."""
     if path.is_symlink():
-        raise PresetError(f"{where}. A deck's pictures lie in its own folder.")
+        return "A deck's pictures lie in its own folder."
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise PresetError(f"{where}. This is not a picture that can be read.") from error
+        height, width = open_photo(path).pixels.shape[:2]
+    except PhotoError as error:
+        return read_words().sentence(error)
     crop_width = min(width, height * SHAPE[0] // SHAPE[1])
     if crop_width < NARROWEST:
-        raise PresetError(f"{where}. It is {width} x {height} px; a face needs {NARROWEST} px in width.")
+        return f"It is {width} x {height} px; a face needs {NARROWEST} px in width."
     return crop_width
 
 

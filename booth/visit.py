@@ -5,11 +5,10 @@ to the page's session. It ends when the visitor says so, when the tab is closed,
 What was drawn is its `Making`, what may be shown its `Sharing`.
 """
 
-import math
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,8 +22,6 @@ from pipelines.selfie.face import Face
 from pipelines.sitting import MOST_SELFIES
 from votes.schema import VoterId
 
-MOST_VISITS = 200  # a visit holds up to 90 MB of selfies; whoever comes then takes the stalest's place
-WATCH_EVERY_S = 5.0
 GRACE_S = 20.0  # a reload closes the page too, and comes back within it
 
 
@@ -58,6 +55,12 @@ class Selfie:
     face: Face
     picture: PictureId
     is_sample: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes of memory."""
+        face = self.face
+        return sum(array.nbytes for array in (face.photo.pixels, face.landmarks, face.body, face.mask))
 
 
 @dataclass(eq=False)
@@ -302,97 +305,3 @@ class Visit:
     def _require_consent(self) -> None:
         if not self.has_consented:
             raise VisitorError("consent.missing")
-
-
-class Visits:
-    """All open visits.
-
-    `on_forget` is called with each session of one that is forgotten, for what others keep of it.
-    """
-
-    on_forget: Callable[[str], object] | None = None
-
-    def __init__(self, album: Album, idle_minutes: float) -> None:
-        self._album = album
-        self._idle_s = idle_minutes * 60  # of visits that agreed to nothing yet: they have no files
-        self._visits: dict[str, Visit] = {}
-        self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._watcher: threading.Thread | None = None
-
-    def of(self, cookie: str, session: str | None) -> Visit:
-        """The visit of a browser, or of a page whose browser has no cookie; a new one if it has none."""
-        self.forget_expired()
-        key = cookie or session or secrets.token_hex(8)
-        with self._lock:
-            visit = self._visits.setdefault(key, Visit(self._album, cookie))
-            visit.presence.touch(session)
-        return visit
-
-    def find(self, cookie: str, session: str | None) -> Visit | None:
-        """The same for what a page asks by itself: no sign of life, and nothing begins with it."""
-        with self._lock:
-            return self._visits.get(cookie or session or "")
-
-    def with_ticket(self, ticket: str) -> Visit | None:
-        """The visit that may send photos with that ticket."""
-        self.forget_expired()
-        with self._lock:
-            for visit in self._visits.values():
-                if secrets.compare_digest(visit.ticket.encode(), ticket.encode()):
-                    return visit
-        return None
-
-    def with_sitting(self, sitting: SittingId) -> Visit | None:
-        """The open visit whose pictures these are."""
-        self.forget_expired()
-        with self._lock:
-            return next((visit for visit in self._visits.values() if visit.sitting == sitting), None)
-
-    def close_page(self, session: str | None) -> None:
-        """A page was closed or reloaded; without another one the visit ends after a short grace."""
-        with self._lock:
-            for visit in self._visits.values():
-                if session in visit.presence.sessions and visit.presence.close(session):
-                    visit.stop()
-        if session and self.on_forget:
-            self.on_forget(session)
-
-    def end(self, visit: Visit) -> None:
-        """The visitor leaves: the next person at the same screen is a new visit and a new voter."""
-        with self._lock:
-            for key in [key for key, known in self._visits.items() if known is visit]:
-                del self._visits[key]
-        visit.leave()
-        for session in visit.presence.sessions if self.on_forget else ():
-            self.on_forget(session)  # type: ignore[misc]
-
-    def forget_expired(self) -> None:
-        """End the visits whose time is over, and the stalest above the limit."""
-        self._album.sweep()
-        now = time.monotonic()
-        with self._lock:
-            visits = list(self._visits.values())
-        stale = sorted(visits, key=lambda visit: visit.presence.touched)
-        surplus = stale[: max(0, len(visits) - MOST_VISITS)]
-        for visit in visits:
-            patience = math.inf if visit.has_consented else self._idle_s
-            expired = visit.sitting is not None and self._album.is_retention_over(visit.sitting)
-            if visit.presence.is_over(now, patience) or expired or visit in surplus:
-                self.end(visit)
-
-    def watch(self, every_s: float = WATCH_EVERY_S) -> None:
-        """Forget what has expired, in a thread of its own, also while nobody asks."""
-
-        def patrol() -> None:
-            while not self._closing.wait(every_s):
-                self.forget_expired()
-
-        self._watcher = threading.Thread(target=patrol, name="retention", daemon=True)
-        self._watcher.start()
-
-    def close(self) -> None:
-        """End the watch; waits for its thread."""
-        self._closing.set()
-        if self._watcher:
-            self._watcher.join()

@@ -97,9 +97,14 @@ class Board:
         return not settings.public_url and settings.address in LOOPBACK_NAMES
 
     @property
+    def base_path(self) -> str:
+        """Below which a proxy shows us, without the slash at its end; empty where it is all of an address."""
+        return self._settings.base_path
+
+    @property
     def url(self) -> str:
         """The room's address with its code, for the QR code."""
-        return f"{self._base}/{self.room.snapshot().room.code}"
+        return f"{self.base_url}/{self.room.snapshot().room.code}"
 
     @property
     def link(self) -> str:
@@ -107,7 +112,8 @@ class Board:
         return self.url.split("://", 1)[1]
 
     @property
-    def _base(self) -> str:
+    def base_url(self) -> str:
+        """Where phones find this machine, without a slash at the end."""
         settings = self._settings
         if settings.public_url:
             return settings.public_url.rstrip("/")

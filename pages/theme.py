@@ -30,7 +30,7 @@ def booth_head() -> str:
 
 def host_head() -> str:
     """The same for the host's page, which lies a folder deeper."""
-    return _head("light", "/", "host", "host", "replaceChildren")
+    return _head("light", "../", "host", "host", "replaceChildren")
 
 
 def _head(schemes: str, root: str, sheets: str, script: str, needs: str) -> str:

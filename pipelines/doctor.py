@@ -5,6 +5,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ IDENTITY_SCALES = (0.0, 0.35, 0.7, 1.0)
 SHEET_CELL = (256, 320)  # width, height in px
 CAPTION_PX = 28
 LOOK = "grey"
+ENOUGH_CONNECTIONS = 4096  # two of each of a thousand phones, their pictures, and as much again
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str
     device, say = find_device(settings.device), read_words().say
     yield f"Models run on {device.name} with {device.gigabytes:.0f} GB"
     yield f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB of disk are free"
+    yield connection_hint()
     yield camera_hint(settings)
     for model_set in read_model_sets().values():
         try:
@@ -69,6 +72,21 @@ def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str
     began = time.perf_counter()
     draw_one(generator, sitter, pose=None, identity=None)
     yield f"One portrait with {generator.model_set.title}: {time.perf_counter() - began:.1f} s after loading"
+
+
+def connection_hint() -> str:
+    """How many phones and screens fit, by the system's limit of open files."""
+    allowed = ENOUGH_CONNECTIONS
+    with suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if allowed == -1 or allowed >= ENOUGH_CONNECTIONS:  # -1: no limit
+        return f"{ENOUGH_CONNECTIONS} connections may be open at once, enough for a full room"
+    return (
+        f"{allowed} connections may be open at once; a full room needs {ENOUGH_CONNECTIONS}: "
+        "LimitNOFILE= of the systemd unit, or ulimit -Hn"
+    )
 
 
 def camera_hint(settings: Settings) -> str:

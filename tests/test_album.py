@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from booth.album import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS, Album, SittingId
+from booth.album import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS, Album, LatestClock, SittingId
 
 JPEG = b"\xff\xd8 one \xff\xd9"
 
@@ -443,3 +443,18 @@ def test_many_at_once_lose_no_picture_and_get_only_their_own(album: Album, folde
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(visit, range(40)))
     assert len(album.downloads(shared)) == len(files(folder)) == 200
+
+
+@pytest.mark.parametrize("moved", [-100_000.0, -1.0, 0.0, 100_000.0])
+def test_a_clock_that_is_put_back_keeps_no_picture(tmp_path: Path, moved: float) -> None:
+    wall, passed = [datetime(2026, 1, 1, 12, tzinfo=UTC)], [5000.0]
+    clock = LatestClock(lambda: wall[0], lambda: passed[0])
+    album = Album(tmp_path, 30, 12, clock)
+    picture = album.put(album.begin(), b"jpeg")
+    wall[0] += timedelta(seconds=moved)
+    passed[0] += 29 * 60
+    assert album.has(picture) is (moved <= 0)  # put on, it may go early
+    passed[0] += 61
+    assert not album.has(picture)
+    album.sweep()
+    assert not list(tmp_path.rglob("*.jpg"))

@@ -22,7 +22,8 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import read_deck
 from booth.line import Line
-from booth.visit import GRACE_S, ScreenName, Visit, Visits
+from booth.visit import GRACE_S, ScreenName, Visit
+from booth.visits import Visits
 from errors import NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent
 from evaluation.drift import lighter
 from pages.board import Board
@@ -33,6 +34,7 @@ from pages.components.consent import UNTICKED
 from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.gate import COOKIE
 from pages.guards.host_auth import HostAuth
+from pages.guards.voters import Voters
 from pages.look_pictures import LookPictures
 from pages.stage.scenes import Scenes
 from pages.warmup import Warmup
@@ -130,6 +132,7 @@ def services(
             warmup=Warmup([painter.load], error_boundary),
             board=Board(Room(store, catalogue), catalogue, Settings()),
             host_auth=HostAuth("the host's key"),
+            voters=Voters(store.voters_secret(), 1000, is_hosted=False),
             retention_minutes=30,
             show_hours=12,
         )

@@ -65,7 +65,7 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(enc
 @pytest.fixture(scope="module")
 def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
     folder = tmp_path_factory.mktemp("booth")
-    with serving(folder / "served", weights(folder / "weights"), BIND="0.0.0.0") as booth:
+    with serving(folder / "served", weights(folder / "weights"), BIND="0.0.0.0", BOOTH="open") as booth:
         yield booth
 
 

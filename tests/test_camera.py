@@ -22,7 +22,8 @@ from starlette.middleware import Middleware
 
 from booth.album import Album
 from booth.line import Line
-from booth.visit import ScreenName, Visit, Visits
+from booth.visit import ScreenName, Visit
+from booth.visits import Visits
 from pages.booth.hints import Hints
 from pages.booth.pictures import picture_routes
 from pages.booth.uploads import Intake

@@ -3,7 +3,9 @@
 import io
 import random
 import re
+import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,11 @@ from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo, open_photo
 from tests.decks import ONE, SIX, TWO, deck_of
 from tests.hostile import card
+from votes.room import Room
+from votes.rounds import Scene
 from votes.schema import Kind
+from votes.store import Store
+from words import read_words
 
 STARTER = Path(__file__).parent.parent / "examples" / "deck"
 
@@ -113,8 +119,11 @@ def test_both_truths_go_through_the_same_crop_size_and_encoder(tmp_path: Path) -
         (ONE.replace('credit = "Me"\n', ""), r"item\.0\.credit is missing"),
         (ONE.replace("a.jpg", "../a.jpg"), r"item\.0\.file = '\.\./a\.jpg'"),
         (ONE.replace("a.jpg", "/etc/passwd"), r"item\.0\.file"),
-        (ONE.replace("a.jpg", "nosuch.jpg"), r"item\.0\.file = 'nosuch\.jpg'\. This is not a picture"),
-        (ONE.replace("a.jpg", "text.jpg"), r"item\.0\.file = 'text\.jpg'\. This is not a picture"),
+        (
+            ONE.replace("a.jpg", "nosuch.jpg"),
+            r"item\.0\.file = 'nosuch\.jpg'\. There is no file of that name",
+        ),
+        (ONE.replace("a.jpg", "text.jpg"), r"item\.0\.file = 'text\.jpg'\. This file is not a photo"),
         (ONE.replace("a.jpg", "tiny.png"), r"item\.0\.file = 'tiny\.png'\. It is 60 x 60 px"),
         (ONE.replace("a.jpg", "link.jpg"), r"item\.0\.file = 'link\.jpg'\. A deck's pictures lie in"),
         (ONE + 'start = "middle"\n', r"item\.0\.start = 'middle'"),
@@ -123,12 +132,12 @@ def test_both_truths_go_through_the_same_crop_size_and_encoder(tmp_path: Path) -
         (ONE + f"ladder = {SIX}\n", r"item\.0\.ladder.*A ladder belongs to a generated picture"),
         (
             TWO + f"ladder = {[*SIX[:5], 'none.jpg']}\n",
-            r"item\.0\.ladder = 'none\.jpg'\. This is not a picture",
+            r"item\.0\.ladder = 'none\.jpg'\. There is no file",
         ),
         (ONE + 'seen = "b.jpg"\n', r"item\.0\.seen = 'b\.jpg'.*belong to a generated picture"),
         (ONE + 'preview = "b.jpg"\n', r"item\.0\.preview = 'b\.jpg'.*belong to a generated picture"),
         (TWO + 'pose = "../b.jpg"\n', r"item\.0\.pose = '\.\./b\.jpg'"),
-        (TWO + 'pose = "none.jpg"\n', r"item\.0\.pose = 'none\.jpg'\. This is not a picture"),
+        (TWO + 'pose = "none.jpg"\n', r"item\.0\.pose = 'none\.jpg'\. There is no file"),
         (TWO + 'seen = "tiny.png"\n', r"item\.0\.seen = 'tiny\.png'\. It is 60 x 60 px"),
         (TWO + 'preview = "link.jpg"\n', r"item\.0\.preview = 'link\.jpg'\. A deck's pictures lie in"),
         ("x", "deck.toml: "),
@@ -145,6 +154,133 @@ def test_a_wrong_deck_is_refused_by_file_key_and_value(tmp_path: Path, item: str
     with pytest.raises(PresetError, match=rf"^deck\.toml: .*{told}|{told}") as error:
         read_deck(deck_of(folder, item))
     assert str(tmp_path) not in str(error.value)
+
+
+NAMES = {
+    "as it is": ("a81.jpg", "a81.jpg"),
+    "spaces and brackets": ("Ada (2) [final], b & c.jpg", "Ada (2) [final], b & c.jpg"),
+    "an apostrophe": ("Ada's.jpg", "Ada's.jpg"),
+    "capitals": ("A81.JPG", "A81.JPG"),
+    "capitals in the list": ("a81.jpg", "A81.JPG"),
+    "composed in the list": (
+        unicodedata.normalize("NFD", "José.jpg"),
+        unicodedata.normalize("NFC", "José.jpg"),
+    ),
+    "composed on the disk": (
+        unicodedata.normalize("NFC", "José.jpg"),
+        unicodedata.normalize("NFD", "José.jpg"),
+    ),
+    "no letters of ours": ("写真.jpg", "写真.jpg"),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_file_is_found_by_the_name_that_people_see(tmp_path: Path, kind: str) -> None:
+    on_disk, in_list = NAMES[kind]
+    folder = deck_of(tmp_path, ONE.replace('"a.jpg"', f'"{in_list}"'))
+    (folder / "a.jpg").rename(folder / on_disk)
+    ((card_,),) = read_deck(folder).groups
+    assert read_deck(folder).jpeg(card_)
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_list_of_any_editor_is_read(tmp_path: Path, start: str, end: str) -> None:
+    folder = deck_of(tmp_path, ONE, TWO)
+    text = start + (folder / "deck.toml").read_text().replace("\n", end)
+    (folder / "deck.toml").write_bytes(text.encode())
+    assert len(read_deck(folder).groups) == 2
+
+
+def large(folder: Path) -> None:
+    """61 megapixels."""
+    Image.new("L", (7809, 7812)).save(folder / "a.jpg", quality=5)
+
+
+def heavy(folder: Path) -> None:
+    """13.8 MB: behind the end of a JPEG anything may stand."""
+    whole = (folder / "a.jpg").read_bytes()
+    (folder / "a.jpg").write_bytes(whole + bytes(13_800_000 - len(whole)))
+
+
+UNSHOWABLE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "AVIF": (lambda folder: (folder / "a.jpg").write_bytes(b"\0\0\0\x1cftypavif" + bytes(200)), "file.type"),
+    "61 megapixels": (large, "file.pixels"),
+    "13.8 MB": (heavy, "file.big"),
+    "cut off": (
+        lambda folder: (folder / "a.jpg").write_bytes((folder / "a.jpg").read_bytes()[:900]),
+        "file.broken",
+    ),
+    "moving": (
+        lambda folder: Image.new("RGB", (640, 800)).save(
+            folder / "a.jpg", "WEBP", save_all=True, append_images=[Image.new("RGB", (640, 800), "red")]
+        ),
+        "file.moving",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNSHOWABLE)
+def test_what_cannot_be_shown_is_refused_before_the_room_is_there(tmp_path: Path, kind: str) -> None:
+    spoil, key = UNSHOWABLE[kind]
+    folder = deck_of(tmp_path, ONE, TWO)
+    spoil(folder)
+    values = {"mp": 50, "mb": 12}
+    with pytest.raises(PresetError) as error:
+        read_deck(folder)
+    assert str(error.value) == f"deck.toml: item.0.file = 'a.jpg'. {read_words().say(key, **values)}"
+
+
+def test_every_file_that_is_wrong_is_named(tmp_path: Path) -> None:
+    items = [ONE.replace("a.jpg", f"{i}.jpg") for i in range(7)]
+    with pytest.raises(PresetError) as error:
+        read_deck(deck_of(tmp_path, *items))
+    assert [f"'{i}.jpg'" in str(error.value) for i in range(7)] == [True] * 5 + [False] * 2
+    assert str(error.value).endswith("And 2 more.")
+
+
+def test_a_picture_that_breaks_later_is_skipped_and_the_host_hears_of_it(tmp_path: Path) -> None:
+    catalogue = Catalogue(read_deck(deck_of(tmp_path, ONE, TWO)), Album(tmp_path / "none", 30, 12))
+    with Store("sqlite://") as store:
+        room = Room(store, catalogue)
+        shown = room.open().room
+        (tmp_path / "a.jpg").write_bytes(b"")
+        assert catalogue.jpeg(str(shown.item)) is None
+        after = room.latest.renew().room
+        assert after.item not in (shown.item, None) and shown.item not in after.programme
+        assert catalogue.broken() == ("a.jpg",)
+
+
+def test_another_deck_is_another_programme_and_a_changed_one_goes_on(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("first", "second", "changed")]
+    for folder in folders:
+        folder.mkdir()
+    first, changed = deck_of(folders[0], ONE, TWO), deck_of(folders[2], TWO, ONE.replace("a.jpg", "c.jpg"))
+    second = deck_of(folders[1], ONE.replace("a.jpg", "d.jpg"))
+    for name, folder, value in (("c.jpg", changed, 90), ("d.jpg", second, 160)):
+        Image.new("L", (640, 800), value).save(folder / name)
+
+    def items(folder: Path) -> list[str]:
+        return [card.item.id for group in read_deck(folder).groups for card in group]
+
+    with Store("sqlite://") as store:
+
+        def start(folder: Path) -> Room:
+            return Room(store, Catalogue(read_deck(folder), Album(tmp_path / "none", 30, 12)))
+
+        room = start(first)
+        room.go_to(items(first)[1])
+        shown = room.open().room
+        assert start(first).snapshot().room == shown  # a restart changes nothing
+        after = start(changed).snapshot().room
+        assert (after.item, after.scene, after.round_id) == (shown.item, shown.scene, shown.round_id)
+        assert set(after.programme) == set(items(changed))
+        other = start(second)
+        assert (other.snapshot().room.programme, other.snapshot().room.scene) == (
+            tuple(items(second)),
+            Scene.READY,
+        )
+        assert other.open().round  # and it can be asked
 
 
 def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_command_writes_what_the_database_holds(event: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--out", str(event / "out"), "--event", "Rome"]) == 0
-    written = (event / "out" / "guesses.csv").read_text(encoding="utf-8")
+    written = (event / "out" / "guesses.csv").read_text(encoding="utf-8-sig")
+    assert (event / "out" / "guesses.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     table = list(csv.DictReader(io.StringIO(written)))
     assert [(row["voter"], row["truth"], row["right"]) for row in table] == [
         *(("1", "generated", "true"), ("2", "photograph", "false"), ("1", "photograph", "false")),

@@ -105,6 +105,15 @@ def test_slow_and_silent_connections_keep_nobody_waiting(booth: Booth, opened: s
     others_vote(booth, opened)
 
 
+def test_an_endless_header_is_refused_and_votes_go_on(booth: Booth, opened: str) -> None:
+    with phone(booth) as one, connected(booth) as endless:
+        endless.sendall(b"GET / HTTP/1.1\r\nHost: booth\r\nCookie: ")
+        with pytest.raises(OSError):
+            for _ in range(256):
+                endless.sendall(bytes(65536).replace(b"\0", b"x"))
+        assert vote(one, opened).status_code == 200
+
+
 def test_a_locked_database_is_said_and_an_answer_sent_again_is_kept(booth: Booth, opened: str) -> None:
     file = booth.folder / "data" / "votes.sqlite3"
     with phone(booth) as one:

@@ -16,7 +16,8 @@ from starlette.testclient import TestClient
 
 from booth.album import Album
 from booth.line import Line
-from booth.visit import ScreenName, Visit, Visits
+from booth.visit import ScreenName, Visit
+from booth.visits import Visits
 from errors import PhotoError
 from pages.booth.hints import Hints, hint_routes
 from pages.booth.page import BoothPage

@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from booth.album import Album
-from booth.visit import Visit, Visits
+from booth.visit import Visit
+from booth.visits import Visits
 from pages.booth.uploads import Intake
 from pages.guards.error_boundary import ErrorBoundary
 from pipelines.selfie.face import FaceFinder

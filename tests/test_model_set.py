@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -256,6 +256,47 @@ def test_auto_falls_back_to_the_small_set_and_says_why(
         "mini",
         "Small offline model, the best of those on this machine, because it runs on any machine.",
     )
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 6938040682\n"
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda whole: whole[: len(whole) // 2],
+    "cut in its head": lambda whole: whole[:20],
+    "cut by a byte": lambda whole: whole[:-1],
+    "a pointer": lambda _: POINTER,
+    "empty": lambda _: b"",
+    "zeros": lambda whole: bytes(len(whole)),
+    "another header": lambda whole: whole[:8] + b"[" * (len(whole) - 8),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_set_is_passed_over_in_a_sentence_and_fetched_again(
+    online: FakeHub, hub: Path, weights: Path, sets: dict[str, ModelSet], tmp_path: Path, damage: str
+) -> None:
+    one = sets["realvis-lightning"]
+    cache = hub_with(hub, one, tmp_path)
+    (link,) = tmp_path.rglob("ip-adapter-plus-face_sdxl_vit-h.safetensors")
+    whole = link.read_bytes()
+    link.unlink()
+    link.write_bytes(DAMAGES[damage](whole))
+    with pytest.raises(NotDownloaded, match=r"^damaged: .*ip-adapter.* of h94/IP-Adapter\. .* fetch real"):
+        locate(one, cache)
+    chosen, why = choose({"mini": sets["mini"], one.name: one}, "auto", CARD_24, cache, weights)
+    assert chosen.name == "mini" and f"{one.title} is damaged: " in why
+    fetch(one, lambda _: None, cache, online.endpoint)
+    assert is_here(one, cache)
+    assert [name.rsplit("/", 1)[-1] for _, name in online.sent] == [link.name]
+
+
+def test_a_pointer_in_place_of_a_small_file_is_seen_too(
+    weights: Path, sets: dict[str, ModelSet], tmp_path: Path
+) -> None:
+    copy = tmp_path / "weights"
+    shutil.copytree(weights, copy)
+    (copy / "mini" / sets["mini"].parts.base.files[0]).write_bytes(POINTER)
+    with pytest.raises(NotDownloaded, match=r"^damaged: .* of weights/mini\. .* git lfs pull$"):
+        choose({"mini": sets["mini"]}, "auto", CARD_24, tmp_path, copy)
 
 
 def test_auto_with_nothing_here_or_nothing_that_fits_says_so(

@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from booth.album import Album, PictureId
-from booth.visit import Visit, Visits
+from booth.visit import Visit
+from booth.visits import Visits
 from pages.booth.pictures import picture_routes
 from pages.guards.gate import COOKIE
 from words import read_words

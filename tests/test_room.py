@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -57,6 +57,9 @@ class Pictures:
 
     def is_withdrawn(self, item_id: str) -> bool:
         return item_id in self.withdrawn
+
+    def renew_programme(self, programme: Sequence[str]) -> tuple[str, ...]:
+        return tuple(programme) or self.draw_programme()
 
     def has_ladder(self, item_id: str) -> bool:
         return item_id in self.ladders
@@ -420,7 +423,7 @@ def test_many_commands_at_once_are_one_step_each(room: Room) -> None:
 
 def test_a_code_is_short_and_changes(room: Room) -> None:
     code = room.snapshot().room.code
-    assert len(code) == 3 and not set(code) & set("01ilo")
+    assert len(code) == 4 and not set(code) & set("01ilo")
     assert len({room.renew_code().room.code for _ in range(5)} | {code}) > 3
 
 
@@ -564,3 +567,14 @@ class AnyCommands(RuleBasedStateMachine):
 
 AnyCommands.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
 test_any_commands_keep_the_room_legal = AnyCommands.TestCase
+
+
+def test_of_two_hosts_who_press_at_once_one_moves_the_room(room: Room) -> None:
+    room.open()
+    seen = room.snapshot().room.position
+    assert room.next(seen, "stage").room.scene == Scene.CLOSED
+    assert room.next(seen, "host page").room.scene == Scene.CLOSED  # the split is not stepped over
+    assert room.next(seen, "stage").room.scene == Scene.SPLIT  # two taps of one hand are two steps
+    assert room.next().room.scene == Scene.TRUTH  # a clicker knows no scene
+    now = room.snapshot().room.position
+    assert room.back(now, "host page").room.scene == Scene.SPLIT

@@ -209,7 +209,7 @@ def export_is_right(host: Page) -> None:
     """What the three phones said, one row each."""
     with host.expect_download() as taken:
         host.get_by_role("link", name="guesses.csv").click()
-    rows = list(csv.DictReader(io.StringIO(Path(taken.value.path()).read_text(encoding="utf-8"))))
+    rows = list(csv.DictReader(io.StringIO(Path(taken.value.path()).read_text(encoding="utf-8-sig"))))
     assert [row["answer"] for row in rows] == ["generated"] * 3
     assert {row["source"] for row in rows} == {"phone"} and len({row["voter"] for row in rows}) == 3
     assert {row["right"] for row in rows} == {str(rows[0]["truth"] == "generated").lower()}

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 import errors
 from bin.space import CARRIED, OTHERS, preloaded, write
-from booth.visit import MOST_VISITS
+from booth.visits import MOST_VISITS
 from pipelines.draw.fetch import downloads
 from pipelines.draw.model_set import read_model_sets
 from pipelines.draw.zero_gpu import STATED_S

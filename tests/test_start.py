@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import app
-from booth.visit import MOST_VISITS
+from booth.visits import MOST_VISITS
 from errors import NotDownloaded, OperatorError
 from pages.booth.page import booth_page
 from pages.guards.error_boundary import ErrorBoundary

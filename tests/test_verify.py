@@ -129,14 +129,6 @@ def test_nothing_of_a_picture_is_kept_or_logged(
     assert len(logged) == 1 and re.fullmatch(r"refused [0-9a-f]{6} with 422", logged[0])
 
 
-def test_where_too_many_wait_one_more_is_asked_to_come_back(
-    page: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verify, "MOST_HERE", 0)
-    answer = asked(page, b"x")
-    assert (answer.status_code, answer.json()["error"]) == (503, WORDS.say("verify.busy"))
-
-
 def test_a_failure_of_ours_is_a_sentence_with_an_id(
     page: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

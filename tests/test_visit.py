@@ -13,7 +13,8 @@ from booth.album import Album, PictureId
 from booth.catalogue import Pair
 from booth.making import Portraits
 from booth.quiz import Quiz
-from booth.visit import GRACE_S, MOST_VISITS, NEED_NO_CONSENT, ScreenName, Visit, Visits
+from booth.visit import GRACE_S, NEED_NO_CONSENT, ScreenName, Visit
+from booth.visits import MOST_STRANGERS, UNUSED_S, Visits
 from errors import PhotoError, VisitorError
 from pipelines.look import read_looks
 from pipelines.order import Order
@@ -360,10 +361,41 @@ def test_an_idle_page_that_agreed_to_nothing_is_forgotten_too(visits: Visits) ->
     assert visits.of("one", "page") is not visit
 
 
-def test_the_stalest_visit_makes_room_for_the_newest(visits: Visits) -> None:
-    first = agreed(visits, "first")
-    first.presence.touched -= 1
-    for i in range(MOST_VISITS):
-        visits.of(f"visitor {i}", None)
+def test_however_many_come_nobody_who_agreed_is_sent_away(visits: Visits) -> None:
+    mine, stranger = agreed(visits, "mine"), visits.of("stranger", None)
+    mine.presence.touched -= 60 * 60
+    stranger.presence.touched -= 1
+    for i in range(MOST_STRANGERS):
+        visits.of(f"invented {i}", None)
     visits.forget_expired()
-    assert first.is_over
+    assert not mine.is_over
+    assert stranger.is_over  # it had nothing to lose
+
+
+def test_where_all_places_are_taken_the_next_consent_is_asked_to_wait(
+    visits: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("booth.visits.MOST_VISITS", 3)
+    with_selfie, unused, third = (agreed(visits, name) for name in ("one", "two", "three"))
+    with_selfie.add(FACE, with_selfie.keep(JPEG))
+    visits.make_room_for(third)  # agreed again: it has its place
+    late = visits.of("late", "page of late")
+    with pytest.raises(VisitorError) as refused:
+        visits.make_room_for(late)
+    assert refused.value.key == "visit.busy"
+    for visit in (with_selfie, unused):
+        visit.presence.touched -= UNUSED_S + 1
+    visits.make_room_for(late)
+    assert (with_selfie.is_over, unused.is_over, third.is_over) == (False, True, False)
+
+
+def test_selfies_of_all_visits_are_bounded_together(visits: Visits, monkeypatch: pytest.MonkeyPatch) -> None:
+    visit = agreed(visits)
+    visit.add(FACE, visit.keep(JPEG))
+    visits.require_memory()
+    monkeypatch.setattr("booth.visits.MOST_BYTES", visit.selfies[0].nbytes - 1)
+    with pytest.raises(VisitorError) as refused:
+        visits.require_memory()
+    assert refused.value.key == "visit.busy"
+    visits.end(visit)
+    visits.require_memory()

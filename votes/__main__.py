@@ -44,7 +44,9 @@ def export(
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (out / name).write_text(text, encoding="utf-8", newline="")
+            # Excel reads a table without a BOM in the letters of its own country
+            encoding = "utf-8-sig" if name.endswith(".csv") else "utf-8"
+            (out / name).write_text(text, encoding=encoding, newline="")
     except OSError as error:
         raise OperatorError(f"Cannot write to {out.name}: {error.strerror}. Name another folder.") from error
     print(f"{len(table)} guesses: {', '.join(files)} in {out}")

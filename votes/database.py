@@ -7,6 +7,7 @@ used a watchdog stands beside it, because the limits that the server knows hold 
 """
 
 import os
+import re
 import socket
 import threading
 import time
@@ -19,11 +20,12 @@ from typing import Any, Protocol, cast
 import sqlalchemy as sql
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from errors import OperatorError
 
 KINDS = ("sqlite", "postgresql")
+SEVERAL_HOSTS = re.compile(r"(postgres[^/]*://(?:[^@/]*@)?)([\w.:-]+(?:,[\w.:-]+)+)(/.*)")
 # Seconds. A person before a stage takes two for a pause and five for a failure; a call of ours takes some ms.
 CONNECT_S = 2  # for each host of the URL; libpq knows no shorter one
 PING_S = 1.0  # for "are you there, and do you take writes?"
@@ -115,21 +117,35 @@ def open_engine(url: str) -> sql.Engine:
 
     Raises `ArgumentError` for a URL of another kind, `OperatorError` where SQLite's folder cannot be made.
     """
-    parsed = sql.make_url(url)
+    parsed = _parse(url)
     # hide_parameters: an error that reaches the log must not carry a voter's id.
     if parsed.get_backend_name() not in KINDS:
         raise ArgumentError("another kind of database")
     if parsed.get_backend_name() == "postgresql":
         return _open_postgresql(parsed)
     if parsed.database in (None, "", ":memory:"):
-        memory = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-        engine = sql.create_engine(parsed, hide_parameters=True, **memory)
+        # One connection, as that is the database, for one thread at a time: who gives it back rolls back.
+        limits = {"pool_timeout": BUSY_S, "connect_args": {"check_same_thread": False}}
+        engine = sql.create_engine(
+            parsed, hide_parameters=True, poolclass=QueuePool, pool_size=1, max_overflow=0, **limits
+        )
     else:
         _make_folder(Path(parsed.database))
         limits = {"pool_timeout": BUSY_S, "connect_args": _unsaid(parsed, {"timeout": BUSY_S})}
         engine = sql.create_engine(parsed, hide_parameters=True, **limits)
     sql.event.listen(engine, "connect", _make_durable)
     return engine
+
+
+def _parse(url: str) -> sql.URL:
+    """The URL; several hosts may stand in it as libpq writes them, `one:5432,two:5432`."""
+    hosts = SEVERAL_HOSTS.fullmatch(url)
+    try:
+        if not hosts:
+            return sql.make_url(url)
+        return sql.make_url(hosts[1] + hosts[3]).update_query_dict({"host": hosts[2].split(",")})
+    except ValueError as error:  # a port that is no number
+        raise ArgumentError("no URL") from error
 
 
 def _open_postgresql(url: sql.URL) -> sql.Engine:

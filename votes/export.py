@@ -28,6 +28,7 @@ SOURCE_NAMES = {
     Source.PHONE: "phones",
     Source.HANDS: "raised hands",
     Source.SYNTHETIC: "a rehearsal",
+    Source.SUSPECT: "phones that joined faster than a room does",
 }
 FAMILIARITY_NAMES = {Knows.ME: "the sitter", Knows.KNOWN: "knows the sitter", Knows.STRANGER: "a stranger"}
 
@@ -95,6 +96,9 @@ def method(trials: Sequence[Trial], version: str, event: str = "") -> str:
         "known again, and is counted.",
         f"- Left out below: {len(trials) - len(real)} answers that nobody gave, of a rehearsal. In the "
         "table they are `synthetic`.",
+        f"- Counted apart below: {sum(guess.source == Source.SUSPECT for _, guess in real)} answers of "
+        "phones that joined faster from one network than a room does: a program may have made them. In the "
+        "table they are `suspect`. Who opens several private windows, slowly, is counted as several people.",
         "- Answers about different model sets are never put together, nor are those of the booth, of phones "
         "and of raised hands, nor of rounds with and without the sitter in view. A set for rehearsal says "
         "so: its figures say nothing about larger models.",

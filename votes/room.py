@@ -4,6 +4,7 @@ What it knows lies in the database, so that a restart, a second screen or a seco
 was. Safe to share between threads.
 """
 
+import logging
 import random
 import secrets
 import threading
@@ -23,8 +24,9 @@ from votes.rounds import SCENES, RoomState, Scene, step_back, step_forward
 from votes.schema import Count, Guess, Item, Kind, Round, RoundId, Source, VoterId
 from votes.store import Store
 
+LOG = logging.getLogger("face_value")
 TRIES = 20  # whoever moves the room at the same time moves it once each
-ROOM_CODE_LETTERS, ROOM_CODE_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 3  # no 0 and o, no 1, i and l
+ROOM_CODE_LETTERS, ROOM_CODE_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 4  # no 0 and o, no 1, i and l
 REHEARSAL_VOTERS = 60
 REHEARSAL_S = 6.0  # within which they answer
 RIGHT_IN_REHEARSAL = 0.55
@@ -35,6 +37,9 @@ class Pictures(Protocol):
 
     def draw_programme(self) -> tuple[str, ...]:
         """Their items in an order; of each pair one, by chance."""
+
+    def renew_programme(self, programme: Sequence[str]) -> tuple[str, ...]:
+        """The same programme with what is here now."""
 
     def item(self, item_id: str) -> Item | None:
         """What is true of a picture; None when it is not here, or not any more."""
@@ -79,8 +84,14 @@ class Room:
         self._voting = threading.Lock()  # a made-up voter votes in a rehearsal, or it has ended
         self.latest = Latest(self._read)
         self._pooled: tuple[object, Finding] | None = None
-        if not store.room_state().programme:
-            self.draw_programme()
+        self._moved_by = ""  # who did the last step, as far as they said
+        programme = store.room_state().programme
+        renewed = pictures.renew_programme(programme)
+        if renewed != programme:  # another deck than when this room was here last, or pictures that went
+            LOG.info(
+                "The room has other pictures than last time: %d now, %d then.", len(renewed), len(programme)
+            )
+            self._move(lambda room, _: room.with_programme(renewed))
         if not store.room_state().code:
             self.renew_code()
 
@@ -119,15 +130,16 @@ class Room:
         has_ladder = room.item is not None and self._pictures.has_ladder(room.item)
         return frozenset(scene for scene in Scene if scene.needs_ladder and not has_ladder)
 
-    # ---- what a clicker does
+    # ---- what a clicker does. `seen` is where whoever presses saw the room, `by` who that is. Of two who
+    # press at once one moves it: the other's was for a scene that is over. Empty: wherever it is.
 
-    def next(self) -> Snapshot:
+    def next(self, seen: str = "", by: str = "") -> Snapshot:
         """One step on."""
-        return self._move(lambda room, _: self._step_on(room))
+        return self._move(lambda room, _: self._step_on(room), seen, by)
 
-    def back(self) -> Snapshot:
+    def back(self, seen: str = "", by: str = "") -> Snapshot:
         """One step undone. Raises `VisitorError` where that would ask a room that has seen the answer."""
-        return self._move(lambda room, round_: step_back(room, round_, self.skipped_scenes(room)))
+        return self._move(lambda room, round_: step_back(room, round_, self.skipped_scenes(room)), seen, by)
 
     def open(self) -> Snapshot:
         """Open the round; after a reveal, that about the next picture. Nothing happens where one is open."""
@@ -161,11 +173,11 @@ class Room:
 
         return self._move(step)
 
-    def blank(self) -> Snapshot:
+    def blank(self, seen: str = "", by: str = "") -> Snapshot:
         """Nothing on the stage, or all of it again."""
-        return self._move(lambda room, _: replace(room, blank=not room.blank))
+        return self._move(lambda room, _: replace(room, blank=not room.blank), seen, by)
 
-    def replay(self) -> Snapshot:
+    def replay(self, seen: str = "", by: str = "") -> Snapshot:
         """The same picture in a new round. Who answers after a reveal counts as exposed."""
 
         def step(room: RoomState, round_: Round | None) -> RoomState:
@@ -173,7 +185,7 @@ class Room:
                 raise VisitorError("host.unasked")
             return room.with_picture(room.place).with_scene(Scene.OPEN)
 
-        return self._move(step)
+        return self._move(step, seen, by)
 
     # ---- what a host sets
 
@@ -239,8 +251,18 @@ class Room:
         """Every synthetic answer goes, and those of the room are shown again."""
         shown = self.change(rehearsing=False)  # first, so that no voter comes after those that go
         with self._voting:
-            self._store.forget_synthetic()
+            self._store.forget(Source.SYNTHETIC)
         return shown
+
+    def forget_suspects(self) -> Snapshot:
+        """Answers of phones that joined faster than a room does: they go."""
+        self._store.forget(Source.SUSPECT)
+        return self.latest.renew()
+
+    def accept_suspects(self) -> Snapshot:
+        """Those answers count as every phone's."""
+        self._store.accept_suspects()
+        return self.latest.renew()
 
     # ---- inside
 
@@ -261,14 +283,22 @@ class Room:
     def _is_missing(self, room: RoomState) -> bool:
         return room.item is None or self._pictures.item(room.item) is None
 
-    def _move(self, step: Callable[[RoomState, Round | None], RoomState]) -> Snapshot:
-        """Do a step from where the room is; where somebody else was faster, from where it is then."""
+    def _move(
+        self, step: Callable[[RoomState, Round | None], RoomState], seen: str = "", by: str = ""
+    ) -> Snapshot:
+        """Do a step from where the room is; where somebody else was faster, from where it is then.
+
+        A step from a position that was `seen` is done from there, or where only the same one moved it since.
+        """
         for _ in range(TRIES):
             before = self._store.room_state()
+            if seen and seen != before.position and not (by and by == self._moved_by):
+                return self.latest.renew()
             round_ = self._store.find(before.round_id) if before.round_id else None
             after = step(before, round_)
             entered = after if after == before else self._enter(before, after, round_)
             if entered:
+                self._moved_by = by
                 shown = self.latest.renew()  # first: whoever is started now reads it
                 was_open = before.scene == Scene.OPEN and before.round_id == entered.round_id
                 if entered.rehearsing and entered.scene == Scene.OPEN and not was_open:

@@ -97,6 +97,11 @@ class RoomState:
         return self.programme[self.place] if self.place < len(self.programme) else None
 
     @property
+    def position(self) -> str:
+        """Where it is, to tell whether somebody else has moved it since."""
+        return f"{self.place}.{self.scene.value}.{self.round_id or ''}.{int(self.blank)}"
+
+    @property
     def is_last(self) -> bool:
         """Whether no picture follows."""
         return self.place + 1 >= len(self.programme)
@@ -109,6 +114,12 @@ class RoomState:
         """Before the question about another picture."""
         bookmark = Bookmark(self.place, self.scene, self.round_id) if self.round_id else self.bookmark
         return replace(self, place=place, scene=Scene.READY, round_id=None, bookmark=bookmark, blank=False)
+
+    def with_programme(self, programme: tuple[str, ...]) -> "RoomState":
+        """Another programme; at the same picture where it is still in it, else before the first question."""
+        if self.item in programme:
+            return replace(self, programme=programme, place=programme.index(self.item), bookmark=None)
+        return replace(self.with_picture(0), programme=programme, bookmark=None)
 
     def without_item(self, item: str) -> "RoomState":
         """The same after one item was withdrawn; if the room was at it, it is before the next one now."""

@@ -46,6 +46,7 @@ class Source(StrEnum):
     PHONE = "phone"  # in the room: may be changed until the round closes
     HANDS = "hands"  # a show of hands, counted and typed by the host
     SYNTHETIC = "synthetic"  # a rehearsal; nobody's opinion
+    SUSPECT = "suspect"  # phones that joined faster than a room does; counted apart, until the host decides
 
     @property
     def is_final(self) -> bool:
@@ -53,7 +54,7 @@ class Source(StrEnum):
         match self:
             case Source.BOOTH:
                 return True
-            case Source.PHONE | Source.HANDS | Source.SYNTHETIC:
+            case Source.PHONE | Source.HANDS | Source.SYNTHETIC | Source.SUSPECT:
                 return False
             case unknown:
                 assert_never(unknown)
@@ -206,6 +207,14 @@ _KIND = _enum(Kind)
 TABLES = sql.MetaData()
 
 SCHEMA = sql.Table("schema", TABLES, sql.Column("version", sql.Integer, primary_key=True))
+
+# What ids of voters are signed with: the same for every process that shares the database. One row.
+SECRETS = sql.Table(
+    "secrets",
+    TABLES,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("voters", sql.String(64), nullable=False),
+)
 
 ITEMS = sql.Table(
     "items",

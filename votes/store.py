@@ -28,6 +28,7 @@ from votes.schema import (
     ROOM,
     ROUNDS,
     SCHEMA,
+    SECRETS,
     TABLES,
     VERSION,
     Count,
@@ -62,7 +63,8 @@ class Store:
                 "like sqlite:///votes.sqlite3."
             ) from error
         self._guesses = GroupCommit(self._engine)
-        self._name = Path(self._engine.url.database or "memory").name
+        is_file, database = self._engine.name == "sqlite", self._engine.url.database
+        self._name = Path(database or "memory").name if is_file else "FACE_VALUE_DATABASE"
         try:
             self._prepare()
         except SQLAlchemyError as error:
@@ -169,10 +171,22 @@ class Store:
             if hands:
                 connection.execute(GUESSES.insert(), [asdict(hand) for hand in hands])
 
-    def forget_synthetic(self) -> int:
-        """Every answer of a rehearsal goes; how many they were."""
+    def forget(self, source: Source) -> int:
+        """Every answer of that source goes, as after a rehearsal; how many they were."""
         with self._engine.begin() as connection:
-            return connection.execute(_delete_from(Source.SYNTHETIC)).rowcount
+            return connection.execute(_delete_from(source)).rowcount
+
+    def count_source(self, source: Source) -> int:
+        """How many answers came from there, to whatever round."""
+        query = sql.select(sql.func.count()).where(GUESSES.c.source == source)
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def accept_suspects(self) -> int:
+        """Answers of phones that joined faster than a room does count as others; how many they were."""
+        accepted = GUESSES.update().where(GUESSES.c.source == Source.SUSPECT).values(source=Source.PHONE)
+        with self._engine.begin() as connection:
+            return connection.execute(accepted).rowcount
 
     def count(self, round_id: RoundId, exposed: bool | None = None, source: Source | None = None) -> Count:
         """The answers to a round; `exposed` keeps only those who did (or did not) see the making."""
@@ -238,6 +252,11 @@ class Store:
     def _update_round(self, connection: sql.Connection, round_id: RoundId, **fields: object) -> None:
         connection.execute(ROUNDS.update().where(ROUNDS.c.id == round_id).values(**fields))
 
+    def voters_secret(self) -> bytes:
+        """What ids of voters are signed with: made at the first start, then the same for every process."""
+        with self._engine.connect() as connection:
+            return str(connection.scalar(sql.select(SECRETS.c.voters))).encode()
+
     def is_healthy(self) -> bool:
         """Whether the database keeps what is written now: a row is, with the value that it has."""
         try:
@@ -287,6 +306,9 @@ class Store:
                 TABLES.create_all(connection)
                 connection.execute(SCHEMA.insert().values(version=VERSION))
                 connection.execute(ROOM.insert().values(id=1, **_room_row(RoomState())))
+            SECRETS.create(connection, checkfirst=True)  # files of earlier programs have none
+            if connection.scalar(sql.select(SECRETS.c.id)) is None:
+                connection.execute(SECRETS.insert().values(id=1, voters=secrets.token_urlsafe(32)))
             found = connection.scalar(sql.select(SCHEMA.c.version))
         if found != VERSION:
             raise OperatorError(

@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from booth.line import Line
-from booth.visit import ScreenName, Visit, Visits
-from pages.booth.uploads import body_of
+from booth.visit import ScreenName, Visit
+from booth.visits import Visits
+from pages.guards.bodies import Bodies
 from pages.guards.error_boundary import ErrorBoundary, refusal
 from pipelines.selfie.hints import MOST_BYTES, FrameJudge
 from services import Services
@@ -42,6 +43,7 @@ class Hints:
         self._line = line
         self._error_boundary = error_boundary
         self._words = words
+        self._bodies = Bodies()
         self._latest: WeakKeyDictionary[Visit, float] = WeakKeyDictionary()  # monotonic s
 
     def routes(self) -> list[Route]:
@@ -61,10 +63,12 @@ class Hints:
             return Response(status_code=204)
         if not self._is_due(visit):
             return refusal(self._words.say("visit.refused"), 429)
-        frame = await body_of(request, MOST_BYTES)
-        if len(frame) > MOST_BYTES:
-            return refusal(self._words.say("visit.refused"), 413)
-        return await run_in_threadpool(self._look, frame)
+        async with self._bodies.read(request, MOST_BYTES) as frame:
+            if frame is None:
+                return Response(status_code=204)
+            if len(frame) > MOST_BYTES:
+                return refusal(self._words.say("visit.refused"), 413)
+            return await run_in_threadpool(self._look, frame)
 
     def _is_due(self, visit: Visit) -> bool:
         now = time.monotonic()

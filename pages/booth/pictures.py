@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from booth.album import Album
-from booth.visit import Visit, Visits
+from booth.visit import Visit
+from booth.visits import Visits
 from pages.guards.error_boundary import refusal
 from pages.guards.gate import COOKIE
 from words import Words

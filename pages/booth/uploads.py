@@ -10,21 +10,22 @@ from collections.abc import Callable
 
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from booth.visit import Visit, Visits
+from booth.visit import Visit
+from booth.visits import Visits
 from errors import VisitorError
+from pages.guards.bodies import Bodies
 from pages.guards.error_boundary import ErrorBoundary, refusal
 from pipelines.exhibit import crop_to_fit
 from pipelines.selfie.face import Face, FaceFinder, require_good
-from pipelines.selfie.photo import MAX_BYTES, Photo, read_photo
+from pipelines.selfie.photo import Photo, read_photo
 from pipelines.selfie.samples import SAMPLES, sample
 from words import Words
 
 AT_ONCE = 2  # photos decoded at the same time; a large one takes about 150 MB meanwhile
-PATIENCE_S = 60.0  # a stalled phone must not keep its seat
 THUMBNAIL = (384, 480)  # width, height in px; 4:5 like every print
 
 
@@ -39,6 +40,7 @@ class Intake:
         self._error_boundary = error_boundary
         self._words = words
         self._seats = asyncio.Semaphore(AT_ONCE)
+        self._bodies = Bodies()
 
     def routes(self) -> list[Route]:
         """All three."""
@@ -49,15 +51,17 @@ class Intake:
         ]
 
     async def _photo(self, request: Request) -> Response:
-        """200 with address and verdict; 422 with a sentence for a photo that will not do."""
+        """200 with address and verdict; 422 with a sentence where it will not do, 503 for too many."""
         visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None:
             return refusal(self._words.say("visit.over"), 404)
         if not visit.has_consented:
             return refusal(self._words.say("consent.missing"), 403)
-        async with self._seats:
-            data = await body_of(request)
-            return await run_in_threadpool(self._keep, visit, lambda: read_photo(data))
+        async with self._bodies.read(request) as data:
+            if data is None:
+                return refusal(self._words.say("file.busy"), 503)
+            async with self._seats:  # only now: whoever sends slowly keeps nobody from theirs
+                return await run_in_threadpool(self._keep, visit, lambda: read_photo(data))
 
     async def _sample(self, request: Request) -> Response:
         """A sample face instead of one's own."""
@@ -80,6 +84,7 @@ class Intake:
 
     def _keep(self, visit: Visit, read: Callable[[], Photo], is_sample: bool = False) -> Response:
         with self._error_boundary.catch() as failure:
+            self._visits.require_memory()
             face = require_good(self._finder.find(read()))
             picture = visit.keep(_thumbnail(face))
             try:
@@ -90,20 +95,6 @@ class Intake:
             verdict = self._words.say(face.verdict.key)
             return JSONResponse({"id": picture, "url": f"pictures/{picture}", "verdict": verdict})
         return refusal(failure.sentence, 422)
-
-
-async def body_of(request: Request, most: int = MAX_BYTES) -> bytes:
-    """The body, as far as one byte more than is allowed: enough to refuse it."""
-    data = bytearray()
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            async for chunk in request.stream():
-                data += chunk
-                if len(data) > most:
-                    break
-    except (ClientDisconnect, TimeoutError):
-        return b""
-    return bytes(data)
 
 
 def _thumbnail(face: Face) -> bytes:

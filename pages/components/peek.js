@@ -4,7 +4,7 @@ const LATE_MS = 5000;
 let held = false;
 const show = async () => {
   held = true;
-  const reply = await askWithin(LATE_MS, "/api/host/split").catch(() => null);
+  const reply = await askWithin(LATE_MS, "../api/host/split").catch(() => null);
   if (!reply || !reply.ok || !held) return;
   const counts = JSON.parse(reply.text);
   button.textContent = button.dataset.split.replace("{photograph}", counts.photograph).replace(

@@ -18,6 +18,7 @@ COOKIE = "face_value"
 MOST_BYTES = 256 * 1024  # of an event; photos have routes of their own, which count for themselves
 OWN_LIMIT = ("/selfies", "/verify")
 PAGE_PREFIXES = ("/host",)  # where a page of its own lies
+GRADIO_PAGES = ("/", "/host/")
 GRADIO = "/gradio_api/"
 OPEN_ROUTES = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
 HEARTBEAT = "heartbeat/"  # and the session's name
@@ -34,19 +35,19 @@ class Gate:
     ) -> None:
         self._app = app
         self._sentence = sentence
-        self._public_host = urlsplit(public_url).netloc if public_url else ""
+        public = urlsplit(public_url or "")
+        self._public_host, self._base_path = public.netloc, public.path.rstrip("/")
         self._attributes = cookie_attributes(hosted)
         self._hosted = hosted
         self._sign_in_routes = SIGN_IN_ROUTES if signs_in else ()
-        policy = (
-            "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
-            "script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-            "style-src 'self' 'unsafe-inline'; "  # Gradio writes both into its page
-            "font-src 'self' data:; form-action 'self'; base-uri 'self'; object-src 'none'; "
-            f"frame-ancestors 'self'{' ' + HUB if hosted else ''}"
+        frames = f"frame-ancestors 'self'{' ' + HUB if hosted else ''}"
+        self._policy, self._policy_of_gradio = (
+            f"default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
+            f"script-src 'self' 'unsafe-inline'{evaluates}; style-src 'self' 'unsafe-inline'; "
+            f"font-src 'self' data:; form-action 'self'; base-uri 'self'; object-src 'none'; {frames}"
+            for evaluates in ("", " 'unsafe-eval'")  # Gradio makes functions of our components' scripts
         )
         self._headers = {
-            b"content-security-policy": policy.encode(),
             b"referrer-policy": b"same-origin",
             b"x-content-type-options": b"nosniff",
             b"permissions-policy": b"camera=(self)",
@@ -57,6 +58,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _below(self._base_path, scope)
         headers = Headers(scope=scope)
         if not _is_open(scope["path"]) and scope["path"] not in self._sign_in_routes:
             await refusal(self._sentence, 404)(scope, receive, send)
@@ -88,14 +90,18 @@ class Gate:
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         """Add our headers to the answer, and the cookie to the page's."""
         asks_page = scope["method"] == "GET" and scope["path"] == "/"
+        policy = self._policy_of_gradio if scope["path"] in GRADIO_PAGES else self._policy
         # as every handler reads it; Python's own parser finds none behind another program's odd cookie
         is_new = asks_page and not HTTPConnection(scope).cookies.get(COOKIE)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                theirs = [header for header in message["headers"] if header[0] not in self._headers]
-                message["headers"] = [*theirs, *self._headers.items()]
+                ours = self._headers | {b"content-security-policy": policy.encode()}
+                theirs = [header for header in message["headers"] if header[0] not in ours]
+                message["headers"] = [*theirs, *ours.items()]
                 headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.setdefault("cache-control", "no-store")  # a page holds its visit
                 if is_new and headers.get("content-type", "").startswith("text/html"):
                     value = secrets.token_urlsafe(16)
                     headers.append("set-cookie", f"{COOKIE}={value}; Path=/; HttpOnly; {self._attributes}")
@@ -104,9 +110,32 @@ class Gate:
         return send_with_headers
 
 
+class BasePath:
+    """Middleware, the innermost: routes see the public path again, as ASGI has it (`root_path`)."""
+
+    def __init__(self, app: ASGIApp, base_path: str) -> None:
+        self._app = app
+        self._base_path = base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if self._base_path and scope["type"] == "http":
+            path = self._base_path + scope["path"]
+            scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": self._base_path}
+        await self._app(scope, receive, send)
+
+
 def cookie_attributes(hosted: bool) -> str:
     """How our cookies are kept: in the frame of another site a browser keeps only partitioned ones."""
     return "SameSite=None; Secure; Partitioned" if hosted else "SameSite=Strict"
+
+
+def _below(base_path: str, scope: Scope) -> Scope:
+    """The request as it is below the public address's path; proxies take that away, or do not."""
+    path = scope["path"]
+    if base_path and (path == base_path or path.startswith(f"{base_path}/")):
+        path = path[len(base_path) :] or "/"
+    return {**scope, "path": path, "root_path": ""} if base_path else scope
 
 
 def _is_open(path: str) -> bool:

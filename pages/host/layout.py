@@ -27,7 +27,9 @@ class Host:
 
     bar: gr.HTML
     sheet: gr.HTML
+    broken: gr.HTML
     now: gr.HTML
+    seen: gr.Textbox
     states: gr.HTML
     notice: gr.HTML
     next: gr.Button
@@ -35,6 +37,9 @@ class Host:
     blank: gr.Button
     replay: gr.Button
     live: gr.HTML
+    suspects: gr.HTML
+    remove_suspects: gr.Button
+    accept_suspects: gr.Button
     waiting: gr.HTML
     show: gr.Button
     later: gr.Button
@@ -55,10 +60,21 @@ class Host:
     fair: gr.HTML
     clock: gr.Timer
 
-    def outputs(self) -> list[gr.HTML | gr.Button]:
+    def outputs(self) -> list[gr.HTML | gr.Textbox | gr.Button]:
         """What changes by itself; what the host is typing is left alone."""
         return [
-            *(self.bar, self.sheet, self.now, self.states, self.notice, self.next, self.blank, self.live),
+            *(
+                self.bar,
+                self.sheet,
+                self.now,
+                self.seen,
+                self.states,
+                self.notice,
+                self.next,
+                self.blank,
+                self.live,
+            ),
+            *(self.broken, self.suspects, self.remove_suspects, self.accept_suspects),
             *(
                 self.waiting,
                 self.show,
@@ -90,13 +106,21 @@ def lay_out(words: Words, starts: Sequence[Start], why: str = "") -> Host:
 def _deck(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.deck")):
-        return {"sheet": sheet(say("host.deck")), "order": gr.Button(say("host.order"))}
+        return {
+            "sheet": sheet(say("host.deck")),
+            "broken": _html("", visible=False),
+            "order": gr.Button(say("host.order")),
+        }
 
 
 def _stage(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.stage"), "onstage"):
-        parts: HostParts = {"now": _html(""), "live": _html("")}
+        parts: HostParts = {"now": _html(""), "live": _html(""), "suspects": _html("", visible=False)}
+        with gr.Row():
+            for name in ("remove_suspects", "accept_suspects"):
+                label = say(f"host.suspects_{name.removesuffix('_suspects')}")
+                parts[name] = gr.Button(label, visible=False, min_width=80)
         peek(say("host.split"), words.template("host.split_told"), say("host.hidden"))
         return parts
 
@@ -105,6 +129,7 @@ def _controls(words: Words) -> HostParts:
     say = words.say
     with _part(say("host.states"), "ctl", hidden=True):
         parts: HostParts = {"states": _html(""), "notice": _html("")}
+        parts["seen"] = gr.Textbox(visible="hidden", container=False)  # where the page saw the room
         parts["next"] = gr.Button("", variant="primary", elem_classes=["go"], elem_id="host-next")
         with gr.Row():
             for name in ("back", "blank", "replay"):

@@ -12,7 +12,9 @@ from pages.markup import render
 from words import Words
 
 PAGE, LOGIN = "/host", "/host/key"
-LIGHT = f"{PAGE}/?__theme=light"  # the host page is light, whatever the system says
+# Relative, as all our addresses: a proxy may give us a path of its own. The host page is light, whatever the
+# system says, and lies at /host/, so that addresses below it begin there.
+FOLDER, LIGHT = "host/", "./?__theme=light"
 MOST_BYTES = 1024
 
 
@@ -30,17 +32,19 @@ class RequireHost:
         if scope["type"] != "http" or not (path == PAGE or path.startswith(f"{PAGE}/")):
             await self._app(scope, receive, send)
             return
-        if path == LOGIN and scope["method"] == "POST":
+        if path == PAGE and scope["method"] == "GET":
+            await RedirectResponse(FOLDER, 303)(scope, receive, send)
+        elif path == LOGIN and scope["method"] == "POST":
             await (await self._log_in(Request(scope, receive)))(scope, receive, send)
         elif self._host_auth.check(HTTPConnection(scope)) == Access.GRANTED:
             await self._admit(scope, receive, send)
-        elif path in (PAGE, f"{PAGE}/", LOGIN):
+        elif path in (f"{PAGE}/", LOGIN):
             await self._form("", 401)(scope, receive, send)
         else:
             await refusal(self._words.say("host.missing"), 401)(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_page = scope["path"].rstrip("/") == PAGE and b"__theme" not in scope["query_string"]
+        is_page = scope["path"] == f"{PAGE}/" and b"__theme" not in scope["query_string"]
         if is_page or scope["path"] == LOGIN:
             await RedirectResponse(LIGHT, 303)(scope, receive, send)
         else:

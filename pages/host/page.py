@@ -24,12 +24,12 @@ from pages.markup import render
 from services import Services
 from votes.room import Snapshot
 from votes.rounds import SCENES, Scene, step_forward
-from votes.schema import Count, Drift
+from votes.schema import Count, Drift, Source
 
 Update = dict[Any, Any]
 EXPORTS = {"csv": "export.csv", "json": "export.json", "method": "method.md", "drift": "drift.csv"}
 MOST_HANDS = 5_000
-PICTURES = "/api/host/picture/"
+PICTURES = "../api/host/picture/"  # from /host/
 
 
 def host_page(services: Services) -> gr.Blocks:
@@ -57,11 +57,13 @@ def wire(page: gr.Blocks, on: Host, does: "Handlers") -> None:
     on.clock.tick(does.refresh, **at_once)
     moves = {on.next: room.next, on.back: room.back, on.blank: room.blank, on.replay: room.replay}
     for button, move in moves.items():
-        button.click(does.command(move), **at_once)
+        button.click(does.move(move), on.seen, **at_once)
     on.order.click(does.command(room.draw_programme), **at_once)
     on.code.click(does.command(room.renew_code), **at_once)
     on.end_rehearsal.click(does.command(room.forget_rehearsal), **at_once)
     on.rehearse.click(does.command(lambda: room.change(rehearsing=True)), **at_once)
+    on.remove_suspects.click(does.remove_suspects, **at_once)
+    on.accept_suspects.click(does.accept_suspects, **at_once)
     on.sheet.input(does.go_to, on.sheet, **at_once)
     for button, decide in ((on.show, does.show), (on.later, does.later), (on.reject, does.reject)):
         button.click(decide, **at_once)
@@ -118,6 +120,14 @@ class Handlers:
 
         return handle
 
+    def move(self, move: Callable[[str, str], object]) -> Callable[[str, gr.Request], Update]:
+        """A step from where that page saw the room."""
+
+        def handle(seen: str, request: gr.Request) -> Update:
+            return self.command(lambda: move(seen, request.session_hash or ""))()
+
+        return handle
+
     def go_to(self, chosen: str) -> Update:
         """To a picture of the sheet."""
 
@@ -159,7 +169,8 @@ class Handlers:
 
     def set_event(self, event: str) -> Update:
         """The event's name, for export and method card."""
-        return self.command(lambda: self.room.change(event=event.strip()[:100]))()
+        name = "".join(letter for letter in event if letter.isprintable())  # no database takes a NUL
+        return self.command(lambda: self.room.change(event=name.strip()[:100]))()
 
     def set_timer(self, seconds: str) -> Update:
         """When a round closes by itself."""
@@ -193,6 +204,19 @@ class Handlers:
             lambda: self.room.record_hands(count), self._say("host.hands_done", n=count.answers)
         )()
 
+    def remove_suspects(self) -> Update:
+        """Answers that look made go."""
+        return self.command(self.room.forget_suspects, self._say("host.suspects_removed"))()
+
+    def accept_suspects(self) -> Update:
+        """They count, and their phones are phones of the room."""
+
+        def step() -> None:
+            self._services.voters.accept_suspects()
+            self.room.accept_suspects()
+
+        return self.command(step, self._say("host.suspects_accepted"))()
+
     # ---- what the page shows
 
     def _fair(self) -> Markup:
@@ -217,6 +241,7 @@ class Handlers:
             on.bar: self._bar(),
             on.sheet: self._sheet(now),
             on.now: self._now(now),
+            on.seen: room.position,
             on.states: self._states(room.scene, skipped),
             on.notice: markup.status(sentence) if sentence else "",
             on.next: gr.Button(next_, interactive=not is_over),
@@ -224,6 +249,8 @@ class Handlers:
                 f"{say('host.unblank' if room.blank else 'host.blank')}  {say('host.key_blank')}"
             ),
             on.live: self._live(now),
+            **self._suspects(),
+            on.broken: self._broken(),
             on.waiting: self._waiting(),
             **{button: gr.Button(visible=is_asked) for button in (on.show, on.later, on.reject)},
             on.rehearse: gr.Button(visible=not room.rehearsing),
@@ -262,6 +289,16 @@ class Handlers:
     def _live(self, now: Snapshot) -> Markup:
         answers, phones = self._say("host.answers"), self._say("host.phones")
         return part("live", [(answers, now.answers), (phones, self._board.phones)])
+
+    def _broken(self) -> gr.HTML:
+        files = ", ".join(self._board.catalogue.broken())
+        return gr.HTML(markup.note(self._say("host.broken", files=files)), visible=bool(files))
+
+    def _suspects(self) -> Update:
+        n, on = self._services.store.count_source(Source.SUSPECT), self._on
+        key = "host.suspects_one" if n == 1 else "host.suspects"
+        buttons = {button: gr.Button(visible=n > 0) for button in (on.remove_suspects, on.accept_suspects)}
+        return {on.suspects: gr.HTML(markup.note(self._say(key, n=n)), visible=n > 0), **buttons}
 
     def _waiting(self) -> Markup:
         say, waiting = self._say, self._next_waiting()

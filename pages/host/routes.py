@@ -24,6 +24,7 @@ from votes.export import as_csv, as_json, method, rows
 from votes.room import Snapshot
 from votes.rounds import split
 
+BOM = "\ufeff"  # Excel reads a table without it in the letters of its own country
 LOG = logging.getLogger("face_value")
 NO_STORE = {"Cache-Control": "no-store"}
 REFUSED = {
@@ -40,10 +41,10 @@ class Commands:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._room = room = services.board.room
-        self._moves: dict[str, Callable[[], Snapshot]] = {
-            "open": room.open,
-            "close": room.close,
-            "reveal": room.reveal,
+        self._moves: dict[str, Callable[[str], Snapshot]] = {
+            "open": lambda _: room.open(),
+            "close": lambda _: room.close(),
+            "reveal": lambda _: room.reveal(),
             "next": room.next,
             "back": room.back,
             "blank": room.blank,
@@ -88,14 +89,14 @@ class Commands:
 
         return answer
 
-    def _command(self, move: Callable[[], Snapshot]) -> Handler:
-        async def handle(_: Request) -> Response:
+    def _command(self, move: Callable[[str], Snapshot]) -> Handler:
+        async def handle(request: Request) -> Response:
             try:
-                now = await run_in_threadpool(move)
+                now = await run_in_threadpool(move, request.query_params.get("seen", ""))
             except VisitorError as error:
                 return self._refuse(error.key, 409)
-            body = {"round": now.round.id if now.round else None, "state": now.room.round_state.value}
-            return _json(body)
+            round_id, state = now.round.id if now.round else None, now.room.round_state.value
+            return _json({"round": round_id, "state": state, "position": now.room.position})
 
         return handle
 
@@ -121,10 +122,10 @@ class Commands:
         return handle
 
     def _csv(self) -> str:
-        return as_csv(rows(self._services.store.trials()))
+        return BOM + as_csv(rows(self._services.store.trials()))
 
     def _drift(self) -> str:
-        return fairness.as_csv(self._services.store.drifts())
+        return BOM + fairness.as_csv(self._services.store.drifts())
 
     def _json(self) -> str:
         return as_json(rows(self._services.store.trials()))

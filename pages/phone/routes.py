@@ -9,8 +9,6 @@ import json
 import logging
 import re
 import secrets
-import time
-from collections import OrderedDict, deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -26,24 +24,23 @@ from starlette.routing import Route
 from booth.album import ID_PATTERN
 from errors import VisitorError
 from pages.guards.error_boundary import refusal
-from pages.guards.gate import COOKIE, cookie_attributes
+from pages.guards.gate import COOKIE
 from pages.guards.host_auth import LOOPBACK
+from pages.guards.rate_limit import TokenBuckets
+from pages.guards.voters import Voter
 from pages.markup import render
 from pages.theme import STYLE
 from services import Services
 from votes.database import DatabaseAway
 from votes.room import ROOM_CODE_LENGTH, Snapshot
-from votes.schema import Guess, Kind, Knows, RoundId, Source, VoterId
+from votes.schema import Guess, Kind, Knows, RoundId, Source
 from words import FALLBACK, Words
 
 LOG = logging.getLogger("face_value")
-VOTER = "face_value_voter"  # 128 random bits, a point, and the code that this phone was let in with
-KNOWN_VOTER = re.compile(f"({ID_PATTERN})[.]([a-z0-9]{{1,16}})")
-CODE = f"[A-Za-z0-9]{{{ROOM_CODE_LENGTH}}}"  # people type capitals, and letters that we never use
-YEAR_S = 365 * 24 * 3600
+# People type capitals, and letters that we never use, as the o of our own two addresses of that length.
+CODE = f"(?!host$|vote$)[A-Za-z0-9]{{{ROOM_CODE_LENGTH}}}"
 MOST_BYTES = 1024  # of an answer
 BURST, WITHIN_S = 6, 3.0  # taps of one phone; people who change their mind are slower
-MOST_VOTERS = 20_000
 STATUS = {"phone.late": 409, "phone.soon": 409, "vote.gone": 409}
 NO_STORE = {"Cache-Control": "no-store"}
 FOLDER = Path(__file__).parent
@@ -60,25 +57,6 @@ class GuessBody(BaseModel):
     knows: Knows | None = None
 
 
-class RateLimit:
-    """How fast one phone may answer; the phones that are heard of longest are forgotten."""
-
-    def __init__(self) -> None:
-        self._taps: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def allows(self, voter: str) -> bool:
-        """Whether this tap is still one of a person."""
-        now = time.monotonic()
-        taps = self._taps.setdefault(voter, deque(maxlen=BURST))
-        self._taps.move_to_end(voter)
-        if len(self._taps) > MOST_VOTERS:
-            self._taps.popitem(last=False)
-        if len(taps) == BURST and now - taps[0] < WITHIN_S:
-            return False
-        taps.append(now)
-        return True
-
-
 class Phones:
     """The handlers of the routes."""
 
@@ -86,15 +64,15 @@ class Phones:
         self._services = services
         self._board = services.board
         self._words = services.words
-        self._attributes = cookie_attributes(services.is_hosted)
-        self._rate_limit = RateLimit()
+        self._voters = services.voters
+        self._taps = TokenBuckets(BURST, BURST / WITHIN_S)
         pages = {language: vote_page(services.words, language).encode() for language in services.words.tables}
         self._pages = {language: (page, gzip.compress(page)) for language, page in pages.items()}
 
     def routes(self) -> list[Route]:
         """All of them."""
         short = Route("/{code}", self._vote)
-        short.path_regex = re.compile(f"^/(?P<code>{CODE})$")  # no other address of ours is so short
+        short.path_regex = re.compile(f"^/(?P<code>{CODE})$")
         return [  # what a thousand phones ask most comes first
             Route("/api/round", self._round),
             Route("/api/guess", self._guess, methods=["POST"]),
@@ -107,27 +85,31 @@ class Phones:
         """The page for whoever has the room's code; else a page that asks for it."""
         language = language_of(request.headers.get("accept-language", ""), self._words)
         now = await self._board.now()
-        voter, former = voter_of(request)
+        known = self._voters.find(request)
+        former = known.code if known else ""
         code = request.path_params.get("code") or request.query_params.get("code") or former
+        is_new = code not in ("", former)
+        if is_new and not self._voters.may_try_code(request):
+            page = code_page(self._words, language, "phone.code_wait")
+            return HTMLResponse(page, 429, headers=NO_STORE | {"Retry-After": "60"})
         if str(code).strip().lower() != now.room.code:
-            is_wrong = bool(code) and code != former
-            return HTMLResponse(code_page(self._words, language, is_wrong), headers=NO_STORE)
+            if is_new:
+                self._voters.count_wrong_code(request)
+            page = code_page(self._words, language, "phone.code_wrong" if is_new else "")
+            return HTMLResponse(page, headers=NO_STORE)
         if request.client and request.client.host not in LOOPBACK:
             self._board.is_reached = True
         takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
         headers = NO_STORE | ({"Content-Encoding": "gzip"} if takes_gzip else {})
         answer = HTMLResponse(self._pages[language][takes_gzip], headers=headers)
-        value = f"{voter or secrets.token_urlsafe(16)}.{now.room.code}"
-        answer.headers["set-cookie"] = (
-            f"{VOTER}={value}; Path=/; Max-Age={YEAR_S}; HttpOnly; {self._attributes}"
-        )
+        answer.headers["set-cookie"] = self._voters.cookie(self._voters.admit(request, now.room.code))
         return answer
 
     async def _round(self, request: Request) -> Response:
         """Where the room is: the same bytes for everyone."""
         body, tag = await self._board.body()
-        if voter := voter_of(request)[0]:
-            self._board.count_phone(voter)
+        if voter := self._voters.find(request):
+            self._board.count_phone(voter.id)
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
@@ -140,13 +122,13 @@ class Phones:
         def refuse(key: str, status: int) -> Response:
             return refusal(self._words.say(key, language), status)
 
-        voter, code = voter_of(request)
-        if not voter:
+        voter = self._voters.find(request)
+        if voter is None:
             return refuse("phone.cookie", 403)
         now = await self._board.now()
-        if code != now.room.code:
+        if voter.code != now.room.code:
             return refuse("phone.code_wrong", 403)
-        if not self._rate_limit.allows(voter):
+        if not self._taps.take(voter.id):
             return refuse("phone.slow", 429)
         sent = await _read_guess(request)
         if sent is None:
@@ -168,7 +150,7 @@ class Phones:
             headers=NO_STORE,
         )
 
-    def _as_guess(self, sent: GuessBody, voter: str, now: Snapshot, request: Request) -> Guess:
+    def _as_guess(self, sent: GuessBody, voter: Voter, now: Snapshot, request: Request) -> Guess:
         """The answer as it is kept: who saw the picture being made, or is in it, is exposed."""
         if now.round is None:
             raise VisitorError("phone.late")
@@ -177,14 +159,14 @@ class Phones:
         exposed = now.round.again or sent.knows == Knows.ME or self._saw_making(now, request)
         return Guess(
             RoundId(sent.round),
-            VoterId(voter),
+            voter.id,
             sent.answer,
             exposed,
             seconds,
             at,
             sent.them if now.round.informed else None,
             sent.knows if now.round.asks_familiarity else None,
-            Source.PHONE,
+            Source.SUSPECT if voter.is_suspect else Source.PHONE,
         )
 
     def _saw_making(self, now: Snapshot, request: Request) -> bool:
@@ -206,12 +188,6 @@ class Phones:
         if jpeg is None:
             return refusal(self._words.say("phone.gone"), 404)
         return Response(jpeg, media_type="image/jpeg", headers=NO_STORE)
-
-
-def voter_of(request: Request) -> tuple[str, str]:
-    """Which phone it is, and the code it came in with; both empty where it has no cookie of ours."""
-    found = KNOWN_VOTER.fullmatch(request.cookies.get(VOTER, ""))
-    return (found[1], found[2]) if found else ("", "")
 
 
 def language_of(accepted: str, words: Words) -> str:
@@ -252,9 +228,9 @@ def vote_page(words: Words, language: str) -> Markup:
     )
 
 
-def code_page(words: Words, language: str, is_wrong: bool) -> Markup:
-    """Asks for the code of the room."""
-    return _page("code", words, language, is_wrong=is_wrong, length=ROOM_CODE_LENGTH)
+def code_page(words: Words, language: str, trouble: str) -> Markup:
+    """Asks for the code of the room; `trouble` is the key of what was wrong with the one before, or empty."""
+    return _page("code", words, language, trouble=trouble, length=ROOM_CODE_LENGTH)
 
 
 def _page(name: str, words: Words, language: str, **values: object) -> Markup:

@@ -1,7 +1,8 @@
 """The stage: `GET /stage` is the page, `GET /api/stage` the stream of what it shows, and the pictures beside.
 
-Anybody may look at it, as everybody in the room does; only a host's browser can move it. A scene is sent
-whole, so a reload or a lost connection comes back to the right thing.
+Anybody may look at it, as everybody in the room does; only a host's browser can move it. Only that and this
+machine's own screen show the room's code: who reads the stream from elsewhere is not in the room. A scene is
+sent whole, so a reload or a lost connection comes back to the right thing.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from pages.guards.error_boundary import refusal
-from pages.guards.host_auth import Access
+from pages.guards.host_auth import LOOPBACK, Access
 from pages.markup import render
 from pages.stage.scenes import Scenes
 from pipelines.exhibit import exhibit
@@ -39,7 +40,7 @@ class Stage:
         self._services = services
         self._board = services.board
         self._scenes = Scenes(services, read_studies(), services.model_titles)
-        self._scene: tuple[object, str] | None = None
+        self._drawn: dict[bool, tuple[object, str]] = {}  # with and without the code
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -53,21 +54,23 @@ class Stage:
     def _page(self, request: Request) -> Response:
         say = self._services.words.say
         is_host = self._services.host_auth.check(request) == Access.GRANTED
-        keys = "" if is_host else say("stage.keys", link="/host")
+        keys = "" if is_host else say("stage.keys", link=f"{self._board.base_path}/host")
         said = {name: say(f"stage.{name}") for name in ("title", "offline")} | {"old": say("error.old")}
         page = render("stage/page.html", keys=keys, **said)
         return HTMLResponse(page, headers=NO_STORE)
 
     async def _stream(self, request: Request) -> Response:
         headers = NO_STORE | {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
+        is_here = request.client is not None and request.client.host in LOOPBACK
+        shows_code = is_here or self._services.host_auth.check(request) == Access.GRANTED
+        return StreamingResponse(self._events(shows_code), media_type="text/event-stream", headers=headers)
 
-    async def _events(self) -> AsyncIterator[str]:
+    async def _events(self, shows_code: bool) -> AsyncIterator[str]:
         """What the stage shows, whenever that changes."""
         last, told_at = "", 0.0
         yield "retry: 1000\n\n"
         while True:
-            looking = asyncio.create_task(self._state())
+            looking = asyncio.create_task(self._state(shows_code))
             try:
                 while not (await asyncio.wait({looking}, timeout=BEAT_S))[0]:
                     yield BEAT  # the database is slow, the network is not
@@ -79,19 +82,21 @@ class Stage:
                 last, told_at = text, time.monotonic()
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _state(self) -> dict[str, object]:
+    async def _state(self, shows_code: bool) -> dict[str, object]:
         now = await self._board.now()
         is_stale = self._board.room.latest.is_stale
         key = (now.room, now.round, None if now.room.scene == Scene.OPEN else now.count)
-        if self._scene is None or self._scene[0] != key:
-            with suppress(
-                SQLAlchemyError
-            ):  # it says how the room answered, and nobody knows: what was shown stays
-                self._scene = (key, await run_in_threadpool(self._scenes.html, now))
+        drawn = self._drawn.get(shows_code, (None, ""))
+        if drawn[0] != key:
+            # It says how the room answered, and where nobody knows that what was shown stays.
+            with suppress(SQLAlchemyError):
+                drawn = (key, await run_in_threadpool(self._scenes.html, now, shows_code))
+                self._drawn[shows_code] = drawn
         return {
-            "html": self._scene[1] if self._scene else "",
+            "html": drawn[1],
             "scene": now.room.scene.value,
             "blank": now.room.blank,
+            "position": now.room.position,
             "answers": now.answers,
             "unit": self._scenes.unit(now),
             "note": self._services.words.say("stage.stale") if is_stale else self._scenes.note(now),

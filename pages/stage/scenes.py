@@ -24,14 +24,17 @@ class Scenes:
         self._studies = studies
         self._titles = titles
 
-    def html(self, now: Snapshot) -> Markup:
-        """The whole of `main`, but for the number of answers, which changes more often."""
+    def html(self, now: Snapshot, shows_code: bool = True) -> Markup:
+        """The whole of `main`, but for the number of answers, which changes more often.
+
+        `shows_code`: with the room's code, which lets a phone in.
+        """
         item = now.room.item
         shown = self._services.board.catalogue.exhibit(item) if item else None
         if shown is None:
             return render("stage/absent.html", sentence=self._say("stage.gone" if item else "stage.empty"))
         scene = now.room.scene if now.round else Scene.READY
-        view = View(self._services, self._studies, self._titles, now, shown)
+        view = View(self._services, self._studies, self._titles, now, shown, shows_code)
         return render(f"stage/{scene.value}.html", view=view)
 
     def unit(self, now: Snapshot) -> str:
@@ -39,7 +42,7 @@ class Scenes:
         match now.source:
             case Source.HANDS:
                 kind = "hand"
-            case Source.BOOTH | Source.PHONE | Source.SYNTHETIC:
+            case Source.BOOTH | Source.PHONE | Source.SYNTHETIC | Source.SUSPECT:
                 kind = "answer"
             case unknown:
                 assert_never(unknown)

@@ -46,13 +46,14 @@ class Accuracy(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One scene's view of the room. `titles` names the model sets for people."""
+    """One scene's view of the room. `titles` names the model sets; `shows_code`: whoever looks may join."""
 
     services: Services
     published: Sequence[Study]
     titles: dict[str, str]
     now: Snapshot
     shown: Exhibit
+    shows_code: bool = True
 
     def say(self, key: str, /, **values: object) -> str:
         """A sentence; the stage speaks English, and "this machine" wherever it runs."""
@@ -62,8 +63,9 @@ class View:
 
     @property
     def link(self) -> str:
-        """The room's address, as people type it."""
-        return self.services.board.link
+        """The room's address, as people type it; without its code for whoever may not have it."""
+        link = self.services.board.link
+        return link if self.shows_code else link.rsplit("/", 1)[0]
 
     @property
     def qr_code(self) -> Markup:

@@ -15,7 +15,7 @@
   const LOOK_MS = 2000, PAUSE_MS = 1500; // for the network, once it is lost
   const KEPT = 6; // connections to one server, in every browser
   const LATE_MS = 5000; // a key that is answered later than this has failed
-  let shown = "", stream = null, heard = 0;
+  let shown = "", position = "", stream = null, heard = 0;
 
   // Pictures are there before the words about them: a black frame in front of a hall lasts for ever.
   const show = async (now) => {
@@ -55,7 +55,9 @@
     stream.addEventListener("beat", find);
     stream.onmessage = (event) => {
       find();
-      show(JSON.parse(event.data));
+      const now = JSON.parse(event.data);
+      position = now.position;
+      show(now);
     };
     stream.onerror = lose;
   };
@@ -97,10 +99,18 @@
     }, 8000);
   }
 
-  const send = async (command) => {
+  // One after the other, each from where the one before came to.
+  let before = Promise.resolve();
+  const send = (command) => {
+    before = before.then(() => post(command));
+  };
+  const post = async (command) => {
     try {
-      const reply = await askWithin(LATE_MS, `api/host/${command}`, { method: "POST" });
-      if (!keys.dataset.lost) keys.textContent = reply.ok ? "" : JSON.parse(reply.text).error;
+      const address = `api/host/${command}?seen=${encodeURIComponent(position)}`;
+      const reply = await askWithin(LATE_MS, address, { method: "POST" });
+      const said = JSON.parse(reply.text);
+      if (reply.ok) position = said.position;
+      if (!keys.dataset.lost) keys.textContent = reply.ok ? "" : said.error;
     } catch (_) {
       keys.textContent = document.body.dataset.offline;
       keys.dataset.lost = "1";

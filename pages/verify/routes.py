@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from errors import PhotoError
-from pages.booth.uploads import body_of
+from pages.guards.bodies import Bodies
 from pages.guards.error_boundary import ErrorBoundary, refusal
 from pages.markup import render
 from pages.phone.routes import language_of
@@ -24,7 +24,6 @@ from words import Words
 
 PATH = "/verify"
 AT_ONCE = 1  # a check takes 0.2 s of a core, and the other one may be the room's
-MOST_HERE = 8  # pictures in memory, 12 MB each: whoever comes then tries again
 NO_STORE = {"Cache-Control": "no-store"}
 REFUSALS = {"file.type": "verify.type", "file.big": "verify.big"}  # in every language of this page
 SPOKEN = ("reading", "lost", "alt", "photo", "ai", "drop", "another")  # what the script says
@@ -38,7 +37,7 @@ class Checks:
         self._words = words
         self._error_boundary = error_boundary
         self._seats = asyncio.Semaphore(AT_ONCE)
-        self._here = 0
+        self._bodies = Bodies()
 
     def routes(self) -> list[Route]:
         """Both."""
@@ -51,15 +50,11 @@ class Checks:
     async def _check(self, request: Request) -> Response:
         """200 with the verdict; 422 with a sentence for what is no picture, 503 where too many wait."""
         language = self._language(request)
-        if self._here >= MOST_HERE:
-            return refusal(self._words.say("verify.busy", language), 503)
-        self._here += 1
-        try:
-            data = await body_of(request)
+        async with self._bodies.read(request) as data:
+            if data is None:
+                return refusal(self._words.say("verify.busy", language), 503)
             async with self._seats:
                 return await run_in_threadpool(self._check_picture, data, language)
-        finally:
-            self._here -= 1
 
     def _check_picture(self, data: bytes, language: str) -> Response:
         say = self._words.say

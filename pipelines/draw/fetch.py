@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from errors import ChoiceError, OperatorError
-from pipelines.draw.machine import is_here
+from pipelines.draw.machine import is_here, is_whole
 from pipelines.draw.model_set import ModelSet
 
 SPARE = 0.5  # GB that must stay free on the disk: a full one stops the whole machine
@@ -79,16 +79,18 @@ def fetch(model_set: ModelSet, say: Say, cache: Path | None = None, endpoint: st
 
 
 def _missing(download: Download, cache: Path | None, endpoint: str | None) -> list[_File]:
-    """Files that are not in the cache, with the sizes that the Hub gives."""
+    """Files that are not in the cache, with the sizes that the Hub gives; a damaged one is deleted first."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
-    absent = [
-        name
-        for name in download.files
-        if not isinstance(
-            try_to_load_from_cache(download.repo, name, cache_dir=cache, revision=download.revision), str
-        )
-    ]
+    absent = []
+    for name in download.files:
+        found = try_to_load_from_cache(download.repo, name, cache_dir=cache, revision=download.revision)
+        if isinstance(found, str) and is_whole(Path(found)):
+            continue
+        if isinstance(found, str):  # the Hub's library believes that a file of that name is the file
+            Path(found).resolve().unlink()
+            Path(found).unlink(missing_ok=True)
+        absent.append(name)
     if not absent:
         return []
     with _network(download.repo):

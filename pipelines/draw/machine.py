@@ -4,14 +4,16 @@ Memory is in gigabytes of 10^9 bytes. Nothing here goes online; torch is only as
 """
 
 import hashlib
-from collections.abc import Container, Mapping
+import json
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from errors import ChoiceError, NotDownloaded
+from errors import ChoiceError, Damaged, NotDownloaded
 from pipelines.draw.model_set import ModelSet, Part
 from pipelines.draw.plan import DeviceKind
 
+LFS_POINTER = b"version https://git-lfs.github.com"  # how one begins: git-lfs' own specification
 WEIGHTS = Path(__file__).parents[2] / "weights"
 
 
@@ -19,13 +21,55 @@ def locate(model_set: ModelSet, cache: Path | None = None, weights: Path = WEIGH
     """The folder of every network by role, once all files are seen to be there. Asks nobody.
 
     `cache` is the Hub's cache folder (None: where huggingface_hub keeps it), `weights` holds local sets.
-    Raises `NotDownloaded` naming the first repository that lacks a file.
+    Raises `NotDownloaded` naming the first repository that lacks a file, `Damaged` for a file that is there
+    in part.
     """
-    found = {role: _folder_of(part, cache, weights) for role, part in model_set.parts.by_role().items()}
-    for role, folder in found.items():
-        if folder is None:
-            raise NotDownloaded(model_set.parts.by_role()[role].place, model_set.name)
-    return {role: folder for role, folder in found.items() if folder is not None}
+    found: dict[str, Path] = {}
+    for role, part in model_set.parts.by_role().items():
+        files = [find_file(part, name, cache, weights) for name in part.files]
+        for name, file in zip(part.files, files, strict=True):
+            if file is None:
+                raise NotDownloaded(part.place, model_set.name)
+            if not is_whole(file):
+                raise Damaged(part.place, name, model_set.name, is_local=bool(part.local))
+        first = files[0]
+        if first is not None:
+            found[role] = first.parents[part.files[0].count("/")] / part.folder
+    return found
+
+
+def find_file(part: Part, name: str, cache: Path | None = None, weights: Path = WEIGHTS) -> Path | None:
+    """One file of a part; None where it is not on this machine."""
+    if part.local:
+        file = weights / part.local / name
+        return file if file.is_file() else None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(part.repo, name, cache_dir=cache, revision=part.revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a file is neither a pointer of Git LFS nor cut off, as far as its beginning and length say.
+
+    Of safetensors: 8 bytes, the length of a JSON header in which `data_offsets` say where the last tensor
+    ends (huggingface.co/docs/safetensors). Other kinds only must not be empty.
+    """
+    with file.open("rb") as start:
+        first = start.read(8)
+        if LFS_POINTER.startswith(first):
+            return False
+        if file.suffix != ".safetensors":
+            return True
+        size, length = file.stat().st_size, int.from_bytes(first, "little")
+        if len(first) < 8 or length > size - 8:
+            return False
+        try:
+            header = json.loads(start.read(length))
+            ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+            return False
+        return size == 8 + length + max(ends, default=0)
 
 
 def is_here(model_set: ModelSet, cache: Path | None = None, weights: Path = WEIGHTS) -> bool:
@@ -45,22 +89,6 @@ def revisions(model_set: ModelSet, cache: Path | None = None, weights: Path = WE
         for role, folder in locate(model_set, cache, weights).items()
     }
     return {place: _revision(root) for place, root in roots.items()}
-
-
-def _folder_of(part: Part, cache: Path | None, weights: Path) -> Path | None:
-    """Where the network of a part lies, or None when a file of it is missing."""
-    if part.local:
-        beside = weights / part.local
-        return beside / part.folder if all((beside / name).is_file() for name in part.files) else None
-    from huggingface_hub import try_to_load_from_cache
-
-    root: Path | None = None
-    for name in part.files:
-        file = try_to_load_from_cache(part.repo, name, cache_dir=cache, revision=part.revision)
-        if not isinstance(file, str):
-            return None
-        root = Path(file).parents[name.count("/")]
-    return root / part.folder if root else None
 
 
 def _revision(root: Path) -> str:
@@ -122,10 +150,9 @@ def choose(
             )
         return sets[wanted], f"{sets[wanted].title}, because the setting names it."
     ranked = sorted(sets.values(), key=lambda model_set: model_set.rank, reverse=True)
-    here = [model_set for model_set in ranked if is_here(model_set, cache, weights)]
+    here, passed = _sort_out(ranked, cache, weights)
     if not here:
         locate(ranked[-1], cache, weights)  # says what is missing of the smallest
-    passed: list[str] = []
     for model_set in here:
         if model_set.commission_first and model_set.name not in commissioned:
             passed.append(f"{model_set.title} was not commissioned here")
@@ -137,6 +164,22 @@ def choose(
             return model_set, _why(model_set, passed, f"fits {device.name} with {device.gigabytes:.0f} GB")
         passed.append(f"{model_set.title} needs {model_set.least}")
     raise ChoiceError(f"No model set fits this machine: {'; '.join(passed)}.")
+
+
+def _sort_out(
+    ranked: Sequence[ModelSet], cache: Path | None, weights: Path
+) -> tuple[list[ModelSet], list[str]]:
+    """The sets whose files are here, and of those that are damaged what is."""
+    here, damaged = [], []
+    for model_set in ranked:
+        try:
+            locate(model_set, cache, weights)
+            here.append(model_set)
+        except Damaged as error:
+            damaged.append(f"{model_set.title} is {error}")
+        except NotDownloaded:
+            continue
+    return here, damaged
 
 
 def _why(chosen: ModelSet, passed: list[str], fits: str) -> str:

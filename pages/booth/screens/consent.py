@@ -38,6 +38,7 @@ class ConsentScreen(Screen):
         """The visitor's own tick; without it no picture is taken."""
 
         def step(visit: Visit) -> None:
+            self.services.visits.make_room_for(visit)
             visit.consent(is_ticked(ticks), is_minor(ticks))
             if visit.sharing.is_minor:
                 self.services.store.forget_drift(visit.sitter)
