@@ -18,14 +18,16 @@ from booth.catalogue import Catalogue
 from booth.deck import read_deck
 from pages.board import Board
 from pages.guards.host_auth import HostAuth
+from pages.guards.voters import Voter, Voters
 from pages.health import health_route
 from pages.host.routes import Commands
-from pages.phone.routes import VOTER, Phones
+from pages.phone.routes import Phones
 from pages.stage.routes import Stage
 from pages.theme import style_routes
 from pipelines.look import read_looks
 from settings import Settings
 from votes.room import Room
+from votes.schema import VoterId
 from votes.store import Store
 from words import read_words
 
@@ -41,6 +43,7 @@ class ServedRoom:
     port: int
     store: Store
     room: Room
+    voters: Voters
 
     @property
     def url(self) -> str:
@@ -59,15 +62,16 @@ class ServedRoom:
 
     def cookie(self, name: str) -> str:
         """Of a phone that was let in."""
-        return f"{VOTER}={name:_<22}.{self.code}"
+        return self.voters.cookie(Voter(VoterId(f"{name:_<22}"), self.code)).split(";")[0]
 
     def name_of(self, voter: str) -> str:
         """The name that this cookie was made of."""
         return voter.rstrip("_")
 
 
-def serve_room(store: Store, folder: Path) -> tuple[Starlette, Room]:
-    """The routes, and the room behind them."""
+def serve_room(store: Store, folder: Path) -> tuple[Starlette, Room, Voters]:
+    """The routes, the room behind them, and who signs its voters' cookies."""
+    voters = Voters(store.voters_secret(), 1000, is_hosted=False)
     catalogue = Catalogue(read_deck(ROOT / "examples" / "deck"), Album(folder / "album", 30, 12))
     board = Board(Room(store, catalogue), catalogue, Settings())
     services: Any = SimpleNamespace(
@@ -79,6 +83,7 @@ def serve_room(store: Store, folder: Path) -> tuple[Starlette, Room]:
         board=board,
         visits=None,
         host_auth=HostAuth(KEY),
+        voters=voters,
     )
     models: Any = SimpleNamespace(state="ready", reason="")
     routes = [
@@ -88,21 +93,21 @@ def serve_room(store: Store, folder: Path) -> tuple[Starlette, Room]:
         *style_routes(),
         health_route(models, store, "mini", "1.0"),
     ]
-    return Starlette(routes=routes), board.room
+    return Starlette(routes=routes), board.room, voters
 
 
 @contextmanager
 def served_room(url: str, folder: Path) -> Iterator[ServedRoom]:
     """Until the block ends."""
     with Store(url) as store:
-        app, room = serve_room(store, folder)
+        app, room, voters = serve_room(store, folder)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
             while not server.started:
                 time.sleep(0.01)
-            yield ServedRoom(server.servers[0].sockets[0].getsockname()[1], store, room)
+            yield ServedRoom(server.servers[0].sockets[0].getsockname()[1], store, room, voters)
         finally:
             server.should_exit = True
             thread.join()

@@ -63,7 +63,10 @@ def served(services: Services) -> Iterator[Served]:
         page = booth_page(services)
         launch = app.launch_arguments(services, Settings(), page)
         gradio = App.create_app(page, app_kwargs=launch["app_kwargs"])
-        return Served(page, TestClient(gradio, raise_server_exceptions=False, cookies={COOKIE: "mine"}))
+        return Served(
+            page,
+            TestClient(gradio, "http://localhost", raise_server_exceptions=False, cookies={COOKIE: "mine"}),
+        )
 
     yield asyncio.run(built())
 

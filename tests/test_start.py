@@ -117,7 +117,7 @@ def test_gradio_keeps_nothing_of_a_visit_that_is_over(
         return App.create_app(page, app_kwargs=given["app_kwargs"])
 
     gradio = asyncio.run(served())  # without a running loop Gradio makes three and closes none
-    kept, client = gradio.state_holder, TestClient(gradio)
+    kept, client = gradio.state_holder, TestClient(gradio, base_url="http://127.0.0.1")
     visit = services.visits.of("cookie", "one")
     assert kept["one"]  # as any event of that session would
     link = "/gradio_api/deep_link?session_hash=one"
@@ -135,7 +135,7 @@ def test_before_the_answer_the_truth_is_not_in_the_pages_own_description(service
         given = app.launch_arguments(services, Settings(), page)
         return App.create_app(page, app_kwargs=given["app_kwargs"])
 
-    client = TestClient(asyncio.run(served()))
+    client = TestClient(asyncio.run(served()), base_url="http://127.0.0.1")
     config = client.get("/config").text
     items = [card.item.id for group in services.deck.groups for card in group]
     files = [card.path.name for group in services.deck.groups for card in group]

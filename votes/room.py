@@ -87,10 +87,9 @@ class Room:
         self._moved_by = ""  # who did the last step, as far as they said
         programme = store.room_state().programme
         renewed = pictures.renew_programme(programme)
-        if renewed != programme:  # another deck than when this room was here last, or pictures that went
-            LOG.info(
-                "The room has other pictures than last time: %d now, %d then.", len(renewed), len(programme)
-            )
+        if programme and renewed != programme:  # another deck than last time, or pictures that went
+            LOG.info("The room has other pictures than last time.")
+        if renewed != programme:
             self._move(lambda room, _: room.with_programme(renewed))
         if not store.room_state().code:
             self.renew_code()

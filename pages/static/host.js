@@ -6,7 +6,7 @@
   line.className = "says";
   line.setAttribute("role", "status");
   const look = async () => {
-    const answer = await askWithin(LATE_MS, "/api/round").catch(() => null);
+    const answer = await askWithin(LATE_MS, "../api/round").catch(() => null);
     if (!answer) dispatchEvent(new Event("lost"));
     if (!line.isConnected) document.body.append(line);
     const said = answer ? "" : offline;
