@@ -18,6 +18,7 @@ from booth.visit import Visit, Visits
 from errors import VisitorError
 from pages.guards.error_boundary import ErrorBoundary, refusal
 from pipelines.exhibit import crop_to_fit
+from pipelines.plate.ground import measure_ground
 from pipelines.selfie.face import Face, FaceFinder, require_good
 from pipelines.selfie.photo import MAX_BYTES, Photo, read_photo
 from pipelines.selfie.samples import SAMPLES, sample
@@ -49,7 +50,7 @@ class Intake:
         ]
 
     async def _photo(self, request: Request) -> Response:
-        """200 with address and verdict; 422 with a sentence for a photo that will not do."""
+        """200 with address, verdict and at times a note; 422 with a sentence for a photo that will not do."""
         visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None:
             return refusal(self._words.say("visit.over"), 404)
@@ -87,8 +88,10 @@ class Intake:
             except VisitorError:
                 visit.album.drop(picture)
                 raise
-            verdict = self._words.say(face.verdict.key)
-            return JSONResponse({"id": picture, "url": f"pictures/{picture}", "verdict": verdict})
+            told = {"verdict": self._words.say(face.verdict.key)}
+            if not is_sample and measure_ground(face).leaves_trace:  # advice: the photo is taken
+                told["note"] = self._words.say("camera.wall")
+            return JSONResponse({"id": picture, "url": f"pictures/{picture}", **told})
         return refusal(failure.sentence, 422)
 
 
