@@ -331,6 +331,22 @@ def test_a_sitter_at_the_side_leaves_no_stripe(
     assert made.alpha[:200, :40].max() < 0.05
 
 
+def test_a_pin_that_the_photo_cuts_is_not_carried_on_as_a_stripe(
+    hopper: Photo, cut: Cut, finder: FaceFinder, studio: Studio
+) -> None:
+    tight = studio.cut_out(finder.find(crop(cut(hopper).face, 2.6, 1.9, 2.6, 3.4)))
+    pinned = tight.foreground.copy()
+    (x, _), d = tight.face.pupils.mean(axis=0), tight.face.pupil_distance
+    pinned[-int(0.2 * d) :, int(x + 0.8 * d) : int(x + 0.95 * d)] = (250, 220, 60)
+    made = plate(tight, LOOKS["white"], CANVAS)
+    changed = (
+        plate(replace(tight, foreground=pinned), LOOKS["white"], CANVAS).pixels.astype(int) - made.pixels
+    )
+    end = int((made.matrix[:, :2] @ [x, len(pinned)] + made.matrix[:, 2])[1])
+    assert np.abs(changed[end - 5]).max() > 100
+    assert np.abs(changed[end + 25 :]).max() < 25
+
+
 def longest_wall(cutout: Cutout) -> float:
     """Longest vertical run of the outline at or beyond the photo's sides, share of the canvas."""
     made = plate(cutout, LOOKS["white"], CANVAS)

@@ -28,6 +28,7 @@ TRIM = 0.05  # the segmentation is unsure in the last pixels of a picture
 HAIR_DEPTH = 0.12  # of the hair that a crown repeats
 WEAVE_SIGMA, MOST_WEAVE = 0.03, 5  # what is finer counts as weave, to so many grey values
 STRIP_SIGMA, STRIP_START = 0.05, 0.15  # blur of what is carried on, and where it has set in
+BADGE, MEDIAN = 0.4, 9  # a badge's width is at most half of that; the same in the small picture's px
 CHEST = (0.6, 1.8)  # below the chin: so little and so much of the chest shows in the photo
 LEAST_RUN, MORE_RUN, CLOTHES_FADE = -0.3, 1.2, 0.8  # clothes run on so far, further with much chest
 BUST, LESS_BUST = 0.1, 0.07  # how much higher the shoulders end, d beside the chin; less with much chest
@@ -189,7 +190,8 @@ def continue_strip(
     weave = (weave.astype(np.float32) - wide_blur(weave, WEAVE_SIGMA * site.d)).clip(-MOST_WEAVE, MOST_WEAVE)
     beyond = np.maximum(np.abs(x - column), np.abs(y - row)[:, None])
     share = linear_step(beyond, 0, STRIP_START * site.d)[..., None]
-    drawn = drawn + share * (wide_blur(drawn, STRIP_SIGMA * site.d) + weave - drawn)
+    plain = drawn if y[0] < top else drop_details(drawn, BADGE * site.d)
+    drawn = drawn + share * (wide_blur(plain, STRIP_SIGMA * site.d) + weave - drawn)
     return drawn.clip(0, 255).astype(np.uint8), cv2.remap(alpha, columns, rows, cv2.INTER_LINEAR)
 
 
@@ -212,6 +214,13 @@ def fade_at_edges(site: Site, x: Array, y: Array, bottom: int, inset: Array, sho
     low = linear_step(y[:, None] - shoulder, SHOULDER_TOP[0] * d, SHOULDER_TOP[1] * d)
     hair = smoothstep(inset, 0, HAIR_FADE * d)
     return np.asarray(down * (hair + low * (1 - hair)), np.float32)
+
+
+def drop_details(picture: Pixels, size_px: float) -> Pixels:
+    """Without whatever is narrower than half of `size_px`: a pin would be carried on as a stripe."""
+    step = max(1, int(size_px / 8))
+    small = cv2.medianBlur(resize(picture, tuple(-(-n // step) for n in picture.shape[:2])), MEDIAN)
+    return np.asarray(cv2.resize(small, picture.shape[1::-1]), np.uint8)
 
 
 def wide_blur(picture: Pixels, sigma_px: float) -> Array:
