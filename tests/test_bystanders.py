@@ -38,6 +38,17 @@ def test_who_stands_beside_the_sitter_is_not_in_the_plate(
     assert error < 0.03  # with her left in it is 0.1
 
 
+def test_a_shoulder_and_an_ear_beside_other_people_are_not_cut(
+    portraits: Path, finder: FaceFinder, studio: Studio
+) -> None:
+    sitter, *others = (
+        read_person(portraits, name, finder, studio) for name in ("G000061", "E000296", "021974")
+    )
+    scene = compose("bystanders", sitter, others, np.random.default_rng(1))
+    missing = scene.alpha - studio.cut_out(finder.find(Photo(scene.pixels))).alpha > 0.5
+    assert missing.sum() < 0.5 * sitter.site.d**2  # 2 where the mask is not asked again
+
+
 def test_as_large_as_the_sitter_is_asked_to_step_aside(
     both: tuple[Cutout, Cutout], finder: FaceFinder
 ) -> None:

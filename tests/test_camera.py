@@ -590,6 +590,15 @@ def test_four_shots_fill_the_frames_and_the_shutter_says_so(
         assert len(harness.visit(page).selfies) == MOST_SELFIES
 
 
+def test_a_plain_wall_is_advised_in_place_of_more_shots(browser: chromium.Window, harness: Harness) -> None:
+    with live(browser, harness, "phone") as page:
+        upload(page, encoded(sample("hopper").pixels, "png"))  # before a flag
+        expect(verdict(page)).to_contain_text(WORDS.say("camera.wall"))
+        expect(verdict(page)).not_to_contain_text(WORDS.say("camera.more"))
+        expect(button(page, "camera.use")).to_be_enabled()
+        look_at(page, "phone-wall")
+
+
 def test_a_shot_can_be_taken_again_and_its_file_is_gone(browser: chromium.Window, harness: Harness) -> None:
     with live(browser, harness) as page:
         button(page, "sample.hopper").click()

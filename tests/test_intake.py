@@ -140,6 +140,22 @@ def test_a_fifth_photo_is_refused_and_leaves_no_thumbnail(
     assert len([path for path in tmp_path.rglob("*.jpg")]) == 4
 
 
+def test_a_ground_that_leaves_a_trace_earns_advice_and_the_photo_is_taken(
+    client: TestClient, visit: Visit
+) -> None:
+    answer = send(client, visit, face("hopper"))  # a flag, and grey hair before it
+    assert answer.status_code == 200
+    assert answer.json()["note"] == WORDS.say("camera.wall")
+    assert len(visit.selfies) == 1
+
+
+def test_a_quiet_ground_and_a_sample_face_earn_none(client: TestClient, visit: Visit) -> None:
+    quiet = send(client, visit, face("astronaut"))
+    example = client.post("/selfies/sample/hopper", headers={"X-Ticket": visit.ticket})
+    assert quiet.status_code == example.status_code == 200
+    assert "note" not in quiet.json() | example.json()
+
+
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_a_sample_face_is_as_good_as_a_selfie_and_known_as_one(
     client: TestClient, visit: Visit, name: str

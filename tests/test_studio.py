@@ -331,6 +331,54 @@ def test_a_sitter_at_the_side_leaves_no_stripe(
     assert made.alpha[:200, :40].max() < 0.05
 
 
+def test_a_pin_that_the_photo_cuts_is_not_carried_on_as_a_stripe(
+    hopper: Photo, cut: Cut, finder: FaceFinder, studio: Studio
+) -> None:
+    tight = studio.cut_out(finder.find(crop(cut(hopper).face, 2.6, 1.9, 2.6, 3.4)))
+    pinned = tight.foreground.copy()
+    (x, _), d = tight.face.pupils.mean(axis=0), tight.face.pupil_distance
+    pinned[-int(0.2 * d) :, int(x + 0.8 * d) : int(x + 0.95 * d)] = (250, 220, 60)
+    made = plate(tight, LOOKS["white"], CANVAS)
+    changed = (
+        plate(replace(tight, foreground=pinned), LOOKS["white"], CANVAS).pixels.astype(int) - made.pixels
+    )
+    end = int((made.matrix[:, :2] @ [x, len(pinned)] + made.matrix[:, 2])[1])
+    assert np.abs(changed[end - 5]).max() > 100
+    assert np.abs(changed[end + 25 :]).max() < 25
+
+
+def longest_wall(cutout: Cutout) -> float:
+    """Longest vertical run of the outline at or beyond the photo's sides, share of the canvas."""
+    made = plate(cutout, LOOKS["white"], CANVAS)
+    photo = on_canvas(np.full(cutout.alpha.shape, 255, np.uint8), made)
+    size = 2 * round(0.4 * cutout.face.pupil_distance * float(np.hypot(*made.matrix[0, :2]))) + 1
+    seen = cv2.erode(photo, np.ones((1, size), np.uint8)) > 127
+    inside = (made.alpha > 0.5).astype(np.uint8)
+    (outline, *_), _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    x, y = outline[:, 0].T
+    kept = ~seen[y, x] & (x > 0) & (x < CANVAS[0] - 1)
+    runs = np.bincount(x[kept], minlength=CANVAS[0])
+    return float(np.convolve(runs, [1, 1, 1], "same").max() / CANVAS[1])
+
+
+@pytest.mark.parametrize(("left", "right"), [(1.8, 9), (9, 1.8), (1.8, 1.8)], ids=["left", "right", "both"])
+def test_a_shoulder_that_the_photo_cuts_goes_on_as_a_shoulder(
+    hopper: Photo, cut: Cut, finder: FaceFinder, studio: Studio, left: float, right: float
+) -> None:
+    tight = studio.cut_out(finder.find(crop(cut(hopper).face, left, 9, right, 9)))
+    assert longest_wall(tight) < 0.05  # it was 0.13 and 0.17
+    assert plate(tight, LOOKS["white"], CANVAS).alpha[-40, [0, -1]].min() > 0.9  # and fills the corners
+
+
+@pytest.mark.parametrize("name", ["L000557", "C000059", "D000632", "020527"])
+def test_shoulders_higher_than_the_chin_are_not_cut_square(
+    portraits: Path, finder: FaceFinder, studio: Studio, name: str
+) -> None:
+    pixels = np.asarray(Image.open(portraits / "train" / f"{name}.jpg").convert("RGB"))
+    large = cv2.resize(pixels, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
+    assert longest_wall(studio.cut_out(finder.find(Photo(np.asarray(large, np.uint8))))) < 0.025
+
+
 # Many people
 
 

@@ -20,6 +20,7 @@ from errors import VisitorError
 from pages.guards.bodies import Bodies
 from pages.guards.error_boundary import ErrorBoundary, refusal
 from pipelines.exhibit import crop_to_fit
+from pipelines.plate.ground import measure_ground
 from pipelines.selfie.face import Face, FaceFinder, require_good
 from pipelines.selfie.photo import Photo, read_photo
 from pipelines.selfie.samples import SAMPLES, sample
@@ -51,7 +52,7 @@ class Intake:
         ]
 
     async def _photo(self, request: Request) -> Response:
-        """200 with address and verdict; 422 with a sentence where it will not do, 503 for too many."""
+        """200 with address, verdict, at times a note; else a sentence, 422 for the photo, 503 for too many."""
         visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None:
             return refusal(self._words.say("visit.over"), 404)
@@ -92,8 +93,10 @@ class Intake:
             except VisitorError:
                 visit.album.drop(picture)
                 raise
-            verdict = self._words.say(face.verdict.key)
-            return JSONResponse({"id": picture, "url": f"pictures/{picture}", "verdict": verdict})
+            told = {"verdict": self._words.say(face.verdict.key)}
+            if not is_sample and measure_ground(face).leaves_trace:  # advice: the photo is taken
+                told["note"] = self._words.say("camera.wall")
+            return JSONResponse({"id": picture, "url": f"pictures/{picture}", **told})
         return refusal(failure.sentence, 422)
 
 

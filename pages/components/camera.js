@@ -125,7 +125,7 @@ const bring = async (path, bodies) => {
   sending = false;
   draw();
   if (refused.length) complain(refused);
-  else say(latest.verdict, shots.length < FRAMES ? words.more : words.full);
+  else say(latest.verdict, latest.note || (shots.length < FRAMES ? words.more : words.full));
 };
 const drop = async (shot) => {
   try {

@@ -2,9 +2,10 @@
 
 Person masks do not tell people apart. Three things do: faces, found in the whole picture and its parts;
 the body to which the sitter's face belongs (BlazePose's segmentation, asked with the other faces blurred);
-and edges, along which what is left between the two is divided. Pictures are uint8 (H, W, 3) sRGB, masks
-float32 (H, W) 0..1. Lengths are in pupil distances d of the sitter unless they end in `_px`; constants come
-from scenes composed for `evaluation.scenes`.
+and edges, along which what is left between the two is divided. What is theirs is painted over, all but a
+seam along the sitter, and the person mask asked once more: it knows how a head and a shoulder end. Pictures
+are uint8 (H, W, 3) sRGB, masks float32 (H, W) 0..1. Lengths are in pupil distances d of the sitter unless
+they end in `_px`; constants come from scenes composed for `evaluation.scenes`.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ import numpy as np
 
 from errors import PhotoError
 from pipelines.arrays import Array, Floats, Mask, Pixels
-from pipelines.mesh import NOSE_TIP, Window, window
-from pipelines.plate.masks import Site, blur, linear_step, resize, shrink_to
+from pipelines.mesh import CHIN, NOSE_TIP, Window, window
+from pipelines.plate.masks import Segmenter, Site, blur, linear_step, resize, shrink_to
 from pipelines.selfie.face import detected_boxes, silence_mediapipe
 from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 
@@ -27,7 +28,6 @@ SMALLEST_FACE = 0.45  # width; smaller ones cannot be told from patterns
 FACE = 0.9  # of a face's box: the ellipse that is surely somebody else
 CROWN = 0.4  # of a face's height: so far up the same ellipse is their hair
 TORSO = 1.2  # of a face's height: so far below it what is not the sitter's body is that person's
-ABOVE = (0.3, 1.6)  # above the shoulders and beside the head: under another's face it is that person's
 FIRM = 0.35  # person but not the sitter's body, so wide at least: surely somebody else
 LEAST_FOUND = 0.6  # mean share of the chest, where the body was found
 ASIDE, HEAD = (1.8, 3.6), 0.15  # from the sitter's eyes, and d2: where and how much of somebody turned away
@@ -36,8 +36,13 @@ USUAL = (
     1.4,
     1.2,
 )  # beside and below the chin; BlazePose's joints lie 2.1 and 1.2 off in the median of 24 portraits
+NARROW = 2.2  # shoulders closer to each other are not believed
 SLEEVE, ARM = 0.9, 0.7  # beside the joints, and how steeply it falls: an arm that BlazePose may miss
 INSET, COLUMN = 0.08, 1.05  # inside mask and body, and beside the middle of the head: surely the sitter
+HEAD_ZONE, CORE = (1.5, 2.0), 0.5  # half axes about the eyes: all but a face's core may be the sitter's head
+CLEAR, BESIDE = 0.3, 1.9  # so far over the line of the shoulders and beside the eyes nothing is the sitter's
+SEAMS = 0.1, 0.2  # of others beside head and shoulders, left for the person mask to tell
+GREY, REACH = np.uint8(128), 1.0  # the paint; so far from other people the mask stays as it was
 RIM = 0.03  # about other people, where a matte would find them again
 PAINTED = 1.4  # of a face's box, painted over so that a body is not found by it
 CLOSE, CLOSE_PX = 3.2, 720  # how far about the eyes a plate shows, and the longest side it is looked at
@@ -95,7 +100,7 @@ class BystanderFinder:
             return share, shoulders
         own = head_column(pixels.shape, site) | chest
         away = (away | (share < 0.3)) & ~own
-        return self._ask(np.where(away[..., None], np.uint8(128), pixels), site)
+        return self._ask(np.where(away[..., None], GREY, pixels), site)
 
     def _ask(self, pixels: Pixels, site: Site) -> tuple[Array, Floats]:
         with silence_mediapipe():
@@ -107,8 +112,10 @@ class BystanderFinder:
         return np.asarray(found.segmentation_mask, np.float32), plausible_shoulders(shoulders, site)
 
 
-def sitter_share(finder: BystanderFinder, pixels: Pixels, mask: Array, site: Site) -> Array:
-    """What of a person mask is the sitter's, (H, W) 0..1: 1 everywhere when nobody else is there.
+def sitter_mask(
+    finder: BystanderFinder, segmenter: Segmenter, pixels: Pixels, mask: Array, site: Site
+) -> Array:
+    """What of a person mask is the sitter's, (H, W) 0..1: the mask itself when nobody else is there.
 
     Raises `PhotoError("face.many")` where others are and the sitter's body is not found among them.
     """
@@ -122,10 +129,24 @@ def sitter_share(finder: BystanderFinder, pixels: Pixels, mask: Array, site: Sit
         raise PhotoError("face.many", n=1 + len(others))  # nothing says where the sitter ends
     theirs = somebody_else(person, body, near, others * share, shoulders)
     if not theirs.any():
-        return np.ones_like(mask)
+        return mask
     own = sure_sitter(person, np.maximum(body, chest), near, theirs)
     found = divide_by_edges(small, person, own, theirs, near)
-    return np.asarray(1 - resize(found, mask.shape).clip(0, 1), np.float32)
+    away = resize(_without_seam(found > 0.5, near), mask.shape) > 0.5
+    painted = np.where(away[..., None], GREY, pixels)
+    again = np.minimum(mask, segmenter.mask(np.ascontiguousarray(painted)))
+    reach = (2 * max(1, round(REACH * near.d)) + 1,) * 2
+    beside = resize(cv2.blur(cv2.dilate(found, np.ones(reach, np.uint8)), reach), mask.shape).clip(0, 1)
+    return np.asarray(mask + beside * (again - mask), np.float32)
+
+
+def _without_seam(found: Mask, site: Site) -> Array:
+    """Other people but for a seam along the sitter: narrow beside the head, where a face would show."""
+    high, low = (
+        cv2.erode(found.astype(np.uint8), np.ones((2 * max(1, round(seam * site.d)) + 1,) * 2, np.uint8))
+        for seam in SEAMS
+    )
+    return np.where(site.below(CHIN, 0.1, found.shape) < 0.5, high, low).astype(np.float32)
 
 
 def require_alone(finder: BystanderFinder, pixels: Pixels, alpha: Array, site: Site) -> None:
@@ -181,7 +202,7 @@ def plausible_shoulders(shoulders: Floats | None, site: Site) -> Floats:
     if shoulders is not None:
         (left, right), d = shoulders, site.d
         centred = abs((left[0] + right[0]) / 2 - site.chin[0]) < 1.2 * d
-        if centred and 1.5 * d < right[0] - left[0] < 6 * d and min(left[1], right[1]) > site.chin[1]:
+        if centred and NARROW * d < right[0] - left[0] < 6 * d and min(left[1], right[1]) > site.chin[1]:
             return shoulders
     return np.asarray(site.chin + site.d * np.array([(-1, 1), (1, 1)]) * USUAL, np.float64)
 
@@ -197,15 +218,29 @@ def somebody_else(mask: Array, body: Array, site: Site, others: Floats, shoulder
         loose = _turned_away(loose, site)
     theirs = loose > 0
     y, x = np.mgrid[0 : mask.shape[0], 0 : mask.shape[1]]
-    high = (y < shoulders[:, 1].min() - ABOVE[0] * site.d) & (np.abs(x - site.eyes[0]) > ABOVE[1] * site.d)
     for left, top, width, height in others:
         below = slice(max(0, round(top + height)), max(0, round(top + (1 + TORSO) * height)))
         beside = slice(max(0, round(left)), max(0, round(left + width)))
-        theirs[below, beside] |= (body[below, beside] < 0.2) | high[below, beside]
+        theirs[below, beside] |= body[below, beside] < 0.2
     theirs[int(shoulders[:, 1].min() + SLOPE * site.d) :] = False
     crowns = others - others[:, [3]] * (0, CROWN, 0, 0)
     theirs |= draw_heads(mask.shape, others, FACE) | (draw_heads(mask.shape, crowns, FACE) & (body < 0.3))
+    near = np.hypot((x - site.eyes[0]) / HEAD_ZONE[0], (y - site.eyes[1]) / HEAD_ZONE[1]) < site.d
+    theirs &= ~near | draw_heads(mask.shape, others, CORE)
+    if len(others):
+        theirs |= _clear_of_shoulders(mask.shape, site, shoulders) & (mask > 0.8) & (body < 0.5)
     return np.asarray(theirs & ~head_column(mask.shape, site), bool)
+
+
+def _clear_of_shoulders(shape: tuple[int, ...], site: Site, shoulders: Floats) -> Mask:
+    """What lies over the line from neck to shoulders, and beside the head: (H, W)."""
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    left, right = shoulders + np.array([0, SLOPE * site.d])
+    neck = site.chin[1] + NECK[1] * site.d
+    collar = site.chin[0] + np.array([-NECK[0], NECK[0]]) * site.d
+    line = np.interp(x[0], [left[0], *collar, right[0]], [left[1], neck, neck, right[1]])
+    beside = np.abs(x - site.eyes[0]) > BESIDE * site.d
+    return np.asarray((y < line - CLEAR * site.d) & beside, bool)
 
 
 def _turned_away(loose: Array, site: Site) -> Array:

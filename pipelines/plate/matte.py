@@ -13,7 +13,7 @@ from scipy import sparse
 from scipy.sparse.linalg import cg
 
 from pipelines.arrays import Array, Floats, Mask, Pixels
-from pipelines.plate.bystanders import BystanderFinder, connected_share, require_alone, sitter_share
+from pipelines.plate.bystanders import BystanderFinder, connected_share, require_alone, sitter_mask
 from pipelines.plate.masks import (
     Segmenter,
     Site,
@@ -242,12 +242,12 @@ def cut_out(face: Face, segmenter: Segmenter, finder: BystanderFinder) -> Cutout
     site = Site(face.landmarks[:, :2] - corner, face.pupil_distance).at(share)
     picture = small.astype(np.float32) / 255
     mask = segmenter.mask(small)
-    own = sitter_share(finder, small, mask, site)
-    found = matte(picture, mask * own, site)
+    own = sitter_mask(finder, segmenter, small, mask, site)
+    found = matte(picture, own, site)
     alpha = found.alpha(picture)
     connected = connected_share(alpha, site)
     alpha *= connected
-    if own.min() < 1:
+    if own is not mask:
         require_alone(finder, small, alpha, site)
     sitter, room = sitter_and_room_colours(picture, alpha)
     if share < 1:

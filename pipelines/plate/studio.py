@@ -14,6 +14,7 @@ import numpy as np
 
 from pipelines.arrays import Array, Indices, Pixels
 from pipelines.look import Framing, Look
+from pipelines.mesh import UPPER_LIP
 from pipelines.plate.backdrop import draw_backdrop
 from pipelines.plate.bystanders import BystanderFinder
 from pipelines.plate.framing import framing_matrix
@@ -27,12 +28,14 @@ TRIM = 0.05  # the segmentation is unsure in the last pixels of a picture
 HAIR_DEPTH = 0.12  # of the hair that a crown repeats
 WEAVE_SIGMA, MOST_WEAVE = 0.03, 5  # what is finer counts as weave, to so many grey values
 STRIP_SIGMA, STRIP_START = 0.05, 0.15  # blur of what is carried on, and where it has set in
+BADGE, MEDIAN = 0.4, 9  # a badge's width is at most half of that; the same in the small picture's px
 CHEST = (0.6, 1.8)  # below the chin: so little and so much of the chest shows in the photo
 LEAST_RUN, MORE_RUN, CLOTHES_FADE = -0.3, 1.2, 0.8  # clothes run on so far, further with much chest
 BUST, LESS_BUST = 0.1, 0.07  # how much higher the shoulders end, d beside the chin; less with much chest
-HAIR_FADE, SLEEVES = 0.25, (0.6, 1.6)  # inside the edge; outside it, where clothes begin and end to fade
-AT_CHIN = (-0.1, 0.15)  # about the chin, where hair becomes clothes
-SHOULDER_STEP, SHOULDER_BEND, MOST_SLOPE = 0.15, 0.15, 4  # over what a shoulder's slope is taken, its bend
+HAIR_FADE = 0.25  # inside the edge
+SHOULDER_TOP = (-0.35, -0.1)  # above a shoulder, where hair becomes clothes
+SHOULDER_STEP, MOST_SLOPE = 0.25, 4  # over what a shoulder's slope is taken
+ARM, LEAST_ARM = 3.3, 0.7  # beside the chin, and outside the photo's edge: where the arm hangs straight down
 CROWN_MARGIN, CROWN_EDGE = 0.05, 0.06  # a crown's least height above the cut; its soft edge
 MOST_CROWN, WIDEST_HEAD = 2.1, 1.02  # above the pupils; times the head's width at the cut
 
@@ -157,8 +160,10 @@ def extend_sitter(
     if top:
         above = y[:, None] < trim
         longer = np.where(above, crown_alpha(alpha, site, x, y[:, None], trim), longer)
+    edges = np.clip(x, first[0], last[0])
+    line, fall = shoulder_line(alpha, edges.astype(int), np.abs(x - edges), site)
     inset = np.minimum(x - first[0] if left else np.inf, last[0] - x if right else np.inf)
-    return wider, longer * fade_at_edges(site, x, y, last[1] if bottom else height + 1, inset)
+    return wider, longer * fade_at_edges(site, x, y, last[1] if bottom else height + 1, inset, line + fall)
 
 
 def continue_strip(
@@ -175,7 +180,7 @@ def continue_strip(
     hair = np.where(
         y < top, top + triangle_wave(top - y, HAIR_DEPTH * site.d), row
     )  # a crown repeats its upper hair
-    fall = shoulder_fall(alpha, column.astype(int), np.abs(x - column), site)
+    _, fall = shoulder_line(alpha, column.astype(int), np.abs(x - column), site)
     rows = (hair[:, None] - fall).clip(0, alpha.shape[0] - 1).astype(np.float32)
     columns = np.ascontiguousarray(np.broadcast_to(column, rows.shape))
     drawn = cv2.remap(colours, columns, rows, cv2.INTER_LINEAR)
@@ -185,15 +190,16 @@ def continue_strip(
     weave = (weave.astype(np.float32) - wide_blur(weave, WEAVE_SIGMA * site.d)).clip(-MOST_WEAVE, MOST_WEAVE)
     beyond = np.maximum(np.abs(x - column), np.abs(y - row)[:, None])
     share = linear_step(beyond, 0, STRIP_START * site.d)[..., None]
-    drawn = drawn + share * (wide_blur(drawn, STRIP_SIGMA * site.d) + weave - drawn)
+    plain = drawn if y[0] < top else drop_details(drawn, BADGE * site.d)
+    drawn = drawn + share * (wide_blur(plain, STRIP_SIGMA * site.d) + weave - drawn)
     return drawn.clip(0, 255).astype(np.uint8), cv2.remap(alpha, columns, rows, cv2.INTER_LINEAR)
 
 
-def fade_at_edges(site: Site, x: Array, y: Array, bottom: int, inset: Array) -> Array:
+def fade_at_edges(site: Site, x: Array, y: Array, bottom: int, inset: Array, shoulder: Array) -> Array:
     """How much of the sitter stays near the photo's edge: its `bottom`, and `inset` px inside its sides.
 
     Clothes run on and then fade, as in old vignettes: the further, the more of the chest the photo shows.
-    Hair is not carried on: it ends softly inside.
+    Hair, which is what lies above the row `shoulder` (W,), is not carried on: it ends softly inside.
     """
     chin, d = site.chin, site.d
     chest = linear_step((bottom - chin[1]) / d, *CHEST)
@@ -205,12 +211,16 @@ def fade_at_edges(site: Site, x: Array, y: Array, bottom: int, inset: Array) -> 
         down = 1 - smoothstep(below, end, end + CLOTHES_FADE * d)
     if not np.isfinite(inset).any():
         return np.asarray(down, np.float32)
-    low = linear_step(y[:, None], chin[1] + AT_CHIN[0] * d, chin[1] + AT_CHIN[1] * d)
-    hair, clothes = (
-        smoothstep(inset, 0, HAIR_FADE * d),
-        1 - smoothstep(-inset, SLEEVES[0] * d, SLEEVES[1] * d),
-    )
-    return np.asarray(down * (hair + low * (clothes - hair)), np.float32)
+    low = linear_step(y[:, None] - shoulder, SHOULDER_TOP[0] * d, SHOULDER_TOP[1] * d)
+    hair = smoothstep(inset, 0, HAIR_FADE * d)
+    return np.asarray(down * (hair + low * (1 - hair)), np.float32)
+
+
+def drop_details(picture: Pixels, size_px: float) -> Pixels:
+    """Without whatever is narrower than half of `size_px`: a pin would be carried on as a stripe."""
+    step = max(1, int(size_px / 8))
+    small = cv2.medianBlur(resize(picture, tuple(-(-n // step) for n in picture.shape[:2])), MEDIAN)
+    return np.asarray(cv2.resize(small, picture.shape[1::-1]), np.uint8)
 
 
 def wide_blur(picture: Pixels, sigma_px: float) -> Array:
@@ -226,17 +236,23 @@ def triangle_wave(distance: Array, depth: float) -> Array:
     return np.asarray(turn - np.abs(distance % (2 * turn) - turn), np.float32)
 
 
-def shoulder_fall(alpha: Array, column: Indices, beside: Array, site: Site) -> Array:
-    """How far the shoulder has fallen `beside` px from `column`: it goes on as it fell, a little steeper."""
-    low = int(np.clip(site.chin[1] + 0.1 * site.d, 0, alpha.shape[0] - 1))
-    inside = alpha[low:] > 0.5
-    line = np.where(inside.any(axis=0), inside.argmax(axis=0), np.nan)
-    step = max(1, round(SHOULDER_STEP * site.d))
-    inward = np.where(column < line.size / 2, column + step, column - step).clip(0, line.size - 1)
-    slope = np.nan_to_num((line[column] - line[inward]) / step).clip(0, MOST_SLOPE)
-    return np.asarray(
-        np.where(beside > 0, slope * beside + SHOULDER_BEND * beside**2 / site.d, 0), np.float32
-    )
+def shoulder_line(alpha: Array, column: Indices, beside: Array, site: Site) -> tuple[Array, Array]:
+    """The shoulder's row at a column of the photo's edge (W,), and how far it has fallen `beside` px from it.
+
+    It goes on as it fell and rounds into an arm, which hangs straight down. Hair that reaches higher than the
+    lips is no shoulder: there clothes begin below the chin.
+    """
+    d, height = site.d, alpha.shape[0]
+    lips, chin = (int(np.clip(row, 0, height - 1)) for row in (site.points[UPPER_LIP, 1], site.chin[1]))
+    tops = (alpha[lips:] > 0.5).argmax(axis=0) + lips
+    tops = np.where(tops > lips, tops, chin)
+    step = max(1, round(SHOULDER_STEP * d))
+    inward = np.where(column < tops.size / 2, column + step, column - step).clip(0, tops.size - 1)
+    slope = ((tops[column] - tops[inward]) / step).clip(0, MOST_SLOPE)
+    out = np.maximum(ARM * d - np.abs(column - site.chin[0]), LEAST_ARM * d)
+    round_ = out - np.sqrt((out**2 - beside**2).clip(0))
+    fall = np.where(beside < out, slope * beside + round_, height)
+    return tops[column].astype(np.float32), fall.astype(np.float32)
 
 
 def crown_alpha(alpha: Array, site: Site, x: Array, y: Array, top: int) -> Array:
