@@ -52,7 +52,7 @@ class Intake:
         ]
 
     async def _photo(self, request: Request) -> Response:
-        """200 with address, verdict, at times a note; else a sentence, 422 for the photo, 503 for too many."""
+        """200 with address, verdict, at times a note; a sentence with 422 for the photo, 503 for too many."""
         visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is None:
             return refusal(self._words.say("visit.over"), 404)
