@@ -90,6 +90,21 @@ def test_what_the_page_sends_reaches_its_handlers(served: Served, services: Serv
     assert (joined.status_code, set(joined.json())) == (200, {"event_id"})
 
 
+def test_who_knows_the_name_of_anothers_session_hears_nothing_of_it(served: Served) -> None:
+    assert served.send(event(served.index("open"))).status_code == 200
+    stream, heartbeat = "/gradio_api/queue/data?session_hash=abc1", "/gradio_api/heartbeat/abc1"
+    for cookies in ({}, {COOKIE: "another's"}):
+        other = TestClient(served.client.app, "http://localhost", cookies=cookies)
+        asked = [
+            other.post(UNQUEUED, json=event(served.index("open"))),
+            other.get(stream),
+            other.get(heartbeat),
+        ]
+        assert [answer.status_code for answer in asked] == [403] * 3
+        assert {answer.json()["error"] for answer in asked} == {WORDS.say("visit.refused")}
+    assert served.send(event(served.index("open"))).status_code == 200
+
+
 FORGED: list[tuple[str, Any]] = [
     ("withdraw", {"data": [FILE]}),
     ("withdraw", {"data": [[FILE]]}),
