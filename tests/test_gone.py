@@ -48,6 +48,8 @@ def test_pictures_of_open_visits_are_gone_with_the_booth(tmp_path: Path, ending:
             assert visitor.get("").headers["cache-control"] == "no-store"
             take_a_selfie(visitor)
             assert left(booth)
+            ours = [path for path in (booth.folder / "data").rglob("*") if path.stat().st_mode & 0o077]
+            assert ours == []  # its owner's alone
             if ending != "SIGKILL":
                 booth.process.send_signal(getattr(signal, ending))
                 assert booth.process.wait(60) == 0
