@@ -14,7 +14,8 @@ from typing import NamedTuple
 MAX_ITEMS, MAX_EXTENTS = 1000, 32
 MAX_LAYERS = 1000  # 48 megapixels in a phone's tiles of 512 px are 192, in the smallest usual (256 px) 732
 MAX_DEPTH = 4  # identity, overlay, grid, tile; phones have two
-MAX_REFERENCES = 5000  # libheif goes through all of them for each item
+# Phones have some hundred of each; libheif goes through all references for each item.
+MAX_BOXES, MAX_PROPERTIES, MAX_REFERENCES = 5000, 20_000, 5000
 MAX_UNITS = 10_000  # NAL units of all layers; a tile has one or two, a picture of many slices some dozens
 MAX_READ = 24 * 2**20  # bytes of all layers: what is repeated is read again; twice what a file may have
 MAX_TRANSFORMS = 3  # clean aperture, rotation, mirror: each once, ISO/IEC 23000-22, 7.3.6.7
@@ -155,10 +156,10 @@ class _Walk:
 
     def _body(self, item: _Item) -> bytes:
         source = self._stored if item.is_stored else self._data
-        parts = [source[at : at + count if count else None] for at, count in item.extents]
-        if sum(map(len, parts)) > len(self._data):
+        pieces = [slice(at, at + count if count else None) for at, count in item.extents]
+        if sum(len(range(*piece.indices(len(source)))) for piece in pieces) > len(self._data):
             raise ValueError("a picture that is longer than its file")
-        return b"".join(parts)
+        return b"".join(source[piece] for piece in pieces)
 
 
 def _count_units(item: _Item, body: bytes) -> tuple[int, int]:
@@ -195,7 +196,9 @@ def _kept(hvcc: bytes) -> Iterator[bytes]:
 
 def _boxes(data: bytes, at: int, end: int, *, is_file: bool = False) -> Iterator[Box]:
     """The boxes from `at` on. Behind those of a file may be anything."""
-    while at + 8 <= end:
+    for _ in range(MAX_BOXES):
+        if at + 8 > end:
+            return
         length, head = _number(data, at, 4), 8
         if length == 1 and at + 16 <= end:
             length, head = _number(data, at + 8, 8), 16
@@ -206,6 +209,7 @@ def _boxes(data: bytes, at: int, end: int, *, is_file: bool = False) -> Iterator
             raise ValueError("a box that is longer than what it is in")
         yield Box(data[at + 4 : at + 8], at, at + head, after)
         at = after
+    raise ValueError("too many boxes")
 
 
 def _only(boxes: list[Box], kind: bytes) -> Box:
@@ -224,6 +228,12 @@ def _number(data: bytes, at: int, size: int) -> int:
     if at + size > len(data):
         raise ValueError("a number that is cut short")
     return int.from_bytes(data[at : at + size], "big")
+
+
+def _at_most(most: int, count: int) -> int:
+    if count > most:
+        raise ValueError("a list that is too long")
+    return count
 
 
 def _read_items(data: bytes, iinf: Box) -> dict[int, _Item]:
@@ -246,14 +256,18 @@ def _read_properties(data: bytes, iprp: Box, items: dict[int, _Item]) -> None:
     inside = list(_boxes(data, iprp.body, iprp.end))
     ipco = _only(inside, b"ipco")
     known = [(box.kind, data[box.body : box.end]) for box in _boxes(data, ipco.body, ipco.end)]
+    left = MAX_PROPERTIES
     for box in inside:
         if box.kind != b"ipma":
             continue
         cursor = _Cursor(data, box)
         head = cursor.number(4)
         for _ in range(cursor.number(4)):
-            number = cursor.number(4 if head >> 24 else 2)
-            for _ in range(cursor.number(1)):
+            number, count = cursor.number(4 if head >> 24 else 2), cursor.number(1)
+            left -= count + 1
+            if left < 0:
+                raise ValueError("too many properties")
+            for _ in range(count):
                 index = cursor.number(2) & 0x7FFF if head & 1 else cursor.number(1) & 0x7F
                 if number in items and 0 < index <= len(known):
                     items[number].properties.append(known[index - 1])
@@ -290,19 +304,19 @@ def _read_places(data: bytes, iloc: Box, items: dict[int, _Item]) -> None:
     version, sizes = cursor.number(4) >> 24, cursor.number(2)
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     index_size = sizes & 15 if version else 0
-    for _ in range(cursor.number(2 if version < 2 else 4)):
+    for _ in range(_at_most(MAX_ITEMS, cursor.number(2 if version < 2 else 4))):
         item = items.get(cursor.number(2 if version < 2 else 4))
         method = cursor.number(2) & 15 if version else 0
         cursor.number(2)
-        base, count = cursor.number(base_size), cursor.number(2)
+        base = cursor.number(base_size)
         extents = []
-        for _ in range(count):
+        for _ in range(_at_most(MAX_EXTENTS, cursor.number(2))):
             cursor.number(index_size)
             extents.append((base + cursor.number(offset_size), cursor.number(length_size)))
         if item is None:
             continue
-        if item.extents or count > MAX_EXTENTS:
-            raise ValueError("an item in too many places")
+        if item.extents:
+            raise ValueError("an item that is twice in the list of places")
         item.is_stored, item.extents = method == 1, extents
 
 
