@@ -97,9 +97,9 @@ def jpeg_of_size(width: int, height: int) -> bytes:
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
-def jpeg_of_scans(count: int) -> bytes:
+def jpeg_of_scans(count: int, image: Image.Image | None = None) -> bytes:
     """A progressive JPEG whose last refining scan comes `count` times more."""
-    data = encoded(card(), "jpeg", progressive=True)
+    data = encoded(image or card(), "jpeg", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * count + data[-2:]
 
@@ -315,11 +315,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "webp of 281 billion pixels": (lambda: webp_of_size(2**24, 2**24), "file.pixels"),
     "heic of 4 billion pixels": (lambda: heic_of_size(65_000, 65_000), "file.pixels"),
     # a few kilobytes each, and minutes to decode
-    "heic of overlays of large overlays": (lambda: heic_of_overlays(3, 6, 2048), "file.pixels"),
+    "heic of overlays of large overlays": (lambda: heic_of_overlays(3, 7, 1024), "file.pixels"),
     "heic of thousands of overlays": (lambda: heic_of_overlays(3, 20, 64), "file.broken"),
     "heic of overlays nine deep": (lambda: heic_of_overlays(9, 1), "file.broken"),
     "heic in itself": (heic_in_itself, "file.broken"),
-    "heic of one tile again and again": (lambda: heic_of_one_tile(16, 16, 2048, (2048, 2048)), "file.pixels"),
+    "heic of one tile again and again": (lambda: heic_of_one_tile(16, 16, 1024, (1024, 1024)), "file.pixels"),
     "heic of a hundred pictures in one": (lambda: heic_of_pictures(100, 1024), "file.pixels"),
     "heic of a hundred turns": (lambda: heic_of_turns(100), "file.broken"),
     "moving webp": (lambda: moving("WEBP"), "file.moving"),

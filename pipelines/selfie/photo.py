@@ -50,7 +50,8 @@ AT_HAND = (
 # Long side after reading, px. A 1080p selfie (1920 px) stays as it is. A phone's 4032 px are halved: a head
 # that fills a third of them keeps 680 px, and the largest plate (1080 x 1350) shows one at about 570.
 WORKING_SIDE = 2048
-MAX_SCANS = 100  # usual progressive files have about 10; each scan costs a pass over all pixels
+MAX_SCANS = 100  # usual progressive files have about 10; each scan costs a pass over all pixels,
+MAX_SCANNED = 20 * MAX_PIXELS  # and 99 over 50 million take 3.7 s
 MAX_SEGMENTS = 1000  # 12 MB of depth map in XMP are 190; Pillow keeps each in a list
 MAX_PROFILE = 4 * 2**20  # bytes; printers' profiles reach 2.5 MB
 # Under what is transparent: the 18 % grey of the grey card. On white, half-transparent hair would bring
@@ -194,6 +195,8 @@ def _open_jpeg(data: bytes) -> _Opened:
             exif = body
     image = JpegImageFile(io.BytesIO(b"".join(pieces)))
     _require_pixels(image.size)
+    if scans * image.width * image.height > MAX_SCANNED:
+        raise PhotoError("file.broken")
     image.draft(None, working_size(image.size, WORKING_SIDE))
     return _Opened(Raster(image), by_profile(image.info.get("icc_profile")), read_orientation(exif))
 
