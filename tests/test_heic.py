@@ -26,6 +26,7 @@ from tests.hostile import (
     heic_of_overlays,
     heic_of_pictures,
     heic_of_tiles,
+    heic_of_turns,
     heic_of_two,
     heif_box,
     overlay,
@@ -126,6 +127,9 @@ DAMAGED: dict[str, Callable[[], bytes]] = {
     "a hundred thousand slices": lambda: heic_of_items(
         replace(coded(card()), body=b"\0\0\0\x03\x02\x01\x80" * 100_000)
     ),
+    "nine deep": lambda: heic_of_overlays(9, 1),
+    "eight thousand layers": lambda: heic_of_overlays(3, 20),
+    "turned a hundred times": lambda: heic_of_turns(100),
     "a million boxes": lambda: encoded(card(), "heic") + b"\0\0\0\x08free" * 10**6,
     "a million properties": lambda: _longer(b"ipma", struct.pack(">II", 0, 10**6) + bytes(3 * 10**6)),
     "a million places": lambda: _longer(b"iloc", struct.pack(">IHI", 2 << 24, 0, 10**6) + bytes(10**7)),
@@ -142,6 +146,9 @@ WHY = {  # where another reason would hide that this one is not seen
     "too many items": "items that are too many",
     "too many references": "too many references",
     "a hundred thousand slices": "too many pieces",
+    "nine deep": "too many layers",
+    "eight thousand layers": "too many layers",
+    "turned a hundred times": "turned too often",
     "a million boxes": "too many boxes",
     "a million properties": "too many properties",
     "a million places": "a list that is too long",
