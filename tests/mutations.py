@@ -149,9 +149,10 @@ def _flip(data: bytes, chance: random.Random) -> bytes:
 
 
 def _cut(data: bytes, chance: random.Random) -> bytes:
-    """The end, or a bit from the middle."""
+    """The end, all but the first numbers, or a bit from the middle."""
     first, last = sorted(chance.randint(0, len(data)) for _ in range(2))
-    return data[:last] if chance.random() < 0.5 else data[:first] + data[min(last, first + 40) :]
+    kept = data[:first] + data[min(last, first + 40) :]
+    return chance.choice((data[:last], data[: chance.randint(8, 64)], kept))
 
 
 def _stretch(data: bytes, chance: random.Random) -> bytes:
