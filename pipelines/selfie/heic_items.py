@@ -4,6 +4,8 @@ A HEIC (ISO/IEC 23008-12, ISO/IEC 14496-12) is a list of items. One may be made 
 identity), of the same one a thousand times, and those again of others: a few kilobytes can ask for hours.
 So the items are walked before libheif sees any, each as often as it would be decoded, and what the picture
 does not need (thumbnails, depth, gain maps, EXIF) is struck out. Numbers are big-endian throughout.
+libheif has bounds of its own (five pictures in an overlay, three overlays deep): 4.5 kB of one still took
+20 s of a processor, and 4.8 kB of a grid 22.
 """
 
 from collections.abc import Collection, Iterator
