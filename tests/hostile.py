@@ -9,7 +9,8 @@ import random
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pillow_heif
@@ -96,9 +97,9 @@ def jpeg_of_size(width: int, height: int) -> bytes:
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
-def jpeg_of_scans(count: int) -> bytes:
+def jpeg_of_scans(count: int, image: Image.Image | None = None) -> bytes:
     """A progressive JPEG whose last refining scan comes `count` times more."""
-    data = encoded(card(), "jpeg", progressive=True)
+    data = encoded(image or card(), "jpeg", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * count + data[-2:]
 
@@ -129,6 +130,118 @@ def heic_of_brands(*brands: bytes) -> bytes:
     length = int.from_bytes(data[:4], "big")
     listed = brands[0] + bytes(4) + b"".join(brands[at % len(brands)] for at in range((length - 16) // 4))
     return data[:8] + listed + data[length:]
+
+
+def heif_box(kind: bytes, *parts: bytes) -> bytes:
+    """One box of ISO/IEC 14496-12."""
+    body = b"".join(parts)
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a HEIC: its kind, size, content, what it is made of (indices into its list)."""
+
+    kind: bytes
+    size: tuple[int, int]
+    body: bytes
+    parts: tuple[int, ...] = ()
+    properties: tuple[bytes, ...] = ()  # boxes beside the size
+
+
+def heic_of_items(*items: Item) -> bytes:
+    """A HEIC of `items`; the first is the picture. What is equal is kept once."""
+    listed, held, places, stored, known = [], [], [], b"", list[bytes]()
+    for number, item in enumerate(items, 1):
+        listed.append(heif_box(b"infe", struct.pack(">IHH4sx", 2 << 24, number, 0, item.kind)))
+        own = (heif_box(b"ispe", struct.pack(">III", 0, *item.size)), *item.properties)
+        known += [box for box in dict.fromkeys(own) if box not in known]
+        indices = bytes(known.index(box) + 1 for box in own)
+        held.append(struct.pack(">HB", number, len(own)) + indices)
+        stored += b"" if item.body in stored else item.body
+        places.append(struct.pack(">HHHHII", number, 1, 0, 1, stored.index(item.body), len(item.body)))
+    count = len(items)
+    made = [
+        struct.pack(f">HH{len(item.parts)}H", number, len(item.parts), *(part + 1 for part in item.parts))
+        for number, item in enumerate(items, 1)
+        if item.parts
+    ]
+    meta = heif_box(
+        b"meta",
+        bytes(4),
+        heif_box(b"hdlr", bytes(8), b"pict", bytes(13)),
+        heif_box(b"pitm", struct.pack(">IH", 0, 1)),
+        heif_box(b"iinf", struct.pack(">IH", 0, count), *listed),
+        heif_box(b"iloc", struct.pack(">IHH", 1 << 24, 0x4400, count), *places),
+        heif_box(b"iprp", heif_box(b"ipco", *known), heif_box(b"ipma", struct.pack(">II", 0, count), *held)),
+        *([heif_box(b"iref", bytes(4), *(heif_box(b"dimg", body) for body in made))] if made else []),
+        heif_box(b"idat", stored),
+    )
+    return heif_box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta
+
+
+def coded(pixels: NDArray[np.uint8], **options: object) -> Item:
+    """A picture in HEVC, to be an item."""
+    data = encoded(pixels, "heic", **options)
+    at, held = data.index(b"hvcC") - 4, data.index(b"mdat") + 4
+    config = data[at : at + int.from_bytes(data[at : at + 4], "big")]
+    return Item(b"hvc1", (pixels.shape[1], pixels.shape[0]), data[held:], properties=(config,))
+
+
+def overlay(size: tuple[int, int], parts: Sequence[int]) -> Item:
+    """Pictures laid upon each other at the corner of a canvas."""
+    body = struct.pack(">BB4HII", 0, 1, 0, 0, 0, 65535, *size) + bytes(8 * len(parts))
+    return Item(b"iovl", size, body, tuple(parts))
+
+
+def grid(size: tuple[int, int], columns: int, parts: Sequence[int]) -> Item:
+    """Tiles side by side, the last ones standing over the edge."""
+    body = struct.pack(">BBBBII", 0, 1, len(parts) // columns - 1, columns - 1, *size)
+    return Item(b"grid", size, body, tuple(parts))
+
+
+def heic_of_tiles(pixels: NDArray[np.uint8], tile: int = 64, **options: object) -> bytes:
+    """What a phone writes: `pixels` in square tiles and a grid of them."""
+    height, width = pixels.shape[:2]
+    padded = np.pad(pixels, ((0, -height % tile), (0, -width % tile), (0, 0)), "edge")
+    rows, columns = (side // tile for side in padded.shape[:2])
+    places = [
+        (slice(y * tile, (y + 1) * tile), slice(x * tile, (x + 1) * tile))
+        for y in range(rows)
+        for x in range(columns)
+    ]
+    tiles = [coded(np.ascontiguousarray(padded[place]), **options) for place in places]
+    return heic_of_items(grid((width, height), columns, range(1, len(tiles) + 1)), *tiles)
+
+
+def heic_of_overlays(depth: int, each: int, side: int = 64) -> bytes:
+    """Overlays of overlays: `each` of the next, `depth` deep, the last of one picture."""
+    layers = [overlay((side, side), [level + 1] * each) for level in range(depth)]
+    return heic_of_items(*layers, coded(card(side, side), quality=10, chroma=420))
+
+
+def heic_of_pictures(count: int, side: int = 64) -> bytes:
+    """One item that holds the same picture again and again."""
+    picture = coded(card(side, side), quality=10, chroma=420)
+    return heic_of_items(replace(picture, body=picture.body * count))
+
+
+def heic_of_one_tile(columns: int, rows: int, side: int, size: tuple[int, int]) -> bytes:
+    """A grid that is one tile again and again, cut to `size`."""
+    tile = coded(card(side, side), quality=10, chroma=420)
+    return heic_of_items(grid(size, columns, [1] * (columns * rows)), tile)
+
+
+def heic_of_turns(count: int) -> bytes:
+    """The card, turned again and again."""
+    picture = coded(card())
+    turns = (heif_box(b"irot", b"\1"),) * count
+    return heic_of_items(replace(picture, properties=(*picture.properties, *turns)))
+
+
+def heic_in_itself() -> bytes:
+    """An overlay of an overlay of the first."""
+    return heic_of_items(overlay((96, 64), [1, 2]), overlay((96, 64), [0, 2]), coded(card()))
 
 
 def mp4() -> bytes:
@@ -201,6 +314,14 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "jpeg of 4 billion pixels": (lambda: jpeg_of_size(65_000, 65_000), "file.pixels"),
     "webp of 281 billion pixels": (lambda: webp_of_size(2**24, 2**24), "file.pixels"),
     "heic of 4 billion pixels": (lambda: heic_of_size(65_000, 65_000), "file.pixels"),
+    # a few kilobytes each, and minutes to decode
+    "heic of overlays of large overlays": (lambda: heic_of_overlays(3, 5, 1024), "file.pixels"),
+    "heic of thousands of overlays": (lambda: heic_of_overlays(3, 20, 64), "file.broken"),
+    "heic of overlays nine deep": (lambda: heic_of_overlays(9, 1), "file.broken"),
+    "heic in itself": (heic_in_itself, "file.broken"),
+    "heic of one tile again and again": (lambda: heic_of_one_tile(16, 16, 1024, (1024, 1024)), "file.pixels"),
+    "heic of a hundred pictures in one": (lambda: heic_of_pictures(100, 1024), "file.pixels"),
+    "heic of a hundred turns": (lambda: heic_of_turns(100), "file.broken"),
     "moving webp": (lambda: moving("WEBP"), "file.moving"),
     "moving png": (lambda: moving("PNG"), "file.moving"),
     "moving heic": (lambda: heic_of_brand(b"hevc"), "file.moving"),
@@ -223,6 +344,13 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 ODD: dict[str, Callable[[], bytes]] = {
     "phone's jpeg of two pictures": mpo,
     "heic of two pictures": heic_of_two,
+    "phone's heic of tiles": lambda: heic_of_tiles(card()),
+    "heic of an overlay of tiles": lambda: heic_of_items(
+        overlay((96, 64), [1]),
+        grid((96, 64), 2, [2, 3]),
+        coded(np.ascontiguousarray(card()[:, :64])),
+        coded(card()[:, 95:].repeat(64, 1)),
+    ),
     "png with a zTXt bomb": lambda: with_png_chunk(png_chunk(b"zTXt", b"a\0\0" + zeros(2**28))),
     "png with an iTXt bomb": lambda: with_png_chunk(
         png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zeros(2**28))

@@ -278,8 +278,13 @@ def test_the_version_stands_in_one_place() -> None:
 
 def test_the_builder_runs_the_same_script_as_everybody() -> None:
     workflow = yaml.safe_load(text_of(".github/workflows/test.yml"))
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
+    runs = {
+        name: [step["run"] for step in job["steps"] if "run" in step]
+        for name, job in workflow["jobs"].items()
+    }
+    assert runs == {"test": [".ci/run"], "audit": [".ci/audit"]}
+    for (script,) in runs.values():
+        assert (ROOT / script).stat().st_mode & 0o111, script
 
 
 def test_the_hooks_are_local_and_lint_what_make_lints() -> None:

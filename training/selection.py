@@ -21,7 +21,7 @@ import numpy as np
 from errors import PhotoError
 from pipelines.arrays import Array, Pixels
 from pipelines.selfie.face import Face, FaceFinder
-from pipelines.selfie.photo import Photo
+from pipelines.selfie.photo import Photo, open_photo
 
 LINE_PX, LINE_STEP = (
     11,
@@ -126,7 +126,7 @@ def sheet(folder: Path, dropped: Mapping[str, str]) -> Pixels:
     """All dropped portraits by reason in rows of 24, a quarter of their size, with the reason's beginning."""
     tiles = []
     for file, reason in sorted(dropped.items(), key=lambda item: item[1]):
-        picture = cv2.imread(str(folder / file))
+        picture = np.ascontiguousarray(open_photo(folder / file).pixels[..., ::-1])
         tile = cv2.resize(picture, (64, 80), interpolation=cv2.INTER_AREA)
         tiles.append(cv2.putText(tile, reason[:9], (1, 10), cv2.FONT_HERSHEY_SIMPLEX, 0.33, (255, 255, 255)))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % 24)

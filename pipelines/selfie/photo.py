@@ -3,6 +3,7 @@
 The first bytes decide the format, never a name. Size, pixels and frames are read from the header,
 before anything is decoded. JPEG and PNG are walked here and reach Pillow without their text, EXIF
 and animation: Pillow inflates the one, warns about the other and would open formats we did not ask for.
+A HEIC's items are walked by `heic_items`; what it takes is known before libheif sees it.
 """
 
 import io
@@ -13,10 +14,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pillow_heif
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -35,15 +34,24 @@ from pipelines.selfie.colour import (
     to_srgb,
     unless_srgb,
 )
+from pipelines.selfie.heic_items import plan_heic
+from pipelines.selfie.heic_reader import Decoded, decode, decode_apart
 from pipelines.selfie.orientation import read_orientation, upright
 from pipelines.selfie.raster import Raster, shrink, shrink_codes, working_size
 
 MAX_BYTES = 12 * 2**20  # what any system shows as 12 MB, be it counted by 1000 or by 1024
 MAX_PIXELS = 50_000_000  # phones with one big sensor write 48 to 50 million
+# A HEIC's tiles stand over its edge: 8064 x 6048 px in tiles of 512 are 50.3 million. So many are decoded,
+# and so many laid on canvases, at most.
+MAX_LAYER_PIXELS = MAX_PIXELS * 5 // 4
+AT_HAND = (
+    2**20
+)  # pixels of a HEIC decoded here; a process of its own costs 0.1 s, which is what they would take
 # Long side after reading, px. A 1080p selfie (1920 px) stays as it is. A phone's 4032 px are halved: a head
 # that fills a third of them keeps 680 px, and the largest plate (1080 x 1350) shows one at about 570.
 WORKING_SIDE = 2048
-MAX_SCANS = 100  # usual progressive files have about 10; each scan costs a pass over all pixels
+MAX_SCANS = 100  # usual progressive files have about 10; each scan costs a pass over all pixels,
+MAX_SCANNED = 20 * MAX_PIXELS  # and 99 over 50 million take 3.7 s
 MAX_SEGMENTS = 1000  # 12 MB of depth map in XMP are 190; Pillow keeps each in a list
 MAX_PROFILE = 4 * 2**20  # bytes; printers' profiles reach 2.5 MB
 # Under what is transparent: the 18 % grey of the grey card. On white, half-transparent hair would bring
@@ -145,8 +153,8 @@ def _require_bytes(count: int) -> None:
         raise PhotoError("file.big", mb=MAX_BYTES // 2**20)
 
 
-def _require_pixels(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MAX_PIXELS:
+def _require_pixels(size: tuple[int, int], most: int = MAX_PIXELS) -> None:
+    if size[0] * size[1] > most:
         raise PhotoError("file.pixels", mp=MAX_PIXELS // 10**6)
 
 
@@ -187,6 +195,8 @@ def _open_jpeg(data: bytes) -> _Opened:
             exif = body
     image = JpegImageFile(io.BytesIO(b"".join(pieces)))
     _require_pixels(image.size)
+    if scans * image.width * image.height > MAX_SCANNED:
+        raise PhotoError("file.broken")
     image.draft(None, working_size(image.size, WORKING_SIDE))
     return _Opened(Raster(image), by_profile(image.info.get("icc_profile")), read_orientation(exif))
 
@@ -309,31 +319,30 @@ def _open_heic(data: bytes) -> _Opened:
 
 
 def _read_heic(data: bytes) -> _Opened:
-    file = pillow_heif.open_heif(data)
-    still = file[file.primary_index]
-    _require_pixels(still.size)
-    colour = unless_srgb(_heic_colour(still.info))
-    is_deep = isinstance(colour, ColourEncoding) and still.info["bit_depth"] > 8 and not still.has_alpha
-    if is_deep:
-        still = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)[file.primary_index]
-    pixels = still.data
-    _require_pixels(still.size)  # decoding may find another size than the header gave
+    plan = plan_heic(data)
+    _require_pixels(plan.size)
+    for pixels in (plan.coded, plan.composed):
+        _require_pixels((pixels, 1), MAX_LAYER_PIXELS)
+    still = decode(plan.data) if plan.most <= AT_HAND else decode_apart(plan.data)
+    _require_pixels(still.size)  # decoding may find another size than the items gave
+    colour = unless_srgb(_heic_colour(still))
 
     def image(mode: str, form: str) -> Image.Image:
-        return Image.frombytes(mode, still.size, pixels, "raw", form, still.stride)
+        return Image.frombytes(mode, still.size, still.pixels, "raw", form, still.stride)
 
-    if not is_deep:
+    if not still.mode.endswith(";16"):
         return _Opened(Raster(image(still.mode, still.mode)), colour)
     # 16 bits each, the lower byte first; Pillow takes the upper one of either order
     mode, upper = ("RGB", "RGB;16L") if still.mode.startswith("RGB") else ("L", "L;16")
-    deep = Raster(image(mode, upper), image(mode, mode + ";16B"), still.info["bit_depth"])
+    if not isinstance(colour, ColourEncoding):
+        return _Opened(Raster(image(mode, upper)), colour)
+    deep = Raster(image(mode, upper), image(mode, mode + ";16B"), still.bit_depth)
     return _Opened(deep, colour)
 
 
-def _heic_colour(info: dict[str, Any]) -> Meaning:
+def _heic_colour(still: Decoded) -> Meaning:
     """By its ICC profile, else by its code points; what they do not tell is sRGB's."""
-    if found := by_profile(info.get("icc_profile")):
+    if found := by_profile(still.profile):
         return found
-    said = info.get("nclx_profile") or {}
-    primaries, transfer = (int(said.get(key, 2)) for key in ("color_primaries", "transfer_characteristics"))
+    primaries, transfer = still.code_points
     return by_code_points(primaries if primaries != 2 else 1, transfer if transfer != 2 else 13)
