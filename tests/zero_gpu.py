@@ -28,6 +28,7 @@ import numpy as np
 
 from errors import (
     ChoiceError,
+    Damaged,
     FaceValueError,
     NoGpu,
     NotDownloaded,
@@ -59,6 +60,7 @@ OURS: tuple[FaceValueError, ...] = (
     PresetError("grey.toml: light.fill = 1.4."),
     ChoiceError("There is no such look."),
     NotDownloaded("owner/name", "mini"),
+    Damaged("owner/name", "model.safetensors", "mini", is_local=False),
 )
 
 
@@ -232,8 +234,8 @@ def start(weights: Path) -> dict[str, Any]:
         found["small"] = outcome(services.fallback or services.generator)
 
     app.serve = lambda settings, services: (desks.append(services), serve(settings, services))[1]
-    app.mount = lambda host, path: (pages.append(host), mount(host, path))[1]
-    gradio.Blocks.block_thread = look  # type: ignore[method-assign, assignment]
+    app.mount = lambda host, *where: (pages.append(host), mount(host, *where))[1]
+    app.wait_for_end = look
     return {"exit": app.main(weights), "order": order.seen, **found}
 
 
