@@ -2,7 +2,7 @@ const wipe = element.querySelector(".wipe");
 const range = wipe.querySelector("input");
 const [left, right] = wipe.querySelectorAll("img");
 const PERIOD_MS = 24000; // to and fro
-const AGAIN_MS = 3000, LATE_MS = 10000;
+const SOON_MS = 50, AGAIN_MS = 3000, LATE_MS = 10000;
 let attracting = !matchMedia("(prefers-reduced-motion: reduce)").matches;
 const place = (share) => {
   wipe.style.setProperty("--x", `${share}%`);
@@ -26,6 +26,10 @@ const move = (began) => (now) => {
 // 202: it is still being drawn; anything else but a picture: it never comes. A lost connection may come back.
 const arrive = async (picture) => {
   if (!wipe.isConnected) return;
+  if (!window.askWithin) { // Gradio may mount us before it has run the page's own scripts
+    setTimeout(arrive, SOON_MS, picture);
+    return;
+  }
   const reply = await askWithin(LATE_MS, picture.dataset.src, { method: "HEAD" }).catch(() => null);
   if (!reply || reply.status === 202) {
     setTimeout(arrive, AGAIN_MS, picture);
