@@ -10,7 +10,8 @@
     const now = document.querySelector(".fv .screen");
     const title = now?.querySelector("h1");
     if (!title || (now === screen && title.innerText === said)) return;
-    const first = screen === null;
+    // on a slow machine the visitor may have left the welcome before this runs
+    const first = screen === null && now.matches(".welcome");
     if (now !== screen) {
       touched = Date.now();
       document.title = "Face Value";
@@ -22,6 +23,7 @@
     if (!first) title.focus({ preventScroll: true });
   };
   new MutationObserver(arrive).observe(document.documentElement, { childList: true, subtree: true });
+  arrive();
 
   // A sheet is laid over its screen by the button that names it, and closed by its own, by Escape, by a tap
   // beside it.
