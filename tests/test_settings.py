@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app
+from errors import OperatorError
 from services import Services
-from settings import Settings
+from settings import Settings, read_settings
 from tests.decks import ONE, deck_of
 
 SETTINGS = sorted(Settings.model_fields)
@@ -88,3 +89,14 @@ def check(settings: Settings, services: Services) -> None:
     services.studio.close()
     if services.frame_judge:
         services.frame_judge.close()
+
+
+@pytest.mark.parametrize(
+    "address", ["x.example.org", "ftp://x", "http://[bad", "https://u:p@x", "http://x?y", "/x"]
+)
+def test_a_public_address_that_is_none_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("FACE_VALUE_PUBLIC_URL", address)
+    with pytest.raises(OperatorError, match=r"^FACE_VALUE_PUBLIC_URL = '.*'\. A web address like https://"):
+        read_settings()
