@@ -8,7 +8,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL that holds."""
-        return self.database or f"sqlite:///{self.data / 'votes.sqlite3'}"
+        return self.database or f"sqlite:///{quote(str(self.data / 'votes.sqlite3'))}"
 
 
 def read_settings() -> Settings:
