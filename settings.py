@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import OperatorError
 
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")  # that no other machine reaches
 # Scheme, name or number, port, path: of characters that need no quoting in HTML, headers and QR codes.
 WEB_ADDRESS = re.compile(
     r"https?://([A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~-]+)*/?"
@@ -96,9 +97,7 @@ class Settings(BaseSettings):
     @property
     def is_booth_local(self) -> bool:
         """Whether a visit's page opens at this machine only; never on a Space: visitors sit elsewhere."""
-        is_open = self.booth == "open" or (
-            self.booth == "auto" and self.bind in ("127.0.0.1", "localhost", "::1")
-        )
+        is_open = self.booth == "open" or (self.booth == "auto" and self.bind in LOOPBACK_NAMES)
         return not is_open and not self.is_hosted
 
     @property

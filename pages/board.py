@@ -17,7 +17,7 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from booth.catalogue import Catalogue
-from settings import Settings
+from settings import LOOPBACK_NAMES, Settings
 from votes.latest import FRESH_S, LATE_S
 from votes.room import Room, Snapshot
 from votes.rounds import public_round
@@ -26,7 +26,6 @@ from votes.schema import State
 STALE_S = 2.0  # what is older is waited for
 HERE_S = 15.0  # a phone that asked within this time is here; one in a pocket asks less often
 MOST_PHONES = 20_000
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
 class Board:
