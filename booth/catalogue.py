@@ -188,6 +188,12 @@ class Catalogue:
         portraits = [(offer.sitting, self._sitting_exhibit(offer, Kind.GENERATED)) for offer in offers]
         return tuple((sitting, portrait) for sitting, portrait in portraits if portrait)
 
+    def items_of(self, sitting: SittingId) -> dict[Kind, str]:
+        """Photograph and portrait that its sitter allows a room to be asked about, by id; else none."""
+        offers = [offer for offer in self._album.offers() if offer.sitting == sitting]
+        shown = [found for offer in offers for kind in Kind if (found := self._sitting_exhibit(offer, kind))]
+        return {found.item.truth: found.item.id for found in shown if not found.is_misfire}
+
     def item(self, item_id: str) -> Item | None:
         """What is true of a picture; None when it is not here, or not any more."""
         found = self.exhibit(item_id)

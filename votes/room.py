@@ -18,6 +18,7 @@ from typing import Protocol, assert_never
 from sqlalchemy.exc import SQLAlchemyError
 
 from errors import VisitorError
+from votes.answers import count_room
 from votes.findings import Finding, finding
 from votes.latest import Latest
 from votes.rounds import SCENES, RoomState, Scene, step_back, step_forward
@@ -350,17 +351,12 @@ class Room:
         return Snapshot(room, round_, count, source)
 
     def _count(self, room: RoomState, round_: Round | None) -> tuple[Count, Source]:
-        """Which answers the stage shows: a rehearsal's, else phones, else raised hands. Never a mix."""
+        """Which answers the stage shows: a rehearsal's, or the room's own. Never a mix."""
         if round_ is None:
             return Count(), Source.PHONE
         if room.rehearsing:
             return self._store.count(round_.id, round_.again, Source.SYNTHETIC), Source.SYNTHETIC
-        count = self._store.count(round_.id, round_.again, Source.PHONE)
-        if not count.answers:
-            hands = self._store.count(round_.id, round_.again, Source.HANDS)
-            if hands.answers:
-                return hands, Source.HANDS
-        return count, Source.PHONE
+        return count_room(self._store, round_)
 
 
 def _start_thread(work: Callable[[], object]) -> None:

@@ -117,6 +117,10 @@ class Store:
             raise VisitorError("vote.gone")
         return found[0]
 
+    def room_rounds(self, item_id: str) -> list[Round]:
+        """The rounds in which a room was asked about that item."""
+        return self._rounds(ROUNDS.c.item == item_id, ROUNDS.c.room)
+
     def _rounds(self, *which: sql.ColumnElement[bool]) -> list[Round]:
         """The rounds that meet all of `which`, each with its item."""
         item_columns = [column.label(f"item_{column.name}") for column in ITEMS.columns]
@@ -232,7 +236,8 @@ class Store:
         """Put `after` in the place of `before`; False where somebody else moved the room meanwhile.
 
         In the same transaction a round is `opened`, or the one that the room stays at gets `of_round`: its
-        state, that it was seen, when it closes. Raises `ValueError` when another item has its item's id.
+        state, that it was seen, when it closes. One that the room leaves is closed; it stays revealed where
+        its truth is on the stage. Raises `ValueError` when another item has its item's id.
         """
         values = _room_row(after) | {"version": before.version + 1}
         unmoved = ROOM.c.version == before.version
@@ -243,7 +248,8 @@ class Store:
                 self._ensure_item(connection, opened.item)
                 connection.execute(ROUNDS.insert().values(**_round_row(opened)))
             if before.round_id and before.round_id != after.round_id:  # nobody answers it any more
-                self._update_round(connection, before.round_id, state=State.CLOSED)
+                left = State.REVEALED if before.scene.is_truth_known else State.CLOSED
+                self._update_round(connection, before.round_id, state=left)
             elif after.round_id and of_round:
                 self._update_round(connection, after.round_id, **of_round)
             return True
