@@ -86,7 +86,7 @@ def test_the_method_says_who_is_left_out_and_gives_each_set_its_own_table() -> N
     assert "| grey | 12 | 12 | 75% of 12 |" in text
     assert "Model set mini (rehearsal), from plate" in text
     assert "Model set sdxl-quality, from noise" in text
-    assert "| all | 1 | 1 | too few to tell |" in text
+    assert "| all | 1 | 1 | 0 of 1 |" in text  # no percentage of so few
     assert "2026-11-24 12:00 to 2026-11-24 12:41 UTC" in text
 
 

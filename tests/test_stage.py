@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from booth.album import Album
 from booth.catalogue import STEPS, Catalogue, Exhibit
 from booth.deck import read_deck
 from pages.board import Board
+from pages.charts import count_in_words
 from pages.stage.scenes import Scenes
 from pipelines.look import read_looks
 from pipelines.measure.likeness import Level
@@ -23,7 +25,7 @@ from settings import Settings
 from tests.decks import ONE, SIX, TWO, deck_of
 from votes.room import Room
 from votes.rounds import Scene
-from votes.schema import Count
+from votes.schema import Count, Guess, Kind, Source, VoterId
 from votes.store import Store
 from votes.studies import read_studies
 from words import WORDS as FOLDER
@@ -55,6 +57,23 @@ def scenes_of(folder: Path, *items: str, **facts: str) -> Iterator[dict[Scene, s
             now = room.next()
             seen[now.room.scene] = html.unescape(scenes.html(now))
         yield seen
+
+
+def answered(folder: Path, photograph: int, generated: int) -> dict[Scene, str]:
+    """The words of each scene after so many answers about an AI picture."""
+    with Store("sqlite://") as store:
+        catalogue = Catalogue(read_deck(deck_of(folder, TWO)), Album(folder / "album", 30, 12))
+        services: Any = SimpleNamespace(words=WORDS, looks=read_looks(), board=None)
+        services.board = Board(Room(store, catalogue), catalogue, Settings())
+        room, scenes = services.board.room, Scenes(services, read_studies(), {})
+        asked = room.open().round
+        for i, kind in enumerate([Kind.PHOTOGRAPH] * photograph + [Kind.GENERATED] * generated):
+            voter = VoterId(f"phone {i}")
+            store.record(Guess(asked.id, voter, kind, False, 1.0, datetime.now(UTC), source=Source.PHONE))
+        return {
+            now.room.scene: " ".join(re.sub("<.*?>", " ", html.unescape(scenes.html(now))).split())
+            for now in (room.next() for _ in range(5))
+        }
 
 
 class DeckWithFacts(Catalogue):
@@ -151,3 +170,47 @@ def test_no_scene_before_the_truth_names_a_frame_of_the_making(tmp_path: Path) -
         told = {scene for scene, text in seen.items() if "seen.jpg" in text or "preview.jpg" in text}
         assert told == {Scene.MADE}
         assert len(re.findall("<figure>", seen[Scene.MADE])) == 5
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        ("en", ("3 said photograph, 2 said AI.", "1 said AI, nobody said photograph.", "Nobody answered.")),
+        (
+            "de",
+            ("3 sagten Foto, 2 sagten KI.", "1 sagte KI, niemand sagte Foto.", "Niemand hat geantwortet."),
+        ),
+        (
+            "fr",
+            (
+                "3 ont dit photographie, 2 ont dit IA.",
+                "1 a dit IA, personne n’a dit photographie.",
+                "Personne n’a répondu.",
+            ),
+        ),
+        (
+            "es",
+            (
+                "3 dijeron fotografía, 2 dijeron IA.",
+                "1 dijo IA, nadie dijo fotografía.",
+                "Nadie respondió.",
+            ),
+        ),
+    ],
+)
+def test_counts_are_told_in_the_words_of_each_language(language: str, sentences: tuple[str, ...]) -> None:
+    def say(key: str, **values: object) -> str:
+        return WORDS.say(key, language, **values)
+
+    told = tuple(count_in_words(say, count) for count in (Count(3, 2), Count(0, 1), Count()))
+    assert told == sentences
+
+
+def test_under_ten_answers_the_stage_tells_counts_in_words_and_no_percentage(tmp_path: Path) -> None:
+    few, ten = answered(tmp_path, 3, 2), answered(tmp_path, 3, 7)
+    for scene in (Scene.SPLIT, Scene.TRUTH):
+        assert "3 said photograph, 2 said AI." in few[scene] and "%" not in few[scene]
+        assert "70 %" in ten[scene] and "said" not in ten[scene]
+    assert "right in 2 of 5" in few[Scene.ROOM] and "40 %" not in few[Scene.ROOM]
+    assert "70 % of 10" in ten[Scene.ROOM]
+    assert "Nobody answered." in answered(tmp_path, 0, 0)[Scene.ROOM]

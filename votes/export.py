@@ -118,7 +118,7 @@ def method(trials: Sequence[Trial], version: str, event: str = "") -> str:
 
 FORMULAS = (
     "## Formulas",
-    f"- Under {FEWEST_ANSWERS} answers no percentage is given.",
+    f"- Under {FEWEST_ANSWERS} answers no percentage is given, only how many were right.",
     "- Right: share of right answers. Interval: 95 %, bootstrap over voters, as one voter's answers are "
     f"not independent ({RESAMPLES:,} draws, percentiles); never narrower than Wilson's interval (1927).",
     "- d′ = z(H) − z(F), c = −(z(H) + z(F)) / 2, with H the share of AI pictures and F the share of "
@@ -165,7 +165,7 @@ def _table(groups: dict[str, list[Trial]], of: str = "look") -> list[str]:
 def _table_row(name: str, found: Finding) -> str:
     share, detection = found.right, found.detection
     if share is None:
-        return f"| {name} | {found.answers} | {found.voters} | too few to tell | | | |"
+        return f"| {name} | {found.answers} | {found.voters} | {found.correct} of {found.answers} | | | |"
     figures = f"{detection.d_prime:.2f} | {detection.criterion:.2f}" if detection else "| "
     return (
         f"| {name} | {found.answers} | {found.voters} | {share.value:.0%} of {found.answers} "

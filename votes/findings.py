@@ -40,6 +40,7 @@ class Finding:
     voters: int
     right: Share | None  # None where the group is too small for a percentage
     detection: Detection | None  # None likewise, or where only one of the two kinds was asked about
+    correct: int = 0  # how many of the answers are right
 
 
 def detect(hits: int, generated: int, false_alarms: int, photographs: int) -> Detection:
@@ -65,8 +66,9 @@ def is_right(trial: Trial) -> bool:
 def finding(group: Sequence[Trial]) -> Finding:
     """What that group says."""
     voters = len({guess.voter for _, guess in group})
+    correct = sum(is_right(trial) for trial in group)
     if len(group) < FEWEST_ANSWERS:
-        return Finding(len(group), voters, None, None)
+        return Finding(len(group), voters, None, None, correct)
     said_ai = {kind: [0, 0] for kind in Kind}  # how often, of how many
     for round_, guess in group:
         said_ai[round_.item.truth][0] += guess.answer == Kind.GENERATED
@@ -78,6 +80,7 @@ def finding(group: Sequence[Trial]) -> Finding:
         voters,
         share_right(group),
         detect(hits, generated, alarms, photographs) if both else None,
+        correct,
     )
 
 

@@ -171,6 +171,7 @@ def public_round(room: RoomState, round_: Round | None, count: Count, answers: i
         "them": bool(round_ and round_.informed),
         "knows": bool(round_ and round_.asks_familiarity),
         "answers": answers,
+        "rehearsing": room.rehearsing,  # then nobody gave them
         "closes_at": round_.closes_at.isoformat() if round_ and round_.closes_at else None,
     }
     if round_ and room.scene.is_truth_known:

@@ -49,7 +49,7 @@ class Tally:
 
     @property
     def too_few(self) -> bool:
-        """Whether a share would only mislead."""
+        """Whether a share would only mislead: then people are told the counts."""
         return self.answers < FEWEST_ANSWERS
 
     def share(self, kind: Kind) -> Share:

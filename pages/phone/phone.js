@@ -107,6 +107,7 @@
         picture(say(`alt_${now.truth}`)),
         tag(now.truth),
         make("h1", {}, sentence),
+        make("p", { id: "r" }),
         ...(judged.length ? [make("p", {}, say("so_far", { k, n: judged.length }))] : []),
         make("p", {}, say("wait")),
       ];
@@ -156,6 +157,19 @@
       status.textContent = state === "open" && !mine() ? say("tap") : "";
     }
     if (state === "open") press();
+    if (state === "revealed") count();
+  };
+  // How the room answered, as counts: hands may still be counted, and a rehearsal's answers are nobody's.
+  const count = () => {
+    const said = (kind) => {
+      const n = now[kind], key = `tally.${kind}`;
+      return n > 1 ? say(key, { n }) : words[key + (n ? "_one" : "_none")];
+    };
+    const [first, last] = ["photograph", "generated"].sort((a, b) => !now[a] - !now[b]).map(said);
+    const isTold = now.photograph + now.generated && !now.rehearsing;
+    const line = document.getElementById("r");
+    line.hidden = !isTold;
+    line.textContent = isTold ? say("tally.both", { first, last }) : "";
   };
   const press = () => {
     const guess = mine();

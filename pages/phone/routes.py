@@ -43,6 +43,8 @@ MOST_BYTES = 1024  # of an answer
 BURST, WITHIN_S = 6, 3.0  # taps of one phone; people who change their mind are slower
 STATUS = {"phone.late": 409, "phone.soon": 409, "vote.gone": 409}
 NO_STORE = {"Cache-Control": "no-store"}
+# What the page's script says by itself.
+SPOKEN, UNSPOKEN = ("phone.", "tally."), ("phone.code", "phone.cookie", "phone.unsaved", "tally.right")
 FOLDER = Path(__file__).parent
 
 
@@ -216,7 +218,7 @@ def vote_page(words: Words, language: str) -> Markup:
     spoken = {
         key.removeprefix("phone."): words.template(key, language)
         for key in words.tables[FALLBACK]
-        if key.startswith("phone.") and not key.startswith(("phone.code", "phone.cookie", "phone.unsaved"))
+        if key.startswith(SPOKEN) and not key.startswith(UNSPOKEN)
     }
     sentences = json.dumps(spoken, ensure_ascii=False).replace("<", "\\u003c")
     return _page(

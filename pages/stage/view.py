@@ -13,7 +13,7 @@ from markupsafe import Markup
 from booth.catalogue import FRAMES, STEPS, Exhibit
 from pages.board import qr
 from pages.booth.report import explain_loss
-from pages.charts import KIND_KEYS, split_chart
+from pages.charts import KIND_KEYS, count_in_words, split_chart
 from pipelines.ladder import RUNGS
 from pipelines.measure.likeness import Level
 from services import Services
@@ -35,13 +35,17 @@ class Frame(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """How often people were right: a room, or a published study. `share` is None for too few answers."""
+    """How often people were right: a room, or a published study.
+
+    `share` is None for too few answers: then `in_words` says how many were right.
+    """
 
     name: str
     note: str
     share: Share | None
     answers: int
     has_interval: bool = True
+    in_words: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +108,10 @@ class View:
         """Its 95 % interval in words."""
         return self.say("stage.interval", low=round(100 * share.low), high=round(100 * share.high))
 
-    def few(self, n: int) -> str:
-        """Why there is no share."""
-        if not n:
-            return self.say("stage.none")
-        return self.say("stage.few_one") if n == 1 else self.say("stage.few", n=n)
+    @property
+    def count_in_words(self) -> str:
+        """The same where there are too few for a share."""
+        return count_in_words(self.say, self.now.count)
 
     # ---- the truth, and how it was made
 
@@ -179,6 +182,8 @@ class View:
         sentences, (yes, no) = [], self.services.board.room.identity_answers(self.now)
         if yes + no >= FEWEST_ANSWERS:
             sentences.append(self.say("stage.them_room", p=round(100 * yes / (yes + no)), n=yes + no))
+        elif yes + no:
+            sentences.append(self.say("stage.them_few", yes=yes, no=no))
         if level := str(self.shown.facts.get("recognition", "")).replace(" ", "_"):
             sentences += [self.say(f"stage.recognition_{level}"), self.say("stage.recognition_errors")]
         return " ".join(sentences)
@@ -220,7 +225,9 @@ class View:
         """How often this room was right."""
         found = self.services.board.room.pooled_finding(self.now)
         people = self.say("stage.us_note_one" if found.voters == 1 else "stage.us_note", n=found.voters)
-        return Accuracy(self.say("stage.us"), people, found.right, found.answers)
+        right = self.say("tally.right", k=found.correct, n=found.answers)
+        in_words = right if found.answers else self.say("tally.none")
+        return Accuracy(self.say("stage.us"), people, found.right, found.answers, in_words=in_words)
 
     @property
     def studies(self) -> list[Accuracy]:
@@ -240,6 +247,6 @@ class View:
     def room_alt(self) -> str:
         """The whole chart in one sentence."""
         us, answers = self.room.share, self.room.answers
-        ours = f"{self.percent(us.value)} {self.say('stage.of', n=answers)}" if us else self.few(answers)
+        ours = f"{self.percent(us.value)} {self.say('stage.of', n=answers)}" if us else self.room.in_words
         studies = ", ".join(f"{study.name} {self.percent(study.right)}" for study in self.published)
         return self.say("stage.room_alt", us=ours, studies=studies)

@@ -7,7 +7,7 @@ from booth.visit import ScreenName, Visit
 from errors import VisitorError
 from pages import markup
 from pages.booth.screen import Handler, Screen, Update, button, html, part, picture_url
-from pages.charts import KIND_KEYS, split_chart
+from pages.charts import KIND_KEYS, count_in_words, split_chart
 from votes.schema import Kind
 from votes.tally import Tally
 
@@ -94,8 +94,6 @@ class VoteScreen(Screen):
     def _bars(self, asked: Presentation) -> str:
         """How everyone answered who had not seen the making."""
         say, tally = self.say, Tally(self.services.store.count(asked.round.id, exposed=False))
-        if tally.answers == 1:
-            return markup.note(say("vote.one"))
         if tally.too_few:
-            return markup.note(say("vote.few", n=tally.answers))
+            return markup.note(count_in_words(say, tally.count))
         return split_chart(say, say("vote.all"), tally)
