@@ -4,8 +4,9 @@ import errno
 import json
 import shutil
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -458,3 +459,17 @@ def test_a_clock_that_is_put_back_keeps_no_picture(tmp_path: Path, moved: float)
     assert not album.has(picture)
     album.sweep()
     assert not list(tmp_path.rglob("*.jpg"))
+
+
+def test_an_album_that_is_given_no_clock_has_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PutBack(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "PutBack":
+            return cls(2026, 1, 1, tzinfo=tz)
+
+    picture = (album := Album(tmp_path, 0.001, 12)).put(album.begin(), b"jpeg")
+    monkeypatch.setattr("booth.album.datetime", PutBack)
+    time.sleep(0.1)
+    assert not album.has(picture)

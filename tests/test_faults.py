@@ -143,6 +143,31 @@ def test_a_full_disk_is_said_and_nothing_that_was_kept_is_lost(booth: Booth, ope
     assert votes(booth) == before + 1
 
 
+def test_a_full_disk_is_told_to_the_monitor_in_a_sentence(booth: Booth) -> None:
+    pid = booth.process.pid
+    free = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    assert health(booth, 200)["database"] == "ok"
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, free[1]))
+    try:
+        said = health(booth, 503)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, free)
+    assert (said["status"], said["database"]) == ("failing", "failing")
+    assert re.fullmatch(r"The database [^.]+[.]", said["reason"])
+    assert health(booth, 200)["status"] == "ok"
+    assert "Traceback" not in booth.log
+
+
+def health(booth: Booth, status: int) -> dict[str, str]:
+    """What is told as soon as it is told with that status: the last write may be a second old."""
+    for _ in range(100):
+        said = httpx.get(f"{booth.url}healthz", timeout=60)
+        if said.status_code == status:
+            return dict(said.json())
+        time.sleep(0.1)
+    pytest.fail(f"{said.status_code}: {said.text}")
+
+
 def test_the_log_names_neither_voters_nor_pictures_nor_places(booth: Booth, opened: str) -> None:
     with phone(booth) as one:
         vote(one, opened)

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import gradio as gr
 import pytest
 from markupsafe import escape
 from PIL import Image
@@ -26,6 +28,7 @@ from pipelines.exhibit import PHONE
 from services import Services
 from settings import Settings
 from tests.test_booth import services as services  # the fixture
+from tests.test_dial import host_of
 from votes.rounds import Scene
 from votes.schema import Kind, Source
 from words import read_words
@@ -250,6 +253,25 @@ def test_nobody_moves_the_stage_without_the_key(room: TestClient, services: Serv
     assert wrong.status_code == 403
     assert set(wrong.json()) == {"error", "id"}
     assert services.store.room_state() == before
+
+
+def test_two_who_press_for_the_same_scene_move_the_room_once(room: TestClient) -> None:
+    seen = room.post("/api/host/open", headers=KEY).json()["position"]
+    pressed = [room.post(f"/api/host/next?seen={seen}", headers=KEY).json() for _ in range(2)]
+    assert pressed[0] == pressed[1] and pressed[0]["state"] == "closed"
+    assert room.post("/api/host/next", headers=KEY).json()["position"] != pressed[1]["position"]
+
+
+def test_so_do_two_host_pages_but_two_taps_on_one_are_two_steps(services: Services) -> None:
+    host, _ = host_of(services)
+    room = services.board.room
+
+    def tap(page: str) -> Scene:
+        host.move(room.next)(seen, cast(gr.Request, SimpleNamespace(session_hash=page)))
+        return room.snapshot().room.scene
+
+    seen = room.open().room.position
+    assert [tap(page) for page in ("one", "other", "one")] == [Scene.CLOSED, Scene.CLOSED, Scene.SPLIT]
 
 
 @pytest.mark.parametrize("path", ["export.csv", "export.json", "method.md", "split"])
