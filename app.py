@@ -164,7 +164,7 @@ def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -
         },
         "max_threads": MOST_VISITS,  # whoever waits for the machine holds one
         "theme": theme(),
-        "head": booth_head(),
+        "head": booth_head(services.settings),
         "quiet": True,
         "share": False,
         "allowed_paths": [],
@@ -181,12 +181,14 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
     from pages.health import health_route
     from pages.host.routes import Commands
     from pages.host.wall import wall_routes
+    from pages.logo import logo_route
     from pages.phone.routes import Phones
     from pages.stage.routes import Stage
     from pages.theme import style_routes
     from pages.verify.routes import Checks
 
     return [
+        logo_route(services.logo, services.words),  # a name of four letters, as codes of the room are
         *Phones(services).routes(),
         *Stage(services).routes(),
         *Commands(services).routes(),
@@ -195,7 +197,7 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
         *hint_routes(services),
         *picture_routes(services.album, services.visits, services.words),
         *Checks(services.signer, services.words, services.error_boundary).routes(),
-        *style_routes(),
+        *style_routes(services.settings.accent == "on"),
         services.pictures.route(),
         health_route(services.warmup, services.store, services.generator.model_set.name, version()),
     ]

@@ -5,9 +5,10 @@ import logging
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from booth.album import Album
 from booth.catalogue import Catalogue
@@ -20,6 +21,7 @@ from pages.board import Board
 from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.host_auth import HostAuth, ensure_host_key
 from pages.guards.voters import Voters
+from pages.logo import Logo, read_logo
 from pages.look_pictures import LookPictures
 from pages.warmup import Warmup
 from pipelines.draw.generate import Generator
@@ -41,6 +43,7 @@ from words import Words
 LOG = logging.getLogger("face_value")
 DECK = Path(__file__).parent / "examples" / "deck"
 BUNDLED = "mini"  # the set that is always here
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +76,8 @@ class Services:
     show_hours: int
     frame_judge: FrameJudge | None = None  # gives hints before the shot; None where none are given
     signs_in: bool = False  # visitors may, to hear what they have left of a lent GPU
+    settings: Settings = field(default_factory=Settings)
+    logo: Logo | None = None  # of whoever invites
 
     def say(self, key: str, /, **values: object) -> str:
         """A sentence; where the visitor sits elsewhere, the one that says so."""
@@ -85,6 +90,11 @@ class Services:
     def model_titles(self) -> dict[str, str]:
         """What people call each model set, by its name."""
         return {name: model_set.title for name, model_set in read_model_sets().items()}
+
+    @cached_property
+    def look_titles(self) -> dict[str, str]:
+        """What people call each look, also those that are not offered tonight, by its name."""
+        return {name: look.title for name, look in read_looks().items()}
 
     def start_of(self, model_set: ModelSet) -> Start:
         """What that set's portraits start from now: as the host says where the set can, else its own."""
@@ -102,9 +112,10 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
     deck = read_deck(settings.deck or DECK)
     store = Store(settings.database_url)
     catalogue = Catalogue(deck, album)
-    board = Board(Room(store, catalogue), catalogue, settings)
+    board = Board(announce(Room(store, catalogue), settings), catalogue, settings)
     generator, fallback, why = build_generators(settings, words, weights, lambda: int(board.has_phones))
-    finder, studio, looks, error_boundary = FaceFinder(), Studio(), read_looks(), ErrorBoundary(words)
+    finder, studio, error_boundary = FaceFinder(), Studio(), ErrorBoundary(words)
+    looks = offered(read_looks(), settings.looks)
     pictures = LookPictures(looks, finder, studio, fallback or generator)  # which borrows no GPU
     signer = Signer(settings.data, settings.signing_certificate, settings.signing_key)
     frame_judge = FrameJudge() if settings.gives_hints else None
@@ -113,7 +124,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         is_hosted=settings.is_hosted,
         looks=looks,
         pictures=pictures,
-        expressions=read_expressions(),
+        expressions=offered(read_expressions(), settings.expressions),
         why=why,
         finder=finder,
         studio=studio,
@@ -139,7 +150,22 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         show_hours=settings.show_hours,
         frame_judge=frame_judge,
         signs_in=settings.signs_in and fallback is not None,
+        settings=settings,
+        logo=read_logo(settings.logo, settings.spell("logo")) if settings.logo else None,
     )
+
+
+def offered(presets: dict[str, T], names: tuple[str, ...] | None) -> dict[str, T]:
+    """Those of an event, in its order; all where it names none."""
+    return presets if names is None else {name: presets[name] for name in names}
+
+
+def announce(room: Room, settings: Settings) -> Room:
+    """The same room with the event's name and timer, at each start; its host may change them."""
+    given = {"event": settings.name, "seconds": settings.timer}
+    if fields := {name: value for name, value in given.items() if value is not None}:
+        room.change(**fields)
+    return room
 
 
 def require_folder(folder: Path) -> None:

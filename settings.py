@@ -1,4 +1,4 @@
-"""What an operator sets, from the environment: `FACE_VALUE_<NAME>`.
+"""What an operator sets: by the environment, `FACE_VALUE_<NAME>`, and by an event's file below it.
 
 Each field is documented in `docs/settings.md`; a test compares the two.
 """
@@ -6,20 +6,81 @@ Each field is documented in `docs/settings.md`; a test compares the two.
 import os
 import re
 import tomllib
+from copy import copy
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from errors import OperatorError
+from presets import PRESETS, Preset, parse_table, read_table, rule
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")  # that no other machine reaches
 # Scheme, name or number, port, path: of characters that need no quoting in HTML, headers and QR codes.
 WEB_ADDRESS = re.compile(
     r"https?://([A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~-]+)*/?"
 )
+COUNTS = (1, 2, 4)  # portraits of a sitting that the page offers
+TIMES = (0, 20, 30, 60)  # seconds until a round closes by itself, as the host page offers them
+# What an event's file may hold, by its tables: each key is the setting of that name.
+EVENT_KEYS = {
+    "": ("name", "date", "logo", "accent", "mode"),
+    "booth": (
+        *("models", "looks", "expressions", "variations", "retention_minutes", "show_hours"),
+        *("idle_seconds", "leave_seconds"),
+    ),
+    "room": ("deck", "timer"),
+}
+RELATIVE = ("logo", "deck")  # paths, which begin where the event's file lies
+
+
+def _printable(text: str) -> str:
+    """What people read. Raises a rule for signs that nobody sees, or that turn a line around."""
+    if not text.isprintable():
+        raise rule("Letters, digits and signs that can be printed")
+    return text.strip()
+
+
+def _offered(*values: int) -> AfterValidator:
+    def check(value: int) -> int:
+        if value not in values:
+            raise rule(f"One of {', '.join(map(str, values))}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _presets(folder: str) -> AfterValidator:
+    """Names of files of a folder of presets, each at most once."""
+
+    def check(names: tuple[str, ...]) -> tuple[str, ...]:
+        known = [path.stem for path in sorted((PRESETS / folder).glob("*.toml"))]
+        if not set(names) <= set(known) or len(set(names)) < len(names):
+            raise rule(f"Each of {', '.join(known)} at most once")
+        return names
+
+    return AfterValidator(check)
+
+
+def _split(names: object) -> object:
+    """The environment names several with commas."""
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else names
+
+
+Line = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -81,6 +142,45 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=168, description="Hours that an approved portrait may be shown")
     ] = 12
 
+    event: Annotated[
+        Path | None, Field(description="An event's file: what it sets holds where no variable says otherwise")
+    ] = None
+    name: Annotated[Line | None, Field(description="Name of the event")] = None
+    date: Annotated[Line | None, Field(description="When it is, as it is shown")] = None
+    logo: Annotated[Path | None, Field(description="SVG or PNG of whoever invites")] = None
+    accent: Annotated[
+        Literal["on", "off"], Field(description="`off`: the red pencil is black or white instead")
+    ] = "on"
+    mode: Annotated[
+        Literal["laptop", "kiosk"], Field(description="`kiosk`: a machine that stands among its visitors")
+    ] = "laptop"
+    looks: Annotated[
+        Annotated[Names, Field(min_length=1), _presets("looks")] | None,
+        Field(description="Looks that are offered, in this order, the first one chosen"),
+    ] = None
+    expressions: Annotated[
+        Annotated[Names, _presets("expressions")] | None, Field(description="Expressions that are offered")
+    ] = None
+    variations: Annotated[
+        int, _offered(*COUNTS), Field(description="Portraits of a sitting, where nobody chooses another")
+    ] = COUNTS[-1]
+    timer: Annotated[
+        Annotated[int, _offered(*TIMES)] | None, Field(description="Seconds until a round closes by itself")
+    ] = None
+    idle_seconds: Annotated[
+        int, Field(ge=15, le=3600, description="Seconds without a touch until the booth asks who is there")
+    ] = 90
+    leave_seconds: Annotated[
+        int, Field(ge=5, le=300, description="Seconds from that question until the next person's visit")
+    ] = 20
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **more: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What was given in the program, then the environment, then the event's file."""
+        return (more["init_settings"], more["env_settings"], EventFile(settings_cls))
+
     @field_validator("public_url")
     @classmethod
     def _require_web_address(cls, address: str | None) -> str | None:
@@ -93,6 +193,11 @@ class Settings(BaseSettings):
     def is_hosted(self) -> bool:
         """Whether this runs on a Hugging Face Space: visitors sit elsewhere, the page in a foreign frame."""
         return "SPACE_ID" in os.environ
+
+    @property
+    def is_kiosk(self) -> bool:
+        """Whether the booth's machine stands among its visitors; never on a Space."""
+        return self.mode == "kiosk" and not self.is_hosted
 
     @property
     def is_booth_local(self) -> bool:
@@ -125,9 +230,52 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL that holds."""
         return self.database or f"sqlite:///{quote(str(self.data / 'votes.sqlite3'))}"
 
+    def spell(self, name: str) -> str:
+        """Where a setting's value comes from, as its operator knows it: file and key, or variable."""
+        variable = f"FACE_VALUE_{name.upper()}"
+        if self.event is None or os.environ.get(variable) or name not in read_event(self.event):
+            return variable
+        table = next(table for table, keys in EVENT_KEYS.items() if name in keys)
+        return f"{self.event.name}: {f'{table}.' if table else ''}{name}"
+
+
+class EventFile(PydanticBaseSettingsSource):
+    """The settings that an event's file holds, as far as nothing above it names them."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Of no use here: a file is read as a whole."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Raises `PresetError` naming file and key."""
+        path = self.current_state.get("event")
+        return read_event(Path(path)) if path else {}
+
+
+def read_event(path: Path) -> dict[str, Any]:
+    """What an event's file sets, by the names of the settings. Raises `PresetError` naming file and key."""
+    if not path.name.isprintable():
+        raise OperatorError(f"FACE_VALUE_EVENT = {str(path)!r}. No file has that name.")
+    values = parse_table(read_table(path), _event(), path.name).model_dump(exclude_unset=True)
+    for table in filter(None, EVENT_KEYS):
+        values |= values.pop(table, {})
+    return values | {key: path.parent / values[key] for key in RELATIVE if values.get(key)}
+
+
+@cache
+def _event() -> type[Preset]:
+    """The file's tables; each key obeys the rules of its setting."""
+
+    def table(name: str, **tables: Any) -> Any:
+        keys = {key: copy(Settings.model_fields[key]) for key in EVENT_KEYS[name]}
+        fields: dict[str, Any] = {key: (field.annotation, field) for key, field in keys.items()}
+        return create_model(name or "event", __base__=Preset, **fields, **tables)
+
+    return table("", **{name: (table(name), {}) for name in filter(None, EVENT_KEYS)})  # type: ignore[no-any-return]
+
 
 def read_settings() -> Settings:
-    """Settings from the environment. Raises `OperatorError` naming variable, value and rule."""
+    """Settings from the environment and an event's file. Raises `OperatorError` naming value and rule."""
     try:
         return Settings()
     except ValidationError as error:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from pipelines.arrays import Pixels
+from settings import Settings
 
 Sign = Literal["photograph", "generated"]
 QUALITY = 92  # JPEG, with full colour resolution: skin and lips carry the fine colour
@@ -92,6 +93,11 @@ def picture(source: str, alt: str, caption: str, kind: Sign | None = None) -> Ma
 def bar(label: str, steps: Sequence[str], step: int | None) -> Markup:
     """The logo, and a grey wedge of steps with a pencil mark below the one that is on (from 1)."""
     return _part("bar", label, steps, step)
+
+
+def event(settings: Settings) -> Markup:
+    """Logo, name and date of the event, as far as they are set."""
+    return _part("event", settings)
 
 
 def timeline(points: Sequence[tuple[str, str]]) -> Markup:

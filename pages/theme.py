@@ -7,10 +7,13 @@ obeys the same greys.
 from pathlib import Path
 
 import gradio as gr
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pages.markup import render
+from settings import Settings
 from words import read_words
 
 STYLE = Path(__file__).parent / "static"
@@ -23,9 +26,9 @@ GREYS = gr.themes.Color(
 )
 
 
-def booth_head() -> str:
+def booth_head(settings: Settings | None = None) -> str:
     """What Gradio puts into the head of the booth's page."""
-    return _head("light dark", "", "screens result camera report", "page", "popover")
+    return _head("light dark", "", "screens result camera report", "page", "popover", settings)
 
 
 def host_head() -> str:
@@ -33,16 +36,32 @@ def host_head() -> str:
     return _head("light", "../", "host", "host", "replaceChildren")
 
 
-def _head(schemes: str, root: str, sheets: str, script: str, needs: str) -> str:
+def _head(
+    schemes: str, root: str, sheets: str, script: str, needs: str, settings: Settings | None = None
+) -> str:
     """`needs` is of all that the page takes for granted what browsers learned last."""
     every, say = ("tokens", "marks", "booth", *sheets.split()), read_words().say
     named = {"schemes": schemes, "root": root, "script": script, "needs": needs}
-    return str(render("head.html", sheets=every, say=say, **named))
+    return str(render("head.html", sheets=every, say=say, settings=settings or Settings(), **named))
 
 
-def style_routes() -> list[Mount]:
+# Ink for the pencil: important, as the dark screens and the grey card have marks of their own.
+WITHOUT_ACCENT = """
+:root, body {
+  --fv-mark: var(--fv-ink) !important;
+  --fv-mark-on-card: #fff !important;
+}
+"""
+
+
+def style_routes(has_accent: bool = True) -> list[BaseRoute]:
     """`/style/`: linked instead of given to `launch(css=...)`, which rewrites the rules."""
-    return [Mount("/style", StaticFiles(directory=STYLE))]
+
+    def tokens(_: Request) -> Response:
+        return Response((STYLE / "tokens.css").read_text("utf-8") + WITHOUT_ACCENT, media_type="text/css")
+
+    without = [] if has_accent else [Route("/style/tokens.css", tokens)]
+    return [*without, Mount("/style", StaticFiles(directory=STYLE))]
 
 
 def theme() -> gr.themes.Base:

@@ -32,6 +32,7 @@ from words import WORDS as FOLDER
 from words import read_words
 
 WORDS = read_words()
+LOOK_TITLES = {name: look.title for name, look in read_looks().items()}
 LOOK = 'look = "grey"\n'
 PAIR = 'pair = "x"\n'
 # "What the camera took", as each language would say it of a picture that was given a new backdrop.
@@ -49,7 +50,7 @@ def scenes_of(folder: Path, *items: str, **facts: str) -> Iterator[dict[Scene, s
     with Store("sqlite://") as store:
         catalogue = DeckWithFacts(read_deck(deck_of(folder, *items)), Album(folder / "album", 30, 12))
         catalogue.facts = facts
-        services: Any = SimpleNamespace(words=WORDS, looks=read_looks(), board=None)
+        services: Any = SimpleNamespace(words=WORDS, look_titles=LOOK_TITLES, board=None, settings=Settings())
         services.board = Board(Room(store, catalogue), catalogue, Settings())
         room, scenes = services.board.room, Scenes(services, read_studies(), {})
         seen: dict[Scene, str] = {}
@@ -94,7 +95,7 @@ def test_a_scene_or_truth_without_words_of_its_own_is_shown_as_no_other(tmp_path
     new: Any = SimpleNamespace(value="a new one")
     with Store("sqlite://") as store:
         programme = Catalogue(read_deck(deck_of(tmp_path, ONE)), Album(tmp_path / "album", 30, 12))
-        services: Any = SimpleNamespace(words=WORDS, looks=read_looks(), board=None)
+        services: Any = SimpleNamespace(words=WORDS, look_titles=LOOK_TITLES, board=None, settings=Settings())
         services.board = Board(Room(store, programme), programme, Settings())
         scenes, now = Scenes(services, read_studies(), {}), services.board.room.open()
         for unknown in (

@@ -19,6 +19,8 @@ MOST_BYTES = 256 * 1024  # of an event; photos have routes of their own, which c
 OWN_LIMIT = ("/selfies", "/verify")
 PAGE_PREFIXES = ("/host",)  # where a page of its own lies
 GRADIO_PAGES = ("/", "/host/")
+PICTURES_THAT_COULD_RUN = ("/logo",)  # SVGs: an operator's, and yet
+INERT = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 GRADIO = "/gradio_api/"
 OPEN_ROUTES = ("run/predict", "queue/join", "queue/data", "startup-events", "app_id", "theme.css")
 HEARTBEAT = "heartbeat/"  # and the session's name
@@ -91,6 +93,7 @@ class Gate:
         """Add our headers to the answer, and the cookie to the page's."""
         asks_page = scope["method"] == "GET" and scope["path"] == "/"
         policy = self._policy_of_gradio if scope["path"] in GRADIO_PAGES else self._policy
+        policy = INERT if scope["path"] in PICTURES_THAT_COULD_RUN else policy
         # as every handler reads it; Python's own parser finds none behind another program's odd cookie
         is_new = asks_page and not HTTPConnection(scope).cookies.get(COOKIE)
 

@@ -159,8 +159,8 @@ class View:
 
     def _fact(self, name: str) -> str:
         value = str(self.shown.facts[name])
-        if name == "look" and value in self.services.looks:
-            return self.services.looks[value].title
+        if name == "look":
+            return self.services.look_titles.get(value, value)
         if name == "model_set":
             return self.titles.get(value, value)
         return self.say("stage.seconds_value", s=f"{float(value):.1f}") if name == "seconds" else value

@@ -1,6 +1,7 @@
 // What the whole page does by itself: the focus on a new screen, and asking whether somebody is still there.
 (() => {
-  const IDLE_S = 90, LAST_CALL_S = 20;
+  const IDLE_S = Number(document.currentScript.dataset.idle);
+  const LAST_CALL_S = Number(document.currentScript.dataset.leave);
   // nothing of anybody is shown, or the machine works: a ladder that is whole has a link to take it home
   const PATIENT = ".screen.welcome, .screen.making, .screen.ladder:not(:has(.note a))";
   let screen = null, said = "", touched = Date.now();

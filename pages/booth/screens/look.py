@@ -20,10 +20,10 @@ from pipelines.marks.note import mark
 from pipelines.order import Order, can_be_given, wants_closed_lips
 from pipelines.plate.studio import plate
 from pipelines.selfie.face import best_of
+from settings import COUNTS
 
 AS_I_AM = ""  # no expression asked for
 DEFAULT_LOOK = "grey"
-COUNTS = (1, 2, 4)
 LAST_SEED = 2**31
 FRAME = (240, 300)  # width, height in px of a look's frame
 
@@ -46,14 +46,17 @@ class LookScreen(Screen):
             self.look = choice("look", say("look.title"), looks, self._default.name, "frames")
             self.own_frames = html("", "own-frames")
         with part("say"):
-            self.expression = choice("expression", say("look.expression"), self._moods(), AS_I_AM, "seg")
+            moods = self._moods()
+            self.expression = choice(
+                "expression", say("look.expression"), moods, AS_I_AM, "seg", len(moods) > 1
+            )
             counts = [Option(str(n), str(n)) for n in COUNTS]
-            self.count = choice("count", say("look.count"), counts, str(COUNTS[-1]), "seg")
+            self.count = choice("count", say("look.count"), counts, self._count, "seg")
             places = self._places()
             self.dial = choice("dial", say("dial.title"), places, str(MIDDLE), "dial", len(places) > 1)
             self.place = html("", "told")
             self.notice = html("")
-            self.make_button = button(say("look.go", n=COUNTS[-1]), "go")
+            self.make_button = button(self._go(self._count), "go")
             self.runs, self.lent = html(""), html("")
             if services.signs_in:
                 self._sign_in()
@@ -79,8 +82,8 @@ class LookScreen(Screen):
         return {
             self.look: self._default.name,
             self.expression: AS_I_AM,
-            self.count: str(COUNTS[-1]),
-            self.make_button: gr.Button(self.say("look.go", n=COUNTS[-1])),
+            self.count: self._count,
+            self.make_button: gr.Button(self._go(self._count)),
             self.own_frames: "",
         }
 
@@ -115,8 +118,7 @@ class LookScreen(Screen):
         """The main button names the number."""
 
         def step() -> Update:
-            n = _number(count)
-            return {self.make_button: gr.Button(self.say("look.go_one" if n == 1 else "look.go", n=n))}
+            return {self.make_button: gr.Button(self._go(count))}
 
         return self.trying(self.notice, step)
 
@@ -150,8 +152,19 @@ class LookScreen(Screen):
 
     @property
     def _default(self) -> Look:
-        looks = self.services.looks
-        return looks.get(DEFAULT_LOOK) or next(iter(looks.values()))
+        """An event's first look; else the grey one."""
+        looks, chosen = self.services.looks, self.services.settings.looks
+        return looks[chosen[0] if chosen else DEFAULT_LOOK]
+
+    @property
+    def _count(self) -> str:
+        """How many portraits where nobody chooses another number."""
+        return str(self.services.settings.variations)
+
+    def _go(self, count: str) -> str:
+        """What the main button says. Raises `ChoiceError` for a number that the page does not offer."""
+        n = _number(count)
+        return self.say("look.go_one" if n == 1 else "look.go", n=n)
 
     def _order(self, look: str, expression: str, count: str, place: str, visit: Visit) -> Order:
         """What the page asked for. Raises `ChoiceError` for what it does not offer."""

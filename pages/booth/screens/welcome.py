@@ -26,6 +26,8 @@ class WelcomeScreen(Screen):
                 words.template("welcome.wiped"),
             )
         with part("say"):
+            if invitation := markup.event(self.services.settings):
+                html(invitation)
             self.heading("welcome.title", "welcome.lead")
             self.notice = html("")
             self.start = button(say("welcome.start"), "go")
