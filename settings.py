@@ -222,8 +222,8 @@ class Settings(BaseSettings):
 
     @property
     def base_path(self) -> str:
-        """The path of the public address, without the slash at its end: a proxy may show us below one."""
-        return urlsplit(self.public_url or "").path.rstrip("/")
+        """The path of the public address."""
+        return path_of(self.public_url)
 
     @property
     def database_url(self) -> str:
@@ -272,6 +272,11 @@ def _event() -> type[Preset]:
         return create_model(name or "event", __base__=Preset, **fields, **tables)
 
     return table("", **{name: (table(name), {}) for name in filter(None, EVENT_KEYS)})  # type: ignore[no-any-return]
+
+
+def path_of(public_url: str | None) -> str:
+    """The address's path without the slash at its end, or nothing: a proxy may show us below one."""
+    return urlsplit(public_url or "").path.rstrip("/")
 
 
 def read_settings() -> Settings:

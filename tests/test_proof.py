@@ -3,7 +3,6 @@
 import io
 import os
 import random
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -250,26 +249,21 @@ def test_what_crashes_or_hangs_the_reader_is_a_verdict(world: World, monkeypatch
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such limits")
-def test_the_reader_gets_no_secret_and_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reader_gets_no_secret_and_no_more_than_its_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FACE_VALUE_HOST_KEY", "secret")
-    limits = (
-        "import resource, os, sys, json; sys.path.insert(0, sys.argv[0].rsplit('/', 2)[0]);"
-        "from pipelines.marks.manifest_reader import _bound; _bound();"
-        "print(json.dumps({'memory': resource.getrlimit(resource.RLIMIT_AS)[0],"
-        "'files': resource.getrlimit(resource.RLIMIT_FSIZE)[0],"
-        "'secrets': [name for name in os.environ if name.startswith('FACE_VALUE_')]}))"
+    (tells := tmp_path / "reader.py").write_text(
+        "import json, os, resource\n"
+        "limits = [resource.getrlimit(getattr(resource, f'RLIMIT_{name}'))[0]"
+        " for name in ('AS', 'CPU', 'FSIZE', 'CORE')]\n"
+        "print(json.dumps({'limits': limits, 'cwd': os.getcwd(), 'environment': dict(os.environ)}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", limits], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert '"memory": 2147483648, "files": 0' in done.stdout
-    seen: dict[str, str] = {}
-    real = subprocess.run
-    monkeypatch.setattr(
-        subprocess, "run", lambda *a, **given_: seen.update(given_["env"]) or real(*a, **given_)
-    )
-    read_apart(b"", {}, "image/png")
-    assert seen and "secret" not in seen.values()
+    monkeypatch.setattr(manifest_reader, "__file__", str(tells))
+    found = read_apart(b"", {}, "image/png")
+    assert found and found["limits"] == [2 * 2**30, 10, 0, 0]
+    assert "PATH" in found["environment"] and "secret" not in found["environment"].values()
+    assert Path(found["cwd"]) == Path(sys.executable).parent.resolve()
 
 
 def test_too_large_and_no_picture_at_all_are_sentences(world: World) -> None:

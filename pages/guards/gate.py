@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pages.guards.error_boundary import refusal
+from settings import path_of
 
 COOKIE = "face_value"
 MOST_BYTES = 256 * 1024  # of an event; photos have routes of their own, which count for themselves
@@ -37,8 +38,7 @@ class Gate:
     ) -> None:
         self._app = app
         self._sentence = sentence
-        public = urlsplit(public_url or "")
-        self._public_host, self._base_path = public.netloc, public.path.rstrip("/")
+        self._public_host, self._base_path = _netloc(public_url or ""), path_of(public_url)
         self._attributes = cookie_attributes(hosted)
         self._hosted = hosted
         self._sign_in_routes = SIGN_IN_ROUTES if signs_in else ()

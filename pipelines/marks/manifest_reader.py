@@ -2,17 +2,14 @@
 
     from pipelines.marks.manifest_reader import read_apart
 
-As a program (`manifest_reader.py`, no import of ours) it reads one line of JSON, the library's settings, and
-then the file from its standard input, and writes one line of JSON. Memory and time are bounded.
+As a program (which `bounded` runs; no import of ours) it reads one line of JSON, the library's settings, and
+then the file from its standard input, and writes one line of JSON.
 """
 
-import contextlib
 import io
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 SECONDS, BYTES = 10, 2 * 2**30  # of a 12 MB file it needs 0.05 s and about 100 MB beside what Python maps
@@ -23,16 +20,16 @@ MOST_FAILURES = 200  # failure codes; a file can have as many as it likes
 
 def read_apart(data: bytes, settings: dict[str, Any], mime: str) -> dict[str, Any] | None:
     """What `read_manifest` finds. None when it crashed, or took too long or too much memory."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("FACE_VALUE_")}
+    # here, for as a program this module has no import of ours
+    from pipelines.bounded import PATIENCE_S, command, surroundings
+
     try:
         done = subprocess.run(
-            [sys.executable, "-I", __file__, mime],
+            command(__file__, mime, seconds=SECONDS, memory=BYTES),
             input=json.dumps(settings).encode() + b"\n" + data,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=SECONDS + 5,  # the start of Python on a busy machine is not the file's fault
-            env=outside,
-            cwd=Path(sys.executable).parent,
+            timeout=SECONDS + PATIENCE_S,
+            **surroundings(),
             check=True,
         )
         report = json.loads(done.stdout)
@@ -86,19 +83,7 @@ def _source(active: dict[str, Any]) -> str:
     return str(sources[-1])[:200] if sources else ""
 
 
-def _bound() -> None:
-    """Before anything of the file is read: so much time and memory, no file written, no core kept."""
-    with contextlib.suppress(ImportError):  # Windows has no such limits
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def _main() -> None:
-    _bound()
     settings = json.loads(sys.stdin.buffer.readline())
     sys.stdout.write(json.dumps(read_manifest(sys.stdin.buffer.read(), settings, sys.argv[1])) + "\n")
 

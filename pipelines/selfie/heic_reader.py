@@ -2,17 +2,14 @@
 
     from pipelines.selfie.heic_reader import decode, decode_apart
 
-As a program (no import of ours) it reads the file from its standard input and writes one line of JSON and
-then the pixels. Time and memory are bounded.
+As a program (which `bounded` runs; no import of ours) it reads the file from its standard input and writes
+one line of JSON and then the pixels.
 """
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Timer
 from typing import Any
 
@@ -21,7 +18,6 @@ import pillow_heif
 # Of one processor. 12 megapixels in a phone's tiles take 0.6 s and 48 take 2.3 (x86-64, 2026-11); 0.2 of 12
 # megapixels' time is the process itself. 48 of ten bits need 1 GiB of addresses.
 SECONDS, BYTES = 10, 2 * 2**30
-PATIENCE = 5  # seconds more on a clock: the start of Python on a busy machine is not the file's fault
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, EOFError, RuntimeError, MemoryError)
 
 
@@ -62,19 +58,17 @@ def decode(data: bytes | bytearray) -> Decoded:
 
 def decode_apart(data: bytes | bytearray, seconds: int = SECONDS, memory: int = BYTES) -> Decoded:
     """The same in a process of its own. Raises `ValueError` when that failed, crashed, or needed too much."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("FACE_VALUE_")}
+    # here, for as a program this module has no import of ours
+    from pipelines.bounded import PATIENCE_S, command, surroundings
+
     try:
         with subprocess.Popen(
-            [sys.executable, "-I", __file__, str(seconds), str(memory)],
+            command(__file__, seconds=seconds, memory=memory),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=outside,
-            cwd=Path(sys.executable).parent,
+            **surroundings(),
         ) as reader:
-            clock = Timer(
-                SECONDS + 5, reader.kill
-            )  # the start of Python on a busy machine is not the file's fault
+            clock = Timer(SECONDS + PATIENCE_S, reader.kill)
             clock.start()
             try:
                 return _ask(reader, data)
@@ -104,19 +98,7 @@ def _ask(reader: "subprocess.Popen[bytes]", data: bytes | bytearray) -> Decoded:
     )
 
 
-def _bound(seconds: int, memory: int) -> None:
-    """Before anything of the file is read: so much time and memory, no file written, no core kept."""
-    with contextlib.suppress(ImportError):  # Windows has no such limits
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def _main() -> None:
-    _bound(*map(int, sys.argv[1:]))
     try:
         found = decode(sys.stdin.buffer.read())
     except BROKEN:
