@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from errors import OperatorError
 from settings import Settings, read_settings, version
-from words import read_words
+from words import Words, read_words
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -60,7 +60,8 @@ def main(weights: Path | None = None) -> int:
         from services import build_services
 
         settings = read_settings()
-        serve(settings, build_services(settings, read_words(), weights))
+        words = read_words().speaking(settings.language, settings.languages)
+        serve(settings, build_services(settings, words, weights))
     except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -150,7 +151,7 @@ def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -
     from pages.theme import booth_head, theme
 
     host = host_page(services)
-    mounted = mount(host, PAGE, settings.base_path)
+    mounted = mount(host, PAGE, settings.base_path, services.words)
     return {
         "server_name": settings.address,
         "server_port": settings.port,
@@ -164,7 +165,7 @@ def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -
         },
         "max_threads": MOST_VISITS,  # whoever waits for the machine holds one
         "theme": theme(),
-        "head": booth_head(services.settings),
+        "head": booth_head(services.words, services.settings),
         "quiet": True,
         "share": False,
         "allowed_paths": [],
@@ -224,7 +225,7 @@ def middleware(services: "Services", settings: Settings, pages: "dict[str, Block
     ]
 
 
-def mount(host: "Blocks", path: str, base_path: str) -> "FastAPI":
+def mount(host: "Blocks", path: str, base_path: str, words: Words) -> "FastAPI":
     """A second page of Gradio's in the same process: its route, and what starts and ends with it."""
     import gradio
     from fastapi import FastAPI
@@ -240,7 +241,7 @@ def mount(host: "Blocks", path: str, base_path: str) -> "FastAPI":
         path,
         root_path=f"{base_path}{path}" if base_path else None,
         theme=theme(),
-        head=host_head(),
+        head=host_head(words),
         app_kwargs={**NO_DOCS},
         **PAGE_ALONE,
     )

@@ -38,7 +38,7 @@ from pipelines.selfie.hints import FrameJudge
 from settings import Settings
 from votes.room import Room
 from votes.store import Store
-from words import Words
+from words import FALLBACK, Say, Words
 
 LOG = logging.getLogger("face_value")
 DECK = Path(__file__).parent / "examples" / "deck"
@@ -80,21 +80,28 @@ class Services:
     logo: Logo | None = None  # of whoever invites
 
     def say(self, key: str, /, **values: object) -> str:
-        """A sentence; where the visitor sits elsewhere, the one that says so."""
-        elsewhere = f"{key}_hosted"
-        if self.is_hosted and elsewhere in self.words.tables["en"]:
-            key = elsewhere
-        return self.words.say(key, **values)
+        """A sentence in the booth's own language; where the visitor sits elsewhere, the one that says so."""
+        return self.speaker("")(key, **values)
+
+    def speaker(self, language: str) -> Say:
+        """The same in a visitor's language."""
+
+        def say(key: str, /, **values: object) -> str:
+            elsewhere = f"{key}_hosted"
+            is_there = self.is_hosted and elsewhere in self.words.tables[FALLBACK]
+            return self.words.say(elsewhere if is_there else key, language, **values)
+
+        return say
 
     @cached_property
     def model_titles(self) -> dict[str, str]:
         """What people call each model set, by its name."""
-        return {name: model_set.title for name, model_set in read_model_sets().items()}
+        return {name: self.words.say(f"model_sets.{name}") for name in read_model_sets()}
 
     @cached_property
     def look_titles(self) -> dict[str, str]:
         """What people call each look, also those that are not offered tonight, by its name."""
-        return {name: look.title for name, look in read_looks().items()}
+        return {name: self.words.say(f"looks.{name}") for name in read_looks()}
 
     def start_of(self, model_set: ModelSet) -> Start:
         """What that set's portraits start from now: as the host says where the set can, else its own."""

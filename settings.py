@@ -36,7 +36,7 @@ COUNTS = (1, 2, 4)  # portraits of a sitting that the page offers
 TIMES = (0, 20, 30, 60)  # seconds until a round closes by itself, as the host page offers them
 # What an event's file may hold, by its tables: each key is the setting of that name.
 EVENT_KEYS = {
-    "": ("name", "date", "logo", "accent", "mode"),
+    "": ("name", "date", "logo", "accent", "mode", "language", "languages"),
     "booth": (
         *("models", "looks", "expressions", "variations", "retention_minutes", "show_hours"),
         *("idle_seconds", "leave_seconds"),
@@ -62,11 +62,26 @@ def _offered(*values: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _names(folder: str) -> list[str]:
+    return [path.stem for path in sorted((PRESETS / folder).glob("*.toml"))]
+
+
+def _preset(folder: str) -> AfterValidator:
+    """The name of a file of a folder of presets."""
+
+    def check(name: str) -> str:
+        if name not in (known := _names(folder)):
+            raise rule(f"One of {', '.join(known)}")
+        return name
+
+    return AfterValidator(check)
+
+
 def _presets(folder: str) -> AfterValidator:
     """Names of files of a folder of presets, each at most once."""
 
     def check(names: tuple[str, ...]) -> tuple[str, ...]:
-        known = [path.stem for path in sorted((PRESETS / folder).glob("*.toml"))]
+        known = _names(folder)
         if not set(names) <= set(known) or len(set(names)) < len(names):
             raise rule(f"Each of {', '.join(known)} at most once")
         return names
@@ -154,6 +169,14 @@ class Settings(BaseSettings):
     mode: Annotated[
         Literal["laptop", "kiosk"], Field(description="`kiosk`: a machine that stands among its visitors")
     ] = "laptop"
+    language: Annotated[
+        str,
+        _preset("words"),
+        Field(description="Spoken on stage and host page, and first at the booth"),
+    ] = "en"
+    languages: Annotated[
+        Annotated[Names, _presets("words")] | None, Field(description="What visitors may choose, beside that")
+    ] = None
     looks: Annotated[
         Annotated[Names, Field(min_length=1), _presets("looks")] | None,
         Field(description="Looks that are offered, in this order, the first one chosen"),

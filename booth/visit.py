@@ -109,10 +109,11 @@ class Presence:
 class Visit:
     """One visitor, as far as the booth knows them. Pages call its methods and set nothing."""
 
-    def __init__(self, album: Album, cookie: str = "") -> None:
-        """`cookie` is the browser's; empty where cookies are blocked."""
+    def __init__(self, album: Album, cookie: str = "", language: str = "") -> None:
+        """`cookie`: the browser's, empty where cookies are blocked; `language`: empty for the booth's own."""
         self.album = album
         self.cookie = cookie
+        self.language = language
         self.ticket = secrets.token_urlsafe(24)  # lets this page send photos
         self.voter = VoterId(secrets.token_urlsafe(16))
         self.sitter = secrets.token_urlsafe(16)  # where a skin tone is told
@@ -143,6 +144,10 @@ class Visit:
     def quiz(self) -> Quiz | None:
         """The guessing about what was drawn; None before anything is."""
         return self.making.quiz if self.making else None
+
+    def speak(self, language: str) -> None:
+        """In which language this visitor is spoken to."""
+        self.language = language
 
     def go(self, screen: ScreenName) -> None:
         """To another screen. Raises `VisitorError` where that needs a consent or portraits not there."""

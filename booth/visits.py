@@ -37,12 +37,15 @@ class Visits:
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
-    def of(self, cookie: str, session: str | None) -> Visit:
-        """The visit of a browser, or of a page whose browser has no cookie; a new one if it has none."""
+    def of(self, cookie: str, session: str | None, language: str = "") -> Visit:
+        """The visit of a browser, or of a page whose browser has no cookie; a new one if it has none.
+
+        A new one begins in that language; empty is the booth's own.
+        """
         self.forget_expired()
         key = cookie or session or secrets.token_hex(8)
         with self._lock:
-            visit = self._visits.setdefault(key, Visit(self._album, cookie))
+            visit = self._visits.setdefault(key, Visit(self._album, cookie, language))
             visit.presence.touch(session)
         return visit
 

@@ -105,9 +105,9 @@ def timeline(points: Sequence[tuple[str, str]]) -> Markup:
     return _part("timeline", points)
 
 
-def idle(sentence: str, stay: str) -> Markup:
-    """What an idle screen asks; `page.js` shows it and counts {s} down."""
-    return _part("idle", sentence, stay)
+def frame(language: str, direction: str, sentence: str, stay: str) -> Markup:
+    """The page's language, and what an idle screen asks: `page.js` shows it and counts {s} down."""
+    return _part("frame", language, direction, sentence, stay)
 
 
 def heading(title: str, below: str = "") -> Markup:

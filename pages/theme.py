@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from pages.markup import render
 from settings import Settings
-from words import read_words
+from words import Words
 
 STYLE = Path(__file__).parent / "static"
 
@@ -26,23 +26,29 @@ GREYS = gr.themes.Color(
 )
 
 
-def booth_head(settings: Settings | None = None) -> str:
+def booth_head(words: Words, settings: Settings | None = None) -> str:
     """What Gradio puts into the head of the booth's page."""
-    return _head("light dark", "", "screens result camera report", "page", "popover", settings)
+    return _head(words, "light dark", "", "screens result camera report", "page", "popover", settings)
 
 
-def host_head() -> str:
+def host_head(words: Words) -> str:
     """The same for the host's page, which lies a folder deeper."""
-    return _head("light", "../", "host", "host", "replaceChildren")
+    return _head(words, "light", "../", "host", "host", "replaceChildren")
 
 
 def _head(
-    schemes: str, root: str, sheets: str, script: str, needs: str, settings: Settings | None = None
+    words: Words,
+    schemes: str,
+    root: str,
+    sheets: str,
+    script: str,
+    needs: str,
+    settings: Settings | None = None,
 ) -> str:
     """`needs` is of all that the page takes for granted what browsers learned last."""
-    every, say = ("tokens", "marks", "booth", *sheets.split()), read_words().say
-    named = {"schemes": schemes, "root": root, "script": script, "needs": needs}
-    return str(render("head.html", sheets=every, say=say, settings=settings or Settings(), **named))
+    named = {"schemes": schemes, "root": root, "script": script, "needs": needs, "words": words}
+    every = ("tokens", "marks", "booth", *sheets.split())
+    return str(render("head.html", sheets=every, say=words.say, settings=settings or Settings(), **named))
 
 
 # Ink for the pencil: important, as the dark screens and the grey card have marks of their own.

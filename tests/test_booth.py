@@ -197,6 +197,11 @@ def shown(on: BoothPage, update: dict[Any, Any]) -> list[str]:
     ]
 
 
+def text_of(told: Any) -> str:
+    """What a part shows, with words for it beside or without."""
+    return str(getattr(told, "value", told))
+
+
 def picture_of(services: Services, html: str) -> bytes:
     (found,) = re.findall(r"pictures/([\w-]+)", html)
     kept = services.album.get(found)
@@ -229,8 +234,8 @@ def test_the_tick_opens_the_camera_which_gets_the_visits_own_ticket(services: Se
     does, on = page_of(services)
     update = does.consent.agree(TICKED, visitor())
     assert shown(on, update) == ["camera"]
-    assert json.loads(update[on.camera.camera])["ticket"] == visit_of(services).ticket
-    assert visit_of(services, "other").ticket not in update[on.camera.camera]
+    assert json.loads(update[on.camera.camera].value)["ticket"] == visit_of(services).ticket
+    assert visit_of(services, "other").ticket not in update[on.camera.camera].value
 
 
 def test_a_page_cannot_jump_over_the_consent(services: Services) -> None:
@@ -281,7 +286,7 @@ def test_the_plate_comes_first_then_what_it_saw_then_real_steps_then_the_result(
     _, on, updates = sat_down(services, astronaut)
     assert WORDS.say("making.loading") in updates[0][on.making.steps]
     firsts = [
-        next(i for i, update in enumerate(updates) if sign in str(update.get(part, "")))
+        next(i for i, update in enumerate(updates) if sign in text_of(update.get(part, "")))
         for part, sign in (
             (on.making.plate, "<img"),
             (on.making.mesh, "<img"),
@@ -301,7 +306,7 @@ def test_the_result_holds_the_photograph_and_every_portrait_each_marked_as_what_
     services: Services, astronaut: Photo
 ) -> None:
     _, on, updates = sat_down(services, astronaut, "4")
-    result = json.loads(updates[-1][on.result.portraits])
+    result = json.loads(updates[-1][on.result.portraits].value)
     assert len(result["portraits"]) == 4
     files = [picture_of(services, one["url"]) for one in (result["photograph"], *result["portraits"])]
     marks = [repr(read_mark(file)) for file in files]
@@ -339,7 +344,7 @@ def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
     skins = [one.measures["skin"] for one in visit.making.portraits.likeness if one]
     assert [skin.key for skin in skins] == ["likeness.skin_a_little_more", "likeness.skin_clearly_more"]
     assert [skin.value for skin in skins] == [pytest.approx(4, abs=1.5), pytest.approx(7, abs=1.5)]
-    result = json.loads(updates[-1][on.result.portraits])
+    result = json.loads(updates[-1][on.result.portraits].value)
     drawn, mended = (
         [skin_of(picture_of(services, one[kind])) for one in result["portraits"]] for kind in ("url", "tone")
     )
@@ -526,7 +531,7 @@ def test_a_forged_wish_is_refused_by_one_sentence(
 @pytest.mark.parametrize("count", [[], {}, None, 2, "99"])
 def test_a_forged_number_is_one_sentence(services: Services, count: Any) -> None:
     does, on = page_of(services)
-    assert does.look.choose_count(count)[on.look.notice]
+    assert does.look.choose_count(count, visitor())[on.look.notice]
 
 
 # ---- the questions
@@ -727,7 +732,7 @@ def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(
     services: Services, astronaut: Photo
 ) -> None:
     does, on, updates = sat_down(services, astronaut)
-    chosen = json.dumps(json.loads(updates[-1][on.result.portraits]) | {"chosen": 1})
+    chosen = json.dumps(json.loads(updates[-1][on.result.portraits].value) | {"chosen": 1})
     told = does.result.allow_stage(TICKED, chosen, visitor())
     code = visit_of(services).sharing.stage_code
     assert code and code in told[on.result.show_note]
@@ -742,9 +747,9 @@ def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(
 
 def test_leave_to_show_one_portrait_is_no_leave_to_show_another(services: Services, astronaut: Photo) -> None:
     does, on, updates = sat_down(services, astronaut)
-    second = json.dumps(json.loads(updates[-1][on.result.portraits]) | {"chosen": 1})
+    second = json.dumps(json.loads(updates[-1][on.result.portraits].value) | {"chosen": 1})
     assert does.result.choose(second, visitor())[on.result.notice] == ""  # nothing was allowed yet
-    does.result.allow_stage(TICKED, updates[-1][on.result.portraits], visitor())
+    does.result.allow_stage(TICKED, updates[-1][on.result.portraits].value, visitor())
     code = visit_of(services).sharing.stage_code
     told = does.result.choose(second, visitor())
     assert (told[on.result.show], told[on.result.show_note]) == (UNTICKED, "")
@@ -771,7 +776,7 @@ def test_a_wrong_code_takes_nothing_back(services: Services, code: Any) -> None:
 
 def test_delete_asks_once_then_every_picture_is_gone(services: Services, astronaut: Photo) -> None:
     does, on, updates = sat_down(services, astronaut)
-    urls = re.findall(r"pictures/([\w-]+)", updates[-1][on.result.portraits])
+    urls = re.findall(r"pictures/([\w-]+)", updates[-1][on.result.portraits].value)
     assert shown(on, does.welcome.go(ScreenName.DELETE)(visitor())) == ["delete"]
     assert shown(on, does.delete.keep(visitor())) == ["result"]
     does.welcome.go(ScreenName.DELETE)(visitor())
@@ -801,7 +806,7 @@ def test_a_misfire_hangs_on_the_wall_with_its_sitters_leave_and_the_hosts(
     services = replace(services, generator=painter)
     catalogue, album = services.board.catalogue, services.album
     does, on, updates = sat_down(services, astronaut, "1")
-    result = json.loads(updates[-1][on.result.portraits])
+    result = json.loads(updates[-1][on.result.portraits].value)
     assert result["portraits"][0]["misfire"] is True
     assert album.offers() == ()  # never without the tick
     shown = json.dumps({"chosen": 0})
@@ -846,7 +851,7 @@ def test_a_portrait_that_hardly_changed_is_none_for_the_wall(services: Services,
     painter: Any = Lightener(7, 4)
     services = replace(services, generator=painter)
     does, on, updates = sat_down(services, astronaut)  # by 4 and by 7 L*: the first changed least
-    result = json.loads(updates[-1][on.result.portraits])
+    result = json.loads(updates[-1][on.result.portraits].value)
     assert [one["misfire"] for one in result["portraits"]] == [False, True]
     update = does.result.allow_misfire(TICKED, json.dumps({"chosen": 0}), visitor())
     assert "alert" in update[on.result.misfire_note]

@@ -82,7 +82,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory, finder: FaceFinder) -> Ite
         server_port=port,
         prevent_thread_lock=True,
         quiet=True,
-        head=booth_head(),
+        head=booth_head(read_words()),
         theme=theme(),
         ssr_mode=False,
         app_kwargs={
@@ -120,7 +120,7 @@ def blocks(visits: Visits) -> gr.Blocks:
     names = [(name, WORDS.say(f"sample.{name}")) for name in SAMPLES]
     with gr.Blocks(analytics_enabled=False, fill_width=True) as page, gr.Column(elem_classes=["fv", "page"]):
         with gr.Column(visible=False, elem_classes=["screen", "camera"]) as column:
-            lens = camera(WORDS, names, MOST_SELFIES, hints=True)
+            lens = camera(WORDS.say, names, MOST_SELFIES, hints=True)
         leave, back = gr.Button("Leave"), gr.Button("Back")
         page.load(show, None, [column, lens], queue=False)
         back.click(show, None, [column, lens], queue=False)

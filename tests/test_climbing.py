@@ -94,7 +94,7 @@ def test_a_ladder_is_drawn_step_by_step_beside_the_photograph(services: Services
     before = len(fader.asked)
     updates = climbed(climbs)
     assert {screen for update in updates for screen in shown(on, update)} == {"ladder"}
-    values = [json.loads(one[on.ladder.portraits]) for one in updates if on.ladder.portraits in one]
+    values = [json.loads(one[on.ladder.portraits].value) for one in updates if on.ladder.portraits in one]
     assert [len(value["portraits"]) for value in values] == list(range(len(RUNGS) + 1))
     assert values[0]["photograph"]["url"]  # is there while they wait
     assert [value["chosen"] for value in values[1:]] == list(range(len(RUNGS)))
@@ -171,7 +171,7 @@ def test_who_asked_the_program_hears_at_each_step_what_it_says_and_where_it_lose
     drawn = visit_of(services).finished_making().ladder
     assert drawn and drawn.recognised == [str(level) for level in ASKED]  # words, no number
     assert "314.159" not in repr(vars(drawn))
-    climbs.allow(TICKED, last[on.ladder.portraits], visitor())
+    climbs.allow(TICKED, last[on.ladder.portraits].value, visitor())
     item, _ = on_stage(services)
     found = services.board.catalogue.exhibit(item)
     assert found and found.facts["recognised"] == ",".join(ASKED)
@@ -184,7 +184,7 @@ def test_who_did_not_ask_the_program_is_recognised_at_no_step(services: Services
     last = climbed(climbs, portrait=1)[-1]
     assert program.asked == 1
     assert WORDS.say("likeness.recognition") not in last[on.ladder.report]
-    climbs.allow(TICKED, last[on.ladder.portraits], visitor())
+    climbs.allow(TICKED, last[on.ladder.portraits].value, visitor())
     found = services.board.catalogue.exhibit(on_stage(services)[0])
     assert found and "recognised" not in found.facts
 
@@ -208,7 +208,7 @@ def test_asked_again_a_whole_ladder_is_shown_and_not_drawn(services: Services, a
     drawn = len(fader.asked)
     does.welcome.go(ScreenName.RESULT)(visitor())
     began, *then = climbed(climbs)
-    assert began[on.ladder.portraits] == first[on.ladder.portraits]
+    assert began[on.ladder.portraits].value == first[on.ladder.portraits].value
     assert then == [{on.ladder.notice: gr.skip()}] and len(fader.asked) == drawn
     climbed(climbs, portrait=0)  # of another portrait it is another ladder
     assert len(fader.asked) == drawn + len(RUNGS)
@@ -273,7 +273,7 @@ def test_the_stage_shows_a_ladder_with_the_sitters_leave_for_it_only(
     does.result.allow_stage(TICKED, json.dumps({"chosen": 1}), visitor())
     assert not on_stage(services)[1]  # that was for the portrait
     code = visit_of(services).sharing.stage_code
-    page = drawn[-1][on.ladder.portraits]
+    page = drawn[-1][on.ladder.portraits].value
     told = climbs.allow(TICKED, page, visitor())
     assert code in told[on.ladder.code]  # the code that was noted down is still the one
     item, has_ladder = on_stage(services)
@@ -298,12 +298,13 @@ def test_back_from_a_ladder_the_portrait_it_was_about_is_large_and_its_leave_hol
     services: Services, astronaut: Photo
 ) -> None:
     services, does, on, climbs = sat(services, astronaut)
-    page = climbed(climbs, portrait=1)[-1][on.ladder.portraits]
+    page = climbed(climbs, portrait=1)[-1][on.ladder.portraits].value
     climbs.allow(TICKED, page, visitor())
     back = does.welcome.go(ScreenName.RESULT)(visitor())
-    assert json.loads(back[on.result.portraits])["chosen"] == 1
+    assert json.loads(back[on.result.portraits].value)["chosen"] == 1
     assert (
-        back[on.result.show] == TICKED and visit_of(services).sharing.stage_code in back[on.result.show_note]
+        back[on.result.show].value == TICKED
+        and visit_of(services).sharing.stage_code in back[on.result.show_note]
     )
     climbed(climbs, portrait=0)  # leave for one ladder is none for the next
     assert not visit_of(services).sharing.stage_code and services.board.catalogue.waiting() == ()
@@ -311,7 +312,7 @@ def test_back_from_a_ladder_the_portrait_it_was_about_is_large_and_its_leave_hol
 
 def test_a_page_that_shows_another_ladder_gives_no_leave(services: Services, astronaut: Photo) -> None:
     services, _, on, climbs = sat(services, astronaut)
-    old = climbed(climbs, portrait=1)[-1][on.ladder.portraits]
+    old = climbed(climbs, portrait=1)[-1][on.ladder.portraits].value
     climbed(climbs, portrait=0)
     for page in (old, "", "{}", '{"portraits": 3}', None):
         told = climbs.allow(TICKED, page, visitor())  # type: ignore[arg-type]
@@ -321,7 +322,7 @@ def test_a_page_that_shows_another_ladder_gives_no_leave(services: Services, ast
 
 def test_taken_back_the_rooms_copies_go(services: Services, astronaut: Photo, tmp_path: Path) -> None:
     _, _, on, climbs = sat(services, astronaut)
-    page = climbed(climbs)[-1][on.ladder.portraits]
+    page = climbed(climbs)[-1][on.ladder.portraits].value
     kept = [len(list(tmp_path.rglob("*.jpg")))]
     for ticks in (TICKED, TICKED, "{}"):
         climbs.allow(ticks, page, visitor())

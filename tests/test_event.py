@@ -262,5 +262,5 @@ def test_the_services_are_built_as_the_file_says(file: Path, tmp_path: Path) -> 
 
 
 def test_the_booths_page_learns_how_long_it_waits() -> None:
-    head = booth_head(Settings(idle_seconds=45, leave_seconds=15))
+    head = booth_head(read_words(), Settings(idle_seconds=45, leave_seconds=15))
     assert re.search(r'page\.js"[^>]* data-idle="45" data-leave="15"', head)

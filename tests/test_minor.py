@@ -74,7 +74,7 @@ def test_neither_is_a_ladder_of_theirs(services: Services, astronaut: Photo) -> 
     does.consent.agree(MINOR, visitor())
     told = does.welcome.go(ScreenName.LADDER)(visitor())
     assert not told[on.ladder.stage].visible and why("show.minor", told[on.ladder.steps])
-    refused = climbs.allow(TICKED, last[on.ladder.portraits], visitor())
+    refused = climbs.allow(TICKED, last[on.ladder.portraits].value, visitor())
     assert why("show.minor", refused[on.ladder.code])
     assert services.album.offers() == ()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pages.theme import booth_head, host_head
+from words import read_words
 
 PAGES = Path(__file__).parent.parent / "pages"
 EVERYWHERE = ("within.js", "in_order.js", "too_old.js")  # on several pages
@@ -101,5 +102,5 @@ def test_no_request_of_ours_waits_for_ever(path: Path) -> None:
 
 
 def test_booth_and_host_say_where_the_browser_is_too_old() -> None:
-    for head, needed in ((booth_head(), "popover"), (host_head(), "replaceChildren")):
+    for head, needed in ((booth_head(read_words()), "popover"), (host_head(read_words()), "replaceChildren")):
         assert f'too_old.js" data-needs="{needed}" data-said="This browser is too old' in head

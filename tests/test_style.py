@@ -5,6 +5,7 @@ import re
 import pytest
 
 from pages.theme import STYLE, VALUES, booth_head
+from words import read_words
 
 SHEETS = {path.name: path.read_text(encoding="utf-8") for path in STYLE.glob("*.css")}
 TOKENS = SHEETS["tokens.css"]
@@ -103,12 +104,12 @@ def test_a_sheet_forces_nothing_and_leans_on_no_class_of_gradio(sheet: str) -> N
 def test_the_page_asks_nobody_else_for_anything() -> None:
     from_elsewhere = re.compile(r"""(?:src|href)="(?:https?:)?//|url\(["']?(?:https?:)?//|@import""")
     assert not [name for name, sheet in SHEETS.items() if from_elsewhere.search(sheet)]
-    assert not from_elsewhere.search(booth_head())
+    assert not from_elsewhere.search(booth_head(read_words()))
 
 
 def test_every_file_that_the_page_links_is_there() -> None:
     linked = [
-        *re.findall(r'(?:src|href)="style/([^"]+)"', booth_head()),
+        *re.findall(r'(?:src|href)="style/([^"]+)"', booth_head(read_words())),
         *re.findall(r"""url\(\s*["']?(fonts/[^"')]+)""", TOKENS),
     ]
     assert len(linked) >= 5

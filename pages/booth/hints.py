@@ -58,17 +58,17 @@ class Hints:
         """
         visit = self._visits.with_ticket(request.headers.get("X-Ticket", ""))
         if visit is not None and not visit.has_consented:
-            return refusal(self._words.say("consent.missing"), 403)
+            return refusal(self._words.say("consent.missing", visit.language), 403)
         if visit is None or visit.screen != ScreenName.CAMERA or self._line.is_busy:
             return Response(status_code=204)
         if not self._is_due(visit):
-            return refusal(self._words.say("visit.refused"), 429)
+            return refusal(self._words.say("visit.refused", visit.language), 429)
         async with self._bodies.read(request, MOST_BYTES) as frame:
             if frame is None:
                 return Response(status_code=204)
             if len(frame) > MOST_BYTES:
-                return refusal(self._words.say("visit.refused"), 413)
-            return await run_in_threadpool(self._look, frame)
+                return refusal(self._words.say("visit.refused", visit.language), 413)
+            return await run_in_threadpool(self._look, frame, visit.language)
 
     def _is_due(self, visit: Visit) -> bool:
         now = time.monotonic()
@@ -77,8 +77,8 @@ class Hints:
         self._latest[visit] = now
         return True
 
-    def _look(self, frame: bytes) -> Response:
-        with self._error_boundary.catch() as failure:
+    def _look(self, frame: bytes, language: str) -> Response:
+        with self._error_boundary.catch(language) as failure:
             hint = self._judge.judge(frame)
             if hint is None:
                 return Response(status_code=204)

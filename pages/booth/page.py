@@ -10,7 +10,7 @@ import gradio as gr
 
 from booth.visit import ScreenName, Visit
 from pages import markup
-from pages.booth.screen import Screen, Update, button, html
+from pages.booth.screen import Screen, Update, button, html, together
 from pages.booth.screens.camera import CameraScreen
 from pages.booth.screens.consent import ConsentScreen
 from pages.booth.screens.delete import DeleteScreen
@@ -48,7 +48,7 @@ class BoothPage:
     def __init__(self, services: Services) -> None:
         self.services = services
         with gr.Column(elem_classes=["fv", "page"]):
-            html(markup.idle(services.words.template("idle.ask"), services.say("idle.yes")))
+            self.frame = html(self._frame(services.words.language))
             self.idle = button(services.say("visit.start_over"), "leave-quietly")  # page.js presses it
             self.welcome = WelcomeScreen(self)
             self.consent = ConsentScreen(self)
@@ -69,11 +69,12 @@ class BoothPage:
 
     def components(self) -> list[Any]:
         """Everything that a handler may change."""
-        return [part for screen in self.screens.values() for part in screen.components()]
+        return [self.frame, *(part for screen in self.screens.values() for part in screen.components())]
 
     def visit_of(self, request: gr.Request) -> Visit:
         """The visit of the browser that asks."""
-        return self.services.visits.of(request.cookies.get(COOKIE, ""), request.session_hash)
+        cookie, session = request.cookies.get(COOKIE, ""), request.session_hash
+        return self.services.visits.of(cookie, session, self._first_language(request))
 
     def find_visit(self, request: gr.Request) -> Visit | None:
         """The same for what a page asks by itself, which keeps no visit open."""
@@ -86,7 +87,30 @@ class BoothPage:
         if visit.screen == ScreenName.WELCOME:  # a new visitor
             for screen in screens.values():
                 update |= screen.reset()
-        return update | {here.notice: markup.notice(notice)} | here.fill(visit)
+        shown = {here.notice: markup.notice(notice)} | here.fill(visit)
+        return update | together(self._tell(visit), shown)
+
+    def tell(self, visit: Visit) -> Update:
+        """The words of the screen where the visit is, in its language; what is shown stays."""
+        here = self.screens[visit.screen]
+        return together(self._tell(visit), here.fill(visit))
+
+    def _tell(self, visit: Visit) -> Update:
+        language = visit.language or self.services.words.language
+        return {self.frame: self._frame(language)} | self.screens[visit.screen].tell(visit)
+
+    def _frame(self, language: str) -> str:
+        """What stands around every screen: the page's language, and what an idle screen asks."""
+        say = self.services.speaker(language)
+        return markup.frame(language, say("language.dir"), say("idle.ask", s="{s}"), say("idle.yes"))
+
+    def _first_language(self, request: gr.Request) -> str:
+        """A new visit's, where its visitor sits at a browser of their own; empty for the booth's."""
+        words = self.services.words
+        if not self.services.is_hosted:
+            return ""
+        first = words.preferred(request.headers.get("accept-language", ""))
+        return first if first in words.offered else ""
 
     def wire(self, page: gr.Blocks) -> None:
         """Coming and going, then each screen's own events."""
@@ -103,11 +127,11 @@ class BoothPage:
         """A page was opened or reloaded: a new visit, or the one that it left."""
         visit = self.visit_of(request)
         if visit.screen == ScreenName.WELCOME:  # shown already; a late answer must not undo an early tap
-            return {self.welcome.notice: ""}
+            return {self.welcome.notice: ""} | (self.tell(visit) if visit.language else {})
         if visit.screen == ScreenName.MAKING:  # the reload ended the making
             visit.stop()
             visit.go(ScreenName.LOOK)
-            return self.show(visit, self.services.say("making.stopped"))
+            return self.show(visit, self.services.speaker(visit.language)("making.stopped"))
         if visit.screen == ScreenName.LADDER and not (visit.making and visit.making.has_whole_ladder):
             visit.stop()
             visit.go(ScreenName.RESULT)

@@ -10,7 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import gradio as gr
 
@@ -20,8 +20,11 @@ from booth.visit import ScreenName, Visit
 from errors import ChoiceError
 from pages import markup
 from services import Services
+from words import Say
 
 Update = dict[Any, Any]  # component to what it becomes
+Part = TypeVar("Part", gr.HTML, gr.Button, gr.Textbox)
+SPOKEN = ("words", "label", "value")  # what of a part is told in a language, the first that it has
 Handler = Callable[[gr.Request], Update]
 
 STEPS = (
@@ -45,6 +48,9 @@ class Booth(Protocol):
     def show(self, visit: Visit, notice: str = "") -> Update:
         """The screen where the visit is, and a sentence on it if something went wrong."""
 
+    def tell(self, visit: Visit) -> Update:
+        """The words of the screen where the visit is, in its language; what is shown stays."""
+
     def components(self) -> list[Any]:
         """Everything that a handler may change."""
 
@@ -60,12 +66,12 @@ class Screen(ABC):
     def __init__(self, booth: Booth) -> None:
         self.booth = booth
         self.services = booth.services
-        self.say = booth.services.say
+        self._spoken: dict[gr.blocks.Block, Callable[[Say], gr.blocks.Block]] = {}
         is_first = self.name == ScreenName.WELCOME
         with gr.Column(
             visible=is_first, elem_classes=["screen", self.name.value, *self.style]
         ) as self.column:
-            html(self._bar(), "bar-part")
+            self.spoken(lambda say: html(self._bar(say), "bar-part"))
             self.lay_out()
 
     @abstractmethod
@@ -80,6 +86,25 @@ class Screen(ABC):
         """What the visitor before left in its controls goes."""
         return {}
 
+    def spoken(self, make: Callable[[Say], Part]) -> Part:
+        """A part whose words stand still: made now in the booth's language, told anew in each visitor's."""
+        part = make(self.services.say)
+        self._spoken[part] = make
+        return part
+
+    def tell(self, visit: Visit) -> Update:
+        """All such words in the language of the visit, whatever the page showed before."""
+        say = self.say_to(visit)
+        told = {part: spoken_of(make(say)) for part, make in self._spoken.items()}
+        return {
+            part: words["value"] if isinstance(part, gr.HTML) and "value" in words else type(part)(**words)
+            for part, words in told.items()
+        }
+
+    def say_to(self, visit: Visit) -> Say:
+        """A sentence of its key, in the language of the visit."""
+        return self.services.speaker(visit.language)
+
     @abstractmethod
     def wire(self, page: gr.Blocks) -> None:
         """Who answers which event. Called when all screens are laid out."""
@@ -87,7 +112,8 @@ class Screen(ABC):
     def components(self) -> list[Any]:
         """Everything on it that a handler may change."""
         groups = [part.values() if isinstance(part, dict) else (part,) for part in vars(self).values()]
-        return [part for group in groups for part in group if isinstance(part, gr.blocks.Block)]
+        parts = [part for group in groups for part in group if isinstance(part, gr.blocks.Block)]
+        return list(dict.fromkeys([*parts, *self._spoken]))
 
     # ---- events
 
@@ -111,7 +137,7 @@ class Screen(ABC):
 
         def handle(request: gr.Request) -> Update:
             visit = self.booth.visit_of(request)
-            with self.services.error_boundary.catch() as failure:
+            with self.services.error_boundary.catch(visit.language) as failure:
                 step(visit)
                 return self.booth.show(visit)
             return self.booth.show(visit, failure.sentence)
@@ -132,20 +158,20 @@ class Screen(ABC):
         self.services.visits.end(self.booth.visit_of(request))
         return self.booth.show(self.booth.visit_of(request))
 
-    def trying(self, where: gr.HTML, step: Callable[[], Update]) -> Update:
+    def trying(self, visit: Visit, where: gr.HTML, step: Callable[[], Update]) -> Update:
         """Do it; what fails is told in that part of the screen, which stays as it is."""
-        with self.services.error_boundary.catch() as failure:
+        with self.services.error_boundary.catch(visit.language) as failure:
             return step()
         return {where: markup.notice(failure.sentence)}
 
     # ---- waiting for the machine
 
-    def wait(self, run: Run, place: Place) -> Iterator[str]:
+    def wait(self, visit: Visit, run: Run, place: Place) -> Iterator[str]:
         """What to say until it is that place's turn, or the run was stopped."""
         line = self.services.line
         while (before := line.count_ahead(place)) and not run.is_stopped:
             key = "making.queue_one" if before == 1 else "making.queue"
-            yield markup.status(self.say(key, n=before, s=line.estimated_wait_s(place)))
+            yield markup.status(self.say_to(visit)(key, n=before, s=line.estimated_wait_s(place)))
             line.wait(place)
 
     def end_run(
@@ -153,7 +179,7 @@ class Screen(ABC):
     ) -> Iterator[Update]:
         """What a run that did not come to its end leaves: a new visit, nothing, or a sentence on `back`."""
         if visit.is_over or not visit.has_consented:
-            yield self.booth.show(self.booth.visit_of(request), self.say("visit.over"))
+            yield self.booth.show(self.booth.visit_of(request), self.say_to(visit)("visit.over"))
         elif run.is_stopped:
             yield {self.notice: gr.skip()}
         elif failure:
@@ -164,39 +190,65 @@ class Screen(ABC):
 
     def heading(self, key: str, lead: str = "") -> gr.HTML:
         """The one `h1` of the screen, and what it means."""
-        return html(markup.heading(self.say(key), self.say(lead) if lead else ""))
+        return self.spoken(lambda say: html(markup.heading(say(key), say(lead) if lead else "")))
+
+    def button(self, key: str, classes: str, **values: object) -> gr.Button:
+        """A button; the main one of its screen has the class `go`."""
+        return self.spoken(lambda say: button(say(key, **values), classes))
 
     def withdrawal_code(self, visit: Visit) -> str:
         """How to take back the permission to show; empty where none was given."""
         code = visit.sharing.code
-        return markup.status(self.say("show.code", c=code)) if code else ""
+        return markup.status(self.say_to(visit)("show.code", c=code)) if code else ""
 
     def foot(self, **keys: str) -> dict[str, gr.Button]:
         """Quiet ways out, by name."""
         with gr.Row(elem_classes=["foot"]):
-            return {name: button(self.say(key), "quiet") for name, key in keys.items()}
+            return {name: self.button(key, "quiet") for name, key in keys.items()}
 
     @contextmanager
     def sheet(self, name: str, title: str) -> Iterator[None]:
         """What an opener of that name lays over the screen: one thing to decide."""
         with gr.Column(elem_classes=["pane", name]):
-            html(
-                markup.render("booth/sheet.html", title=self.say(title), close=self.say("sheet.close")), "top"
-            )
+            self.spoken(lambda say: html(_sheet_head(say(title), say("sheet.close")), "top"))
             yield
 
     def opener(self, name: str, key: str, style: str = "offer") -> gr.Button:
         """A button that opens a sheet; the page's script does it."""
-        return button(self.say(key), f"{style} opens to-{name}")
+        return self.button(key, f"{style} opens to-{name}")
 
-    def _bar(self) -> str:
-        names = [self.say(f"step.{step.value}") for step in STEPS]
+    def _bar(self, say: Say) -> str:
+        names = [say(f"step.{step.value}") for step in STEPS]
         screen = STEP_OF.get(self.name, self.name)
         if screen not in STEPS:
             return markup.bar("", names, None)
         step = STEPS.index(screen) + 1
-        label = self.say("step.of", i=step, n=len(STEPS), name=names[step - 1])
+        label = say("step.of", i=step, n=len(STEPS), name=names[step - 1])
         return markup.bar(label, names, step)
+
+
+def _sheet_head(title: str, close: str) -> str:
+    return markup.render("booth/sheet.html", title=title, close=close)
+
+
+def spoken_of(part: gr.blocks.Block) -> dict[str, Any]:
+    """What of a part is told in a language."""
+    given = part.constructor_args
+    name = next(name for name in SPOKEN if name in given)
+    return {name: given[name]}
+
+
+def together(told: Update, shown: Update) -> Update:
+    """Both; of a part that is in both, its words and what it shows, which goes before."""
+    both = {
+        part: type(part)(**{**_given(told[part]), **_given(shown[part])})
+        for part in told.keys() & shown.keys()
+    }
+    return told | shown | both
+
+
+def _given(update: Any) -> dict[str, Any]:
+    return update.constructor_args if isinstance(update, gr.blocks.Block) else {"value": update}
 
 
 def part(name: str) -> gr.Column:

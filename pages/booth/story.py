@@ -17,6 +17,7 @@ from pipelines.marks.note import mark
 from pipelines.order import Order
 from pipelines.sitting import Done, FaceFound, PlateReady, Portrait, PortraitReady, PoseReady, SittingEvent
 from services import Services
+from words import Say
 
 PREVIEW_EVERY_S = 0.25  # at most four pictures a second
 SMALL_PX = 540  # width of what explains, not of what is judged
@@ -38,10 +39,17 @@ class Story:
     """One sitting in the making."""
 
     def __init__(
-        self, services: Services, parts: StoryParts, order: Order, generator: Generator, printer: Printer
+        self,
+        services: Services,
+        parts: StoryParts,
+        say: Say,
+        order: Order,
+        generator: Generator,
+        printer: Printer,
     ) -> None:
         self._services = services
         self._parts = parts
+        self._say = say
         self._order = order
         self._model_set = generator.model_set
         self._printer = printer
@@ -60,7 +68,7 @@ class Story:
 
     def open(self) -> Mapping[Any, Any]:
         """What it starts from, empty frames, and what we are waiting for."""
-        say, parts = self._services.say, self._parts
+        say, parts = self._say, self._parts
         start = self._order.start or self._model_set.start
         return {
             parts.words: markup.heading(*making_words(say, self._model_set, start)),
@@ -73,7 +81,7 @@ class Story:
 
     def tell(self, event: SittingEvent) -> Mapping[Any, Any]:
         """What changes on the making screen."""
-        say, parts = self._services.say, self._parts
+        say, parts = self._say, self._parts
         match event:
             case FaceFound():
                 return {} if self._held == "keeps" else self._holds(reference_crop(event.faces[event.best]))
@@ -99,7 +107,7 @@ class Story:
         return {}
 
     def _holds(self, pixels: Pixels) -> dict[Any, Any]:
-        say, shown = self._services.say, markup.data_url(pixels, SMALL_PX)
+        say, shown = self._say, markup.data_url(pixels, SMALL_PX)
         caption, alt = say(f"making.{self._held}"), say(f"making.{self._held}_alt")
         return {self._parts.pose: markup.picture(shown, alt, caption)}
 
@@ -111,12 +119,12 @@ class Story:
 
     def _waiting(self) -> str:
         ready = self._services.warmup.state != "loading"
-        return "" if ready else markup.status(self._services.say("making.loading"))
+        return "" if ready else markup.status(self._say("making.loading"))
 
     def _steps(self, event: Progress) -> str:
         total, last = self._order.variations, event.first + event.count
         key = "making.step" if event.count == 1 else "making.steps"
-        label = self._services.say(key, i=event.first + 1, j=last, n=total, k=event.step, m=event.steps)
+        label = self._say(key, i=event.first + 1, j=last, n=total, k=event.step, m=event.steps)
         now = event.step / event.steps
         shares = [1.0 if i < event.first else now if i < last else 0.0 for i in range(total)]
         return markup.steps(label, shares)
@@ -129,5 +137,5 @@ class Story:
         return {self._parts.preview: self._in_the_making(markup.data_url(event.previews[0]))}
 
     def _in_the_making(self, source: str) -> str:
-        say = self._services.say
+        say = self._say
         return markup.picture(source, say("making.ai_alt"), say("making.ai"), "generated")

@@ -57,10 +57,10 @@ class Intake:
         if visit is None:
             return refusal(self._words.say("visit.over"), 404)
         if not visit.has_consented:
-            return refusal(self._words.say("consent.missing"), 403)
+            return refusal(self._words.say("consent.missing", visit.language), 403)
         async with self._bodies.read(request) as data:
             if data is None:
-                return refusal(self._words.say("file.busy"), 503)
+                return refusal(self._words.say("file.busy", visit.language), 503)
             async with self._seats:  # only now: whoever sends slowly keeps nobody from theirs
                 return await run_in_threadpool(self._keep, visit, lambda: read_photo(data))
 
@@ -73,7 +73,7 @@ class Intake:
         if visit is None or name not in SAMPLES:
             return refusal(self._words.say("visit.over"), 404)
         if not visit.has_consented:
-            return refusal(self._words.say("consent.missing"), 403)
+            return refusal(self._words.say("consent.missing", visit.language), 403)
         return await run_in_threadpool(self._keep, visit, lambda: sample(name), True)
 
     def _remove(self, request: Request) -> Response:
@@ -84,7 +84,7 @@ class Intake:
         return JSONResponse({})
 
     def _keep(self, visit: Visit, read: Callable[[], Photo], is_sample: bool = False) -> Response:
-        with self._error_boundary.catch() as failure:
+        with self._error_boundary.catch(visit.language) as failure:
             self._visits.require_memory()
             face = require_good(self._finder.find(read()))
             picture = visit.keep(_thumbnail(face))
@@ -93,9 +93,9 @@ class Intake:
             except VisitorError:
                 visit.album.drop(picture)
                 raise
-            told = {"verdict": self._words.say(face.verdict.key)}
+            told = {"verdict": self._words.say(face.verdict.key, visit.language)}
             if not is_sample and measure_ground(face).leaves_trace:  # advice: the photo is taken
-                told["note"] = self._words.say("camera.wall")
+                told["note"] = self._words.say("camera.wall", visit.language)
             return JSONResponse({"id": picture, "url": f"pictures/{picture}", **told})
         return refusal(failure.sentence, 422)
 

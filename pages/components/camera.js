@@ -1,7 +1,7 @@
 // One visitor before one lens. The server is told by /selfies; this script only shows what it answered.
 const box = element.querySelector(".booth-camera");
 const part = (selector) => box.querySelector(selector);
-const words = JSON.parse(box.dataset.words);
+let words = props.words;
 const FRAMES = Number(box.dataset.frames);
 const COUNT_S = 3, FLASH_MS = 80, QUALITY = 0.95;
 const ASKING_MS = 1000; // a browser that remembers its permission answers sooner
@@ -344,5 +344,9 @@ navigator.permissions?.query({ name: "camera" }).then((permission) =>
 ).catch(() => {});
 read();
 watch("value", read);
+watch("words", () => {
+  words = props.words;
+  draw();
+});
 open();
 if (HINT_SIDE) watchOver();

@@ -6,31 +6,32 @@ mirrored, and holds no more than the preview showed. Where hints are given, smal
 `/hints` before the shot, never two at a time.
 """
 
-import json
 from collections.abc import Sequence
 
 import gradio as gr
 
 from pages.components.template import component
 from pipelines.selfie.hints import LONGEST_SIDE, Hint
-from words import Words
+from words import Say
 
 ACCEPT = "image/jpeg,image/png,image/webp,image/heic,image/heif,.heic"
-SPOKEN = (  # what the script says
+SPOKEN = (  # what template and script say
+    *("live", "title", "example"),
     *("hint", "count", "calm", "more", "shutter", "use", "use_many", "upload", "sending", "lost"),
     *("asking", "denied", "none", "insecure", "busy", "remove", "selfie", "again", "full", "nth"),
 )
+MARKS = {"i": "{i}", "n": "{n}"}  # that the script fills in
 HINTS = tuple(f"hint_{hint}" for hint in Hint if hint)
 
 
-def camera(words: Words, samples: Sequence[tuple[str, str]], frames: int, hints: bool) -> gr.HTML:
+def camera(say: Say, samples: Sequence[tuple[str, str]], frames: int, hints: bool) -> gr.HTML:
     """The component; `samples` are names and titles of faces to try it with, `frames` how many shots."""
+    words = {key: say(f"camera.{key}", **MARKS) for key in (*SPOKEN, *HINTS)} | {"stop": say("making.stop")}
     return component(
         "camera",
         "{}",
+        words | {f"sample {name}": title for name, title in samples},
         classes="camera-part",
-        say=words.template,
-        spoken=json.dumps({key: words.template(f"camera.{key}") for key in (*SPOKEN, *HINTS)}),
         samples=samples,
         frames=frames,
         hint_side=LONGEST_SIDE if hints else 0,

@@ -12,6 +12,8 @@ import gradio as gr
 
 from pages.components.template import component
 
+ChoiceKind = Literal["frames", "seg", "swatches", "dial", "tongues"]
+
 
 @dataclass(frozen=True)
 class Option:
@@ -20,6 +22,7 @@ class Option:
     value: str
     title: str
     backdrop: str = ""  # CSS background of a frame
+    lang: str = ""  # of its title, where that is another than the page's
 
 
 def choice(
@@ -27,8 +30,9 @@ def choice(
     legend: str,
     options: Sequence[Option],
     chosen: str,
-    kind: Literal["frames", "seg", "swatches", "dial"],
+    kind: ChoiceKind,
     visible: bool = True,
 ) -> gr.HTML:
     """The component. `name` must be its own on the page; the names of a dial's -1 and 1 are not shown."""
-    return component("choice", chosen, visible, name=name, legend=legend, options=options, kind=kind)
+    words = {"legend": legend} | {f"is {option.value}": option.title for option in options}
+    return component("choice", chosen, words, visible, name=name, options=options, kind=kind)

@@ -26,12 +26,16 @@ class Tick(NamedTuple):
 def consent(sentence: str, minor: str) -> gr.HTML:
     """The visitor's own sentence, and a grown-up's for the young."""
     ticks = Tick("agreed", sentence, "tick"), Tick("minor", minor, "tick second")
-    return component("consent", UNTICKED, ticks=ticks)
+    return _ticks(*ticks)
 
 
 def tick(sentence: str) -> gr.HTML:
     """One sentence to agree to."""
-    return component("consent", UNTICKED, ticks=[Tick("agreed", sentence, "tick second")])
+    return _ticks(Tick("agreed", sentence, "tick second"))
+
+
+def _ticks(*ticks: Tick) -> gr.HTML:
+    return component("consent", UNTICKED, {tick.name: tick.sentence for tick in ticks}, ticks=ticks)
 
 
 def is_ticked(ticks: str) -> bool:

@@ -8,7 +8,7 @@ const tone = () => screen.querySelector(".skin input"); // on a sheet of the sam
 const read = () => JSON.parse(props.value || "{}");
 const place = () => {
   wipe.style.setProperty("--x", `${range.value}%`);
-  range.setAttribute("aria-valuetext", wipe.dataset.spoken.replace("{p}", range.value));
+  range.setAttribute("aria-valuetext", props.words.spoken.replace("{p}", range.value));
 };
 const fill = (picture, caption, print) => {
   if (picture.getAttribute("src") !== print.url) picture.src = print.url;
@@ -57,6 +57,7 @@ const draw = () => {
 draw();
 place();
 watch("value", draw);
+watch("words", place);
 // the screen's other parts may come into the page a moment after this one
 new MutationObserver(() => {
   const { portraits = [], chosen } = read();

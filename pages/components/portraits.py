@@ -10,19 +10,16 @@ that have it.
 
 import gradio as gr
 
-from pages import markup
 from pages.components.template import component
+from words import Say
 
 
-def portraits(legend: str, label: str, spoken: str) -> gr.HTML:
-    """Empty until the server sets the value.
-
-    `legend` names the choice, `label` the line; `spoken` says where that is, {p} for the photograph's share.
-    """
-    return component("portraits", "{}", classes="portraits-part", legend=legend, label=label, spoken=spoken)
+def portraits(say: Say, legend: str) -> gr.HTML:
+    """Empty until the server sets the value. `legend` is the key of what names the choice."""
+    words = {"legend": say(legend), "label": say("result.wipe"), "spoken": say("result.wiped", p="{p}")}
+    return component("portraits", "{}", words, classes="portraits-part")
 
 
 def skin_toggle(words: str, note: str) -> gr.HTML:
     """A tick that lays the other skin tone over the large portrait of the same screen."""
-    inside = markup.render("components/skin_toggle.html", words=words, note=note)
-    return gr.HTML(str(inside), apply_default_css=False)
+    return component("skin_toggle", "", {"tick": words, "note": note})

@@ -6,8 +6,9 @@ const SOON_MS = 50, AGAIN_MS = 3000, LATE_MS = 10000;
 let attracting = !matchMedia("(prefers-reduced-motion: reduce)").matches;
 const place = (share) => {
   wipe.style.setProperty("--x", `${share}%`);
-  range.setAttribute("aria-valuetext", wipe.dataset.spoken.replace("{p}", Math.round(share)));
+  range.setAttribute("aria-valuetext", props.words.spoken.replace("{p}", Math.round(share)));
 };
+watch("words", () => place(range.value));
 const rest = () => {
   attracting = false;
 };

@@ -11,14 +11,5 @@ def wipe(left: str, right: str, left_tag: str, right_tag: str, label: str, spoke
     It moves slowly by itself until somebody touches it. The left picture is shown alone until the right one
     is there, or where it never comes: the script asks again as long as the answer is 202.
     """
-    return component(
-        "wipe",
-        "",
-        classes="wipe-part",
-        left=left,
-        right=right,
-        left_tag=left_tag,
-        right_tag=right_tag,
-        label=label,
-        spoken=spoken,
-    )
+    words = {"left": left_tag, "right": right_tag, "label": label, "spoken": spoken}
+    return component("wipe", "", words, classes="wipe-part", left=left, right=right)

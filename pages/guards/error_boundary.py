@@ -45,8 +45,8 @@ class ErrorBoundary:
         self._words = words
 
     @contextmanager
-    def catch(self) -> Iterator[Failure]:
-        """Run a block; when it fails, the `Failure` it was given holds the sentence.
+    def catch(self, language: str | None = None) -> Iterator[Failure]:
+        """Run a block; when it fails, the `Failure` it was given holds the sentence, in that language.
 
         Our own errors say what happened. Any other one gets an id, which visitor and log share.
         """
@@ -54,24 +54,24 @@ class ErrorBoundary:
         try:
             yield failure
         except VisitorError as error:
-            failure.sentence = self._words.sentence(error)
+            failure.sentence = self._words.sentence(error, language)
             failure.about_photo = isinstance(error, PhotoError)
         except NotDownloaded as error:
             LOG.warning("%s", error)
-            failure.sentence = self._words.say("making.missing")
+            failure.sentence = self._words.say("making.missing", language)
         except SQLAlchemyError as error:
             LOG.error("the database does not answer: %s", type(error).__name__)
-            failure.sentence = self._words.say("error.database")
+            failure.sentence = self._words.say("error.database", language)
         except Exception as error:  # noqa: BLE001 - the one broad clause: logged here, told as one sentence
-            failure.sentence = self._report_unexpected(error)
+            failure.sentence = self._report_unexpected(error, language)
 
-    def _report_unexpected(self, error: Exception) -> str:
+    def _report_unexpected(self, error: Exception, language: str | None) -> str:
         name = secrets.token_hex(3)
         if isinstance(error, OperatorError):
             LOG.error("error %s: %s", name, error)
         else:
             LOG.error("error %s: %s", name, _trace(error))
-        return self._words.say("error.any", id=name)
+        return self._words.say("error.any", language, id=name)
 
 
 def _trace(error: BaseException) -> str:

@@ -63,5 +63,6 @@ class RequireHost:
         return self._form("host.wait", 429) if access == Access.THROTTLED else self._form("host.wrong", 403)
 
     def _form(self, refusal: str, status: int) -> Response:
-        page = render("host/login.html", say=self._words.say, refusal=refusal)
+        words = self._words
+        page = render("host/login.html", language=words.language, say=words.say, refusal=refusal)
         return HTMLResponse(page, status, headers={"Cache-Control": "no-store"})

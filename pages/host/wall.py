@@ -44,4 +44,5 @@ def _page(misfires: tuple[Misfire, ...], words: Words) -> Markup:
         return words.say("wall.changed", what=", ".join(names))
 
     names = {kind: words.say(KIND_KEYS[kind]) for kind in Kind}
-    return render("host/wall.html", say=words.say, misfires=misfires, names=names, changes=changes)
+    given = {"misfires": misfires, "names": names, "changes": changes}
+    return render("host/wall.html", language=words.language, say=words.say, **given)

@@ -85,7 +85,7 @@ class Phones:
 
     async def _vote(self, request: Request) -> Response:
         """The page for whoever has the room's code; else a page that asks for it."""
-        language = language_of(request.headers.get("accept-language", ""), self._words)
+        language = self._words.preferred(request.headers.get("accept-language", ""))
         now = await self._board.now()
         known = self._voters.find(request)
         former = known.code if known else ""
@@ -119,7 +119,7 @@ class Phones:
 
     async def _guess(self, request: Request) -> Response:
         """200 after the commit; 403, 409, 422, 429 or 503 with a sentence."""
-        language = language_of(request.headers.get("accept-language", ""), self._words)
+        language = self._words.preferred(request.headers.get("accept-language", ""))
 
         def refuse(key: str, status: int) -> Response:
             return refusal(self._words.say(key, language), status)
@@ -190,15 +190,6 @@ class Phones:
         if jpeg is None:
             return refusal(self._words.say("phone.gone"), 404)
         return Response(jpeg, media_type="image/jpeg", headers=NO_STORE)
-
-
-def language_of(accepted: str, words: Words) -> str:
-    """The first language of a browser's list that we speak; browsers put the dearest first."""
-    for entry in accepted[:200].split(","):
-        tag = entry.split(";")[0].split("-")[0].strip().lower()
-        if tag in words.tables:
-            return tag
-    return FALLBACK
 
 
 async def _read_guess(request: Request) -> GuessBody | None:

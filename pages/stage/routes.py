@@ -56,7 +56,8 @@ class Stage:
         is_host = self._services.host_auth.check(request) == Access.GRANTED
         keys = "" if is_host else say("stage.keys", link=f"{self._board.base_path}/host")
         said = {name: say(f"stage.{name}") for name in ("title", "offline")} | {"old": say("error.old")}
-        page = render("stage/page.html", keys=keys, **said)
+        spoken = {"language": self._services.words.language, "direction": say("language.dir")}
+        page = render("stage/page.html", keys=keys, **spoken, **said)
         return HTMLResponse(page, headers=NO_STORE)
 
     async def _stream(self, request: Request) -> Response:

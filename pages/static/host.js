@@ -1,6 +1,7 @@
 // The host's page says when there is no network: Gradio would show old figures and say nothing.
 (() => {
-  const { offline } = document.currentScript.dataset;
+  const { offline, lang, dir } = document.currentScript.dataset;
+  Object.assign(document.documentElement, { lang, dir }); // Gradio says English
   const PAUSE_MS = 1500, LATE_MS = 2500;
   const line = document.createElement("p");
   line.className = "says";

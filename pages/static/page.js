@@ -8,6 +8,10 @@
 
   // Gradio puts a screen into the page when it is shown, and its words perhaps a moment later.
   const arrive = () => {
+    const { lang, dir } = document.querySelector("dialog.idle") ?? {};
+    if (lang && lang !== document.documentElement.lang) {
+      Object.assign(document.documentElement, { lang, dir });
+    }
     const now = document.querySelector(".fv .screen");
     const title = now?.querySelector("h1");
     if (!title || (now === screen && title.innerText === said)) return;
@@ -23,7 +27,11 @@
     if (!now.querySelector(".truth")) document.title = `${said} · Face Value`;
     if (!first) title.focus({ preventScroll: true });
   };
-  new MutationObserver(arrive).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(arrive).observe(document.documentElement, {
+    childList: true,
+    subtree: true,
+    attributeFilter: ["lang"],
+  });
   arrive();
 
   // A sheet is laid over its screen by the button that names it, and closed by its own, by Escape, by a tap

@@ -16,7 +16,6 @@ from errors import PhotoError
 from pages.guards.bodies import Bodies
 from pages.guards.error_boundary import ErrorBoundary, refusal
 from pages.markup import render
-from pages.phone.routes import language_of
 from pipelines.marks.signing import Signer
 from pipelines.marks.verify import Proof, prove
 from pipelines.selfie.photo import MAX_BYTES
@@ -67,7 +66,7 @@ class Checks:
         return refusal(failure.sentence, 500)
 
     def _language(self, request: Request) -> str:
-        return language_of(request.headers.get("accept-language", ""), self._words)
+        return self._words.preferred(request.headers.get("accept-language", ""))
 
 
 def _body(proof: Proof, sentence: str) -> dict[str, str]:
@@ -83,4 +82,5 @@ def check_page(words: Words, language: str) -> Markup:
         return words.say(f"verify.{key}", language, **values)
 
     spoken = {key: say(key) for key in SPOKEN} | {"big": say("big", mb=MAX_BYTES // 2**20)}
-    return render("verify/page.html", language=language, say=say, spoken=spoken, limit=MAX_BYTES)
+    given = {"language": language, "direction": words.say("language.dir", language), "spoken": spoken}
+    return render("verify/page.html", say=say, limit=MAX_BYTES, **given)

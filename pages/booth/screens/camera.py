@@ -11,6 +11,7 @@ from pages.components.camera import camera
 from pipelines.selfie.photo import MAX_BYTES
 from pipelines.selfie.samples import SAMPLES
 from pipelines.sitting import MOST_SELFIES
+from words import Say
 
 
 class CameraScreen(Screen):
@@ -20,9 +21,13 @@ class CameraScreen(Screen):
 
     def lay_out(self) -> None:
         """The camera, and faces to try it with."""
-        samples = [(name, self.say(f"sample.{name}")) for name in SAMPLES]
         hints = self.services.frame_judge is not None
-        self.camera = camera(self.services.words, samples, MOST_SELFIES, hints)
+
+        def lens(say: Say) -> gr.HTML:
+            samples = [(name, say(f"sample.{name}")) for name in SAMPLES]
+            return camera(say, samples, MOST_SELFIES, hints)
+
+        self.camera = self.spoken(lens)
         self.notice = html("")
         self.ways = self.foot(over="visit.start_over")
 

@@ -4,8 +4,9 @@ import gradio as gr
 
 from booth.visit import ScreenName, Visit
 from pages import markup
-from pages.booth.screen import Screen, Update, button, html, part
+from pages.booth.screen import Screen, Update, html, part
 from pages.components.consent import UNTICKED, consent, is_minor, is_ticked
+from words import Say
 
 
 class ConsentScreen(Screen):
@@ -15,14 +16,16 @@ class ConsentScreen(Screen):
 
     def lay_out(self) -> None:
         """What happens to the pictures, and when; the visitor's own sentence."""
-        say, minutes = self.say, self.services.retention_minutes
+        minutes = self.services.retention_minutes
         with part("see"):
-            html(markup.timeline(self._points_in_time()))
+            self.spoken(lambda say: html(markup.timeline(self._points_in_time(say))))
         with part("say"):
             self.heading("consent.title")
-            self.ticks = consent(say("consent.tick", m=minutes), say("consent.minor"))
+            self.ticks = self.spoken(
+                lambda say: consent(say("consent.tick", m=minutes), say("consent.minor"))
+            )
             self.notice = html("")
-            self.continue_button = button(say("consent.go"), "go")
+            self.continue_button = self.button("consent.go", "go")
         self.ways = self.foot(over="visit.start_over")
 
     def reset(self) -> Update:
@@ -46,8 +49,8 @@ class ConsentScreen(Screen):
 
         return self.doing(step)(request)
 
-    def _points_in_time(self) -> list[tuple[str, str]]:
-        say, services = self.say, self.services
+    def _points_in_time(self, say: Say) -> list[tuple[str, str]]:
+        services = self.services
         hints = [say("consent.hints")] if services.frame_judge else []
         return [
             (say("consent.now"), " ".join([say("consent.now_is"), *hints])),

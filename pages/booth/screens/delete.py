@@ -3,7 +3,7 @@
 import gradio as gr
 
 from booth.visit import ScreenName, Visit
-from pages.booth.screen import Screen, Update, button, html, part
+from pages.booth.screen import Screen, Update, html, part
 
 
 class DeleteScreen(Screen):
@@ -16,7 +16,7 @@ class DeleteScreen(Screen):
         with part("say"):
             self.heading("delete.ask")
             self.notice = html("")
-            self.yes, self.no = button(self.say("delete.yes"), "go"), button(self.say("delete.no"), "plain")
+            self.yes, self.no = self.button("delete.yes", "go"), self.button("delete.no", "plain")
 
     def wire(self, page: gr.Blocks) -> None:
         """Gone, or back to where the question came from."""

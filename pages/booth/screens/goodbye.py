@@ -9,7 +9,7 @@ from booth.quiz import Score
 from booth.visit import ScreenName, Visit
 from errors import ChoiceError
 from pages import markup
-from pages.booth.screen import Screen, Update, button, html, part
+from pages.booth.screen import Screen, Update, html, part
 from pages.components.choice import Option, choice
 from votes.schema import Drift, Kind
 
@@ -28,17 +28,17 @@ class GoodbyeScreen(Screen):
 
     def lay_out(self) -> None:
         """Words, Done, swatches."""
-        say = self.say
         with part("say"):
             self.words, self.notice = html(""), html("")
-            self.done = button(say("goodbye.done"), "go")
+            self.done = self.button("goodbye.done", "go")
             swatches = [Option(str(band), str(band), tone) for band, tone in enumerate(MONK, 1)]
-            self.band, self.fair = choice("band", say("fair.ask"), swatches, "", "swatches"), html("")
+            self.band = self.spoken(lambda say: choice("band", say("fair.ask"), swatches, "", "swatches"))
+            self.fair = html("")
             self.ways = self.foot(back="goodbye.back", delete="result.delete")
 
     def fill(self, visit: Visit) -> Update:
         """What stays and for how long; or that nothing does."""
-        say, is_kept = self.say, visit.has_consented
+        say, is_kept = self.say_to(visit), visit.has_consented
         ways = {way: gr.Button(visible=is_kept) for way in self.ways.values()}
         if is_kept:
             words = markup.heading(say("goodbye.title")) + self._score(visit) + markup.lead(self._fate(visit))
@@ -67,20 +67,20 @@ class GoodbyeScreen(Screen):
             services.store.keep_drift(drift_of(prints, visit.sitter, BANDS[str(band)], event))
             return {**self._fairness(visit), self.notice: ""}
 
-        return self.trying(self.notice, step)
+        return self.trying(visit, self.notice, step)
 
     def _fate(self, visit: Visit) -> str:
         """What happens to the pictures when the visitor taps Done."""
-        hours, sharing = self.services.show_hours, visit.sharing
+        hours, sharing, say = self.services.show_hours, visit.sharing, self.say_to(visit)
         if sharing.stage_code:
-            return self.say("goodbye.shown", c=sharing.stage_code, h=hours)
+            return say("goodbye.shown", c=sharing.stage_code, h=hours)
         if sharing.misfire:
-            return self.say("goodbye.misfire", c=sharing.misfire_code, h=hours)
-        return self.say("goodbye.kept", m=self.services.retention_minutes)
+            return say("goodbye.misfire", c=sharing.misfire_code, h=hours)
+        return say("goodbye.kept", m=self.services.retention_minutes)
 
     def _score(self, visit: Visit) -> str:
         """How often they were right, and what that leaves out; nothing where they guessed nothing."""
-        say, score = self.say, visit.quiz.score if visit.quiz else Score()
+        say, score = self.say_to(visit), visit.quiz.score if visit.quiz else Score()
         if not score.answered:
             return ""
         below = [say("goodbye.chance")]
@@ -94,7 +94,11 @@ class GoodbyeScreen(Screen):
         """The swatches, where there is something that may be told with one; and what is kept."""
         prints, sharing = visit.making.portraits if visit.making else None, visit.sharing
         may_tell = not sharing.is_minor and prints is not None and any(prints.likeness)
-        note = markup.note(self.say("fair.kept" if sharing.skin_tone else "fair.note")) if may_tell else ""
+        note = (
+            markup.note(self.say_to(visit)("fair.kept" if sharing.skin_tone else "fair.note"))
+            if may_tell
+            else ""
+        )
         return {self.band: gr.HTML(str(sharing.skin_tone or ""), visible=may_tell), self.fair: note}
 
 

@@ -27,6 +27,7 @@ from pipelines.ladder import RUNGS, Rung, ladder, share_left, strip
 from pipelines.measure.likeness import Level
 from pipelines.order import Order
 from pipelines.selfie.photo import read_photo
+from words import Say
 
 
 class LadderScreen(Screen):
@@ -37,10 +38,9 @@ class LadderScreen(Screen):
 
     def lay_out(self) -> None:
         """The pair, the steps, and the sheets."""
-        say = self.say
+        hours = self.services.show_hours
         with part("see"):
-            spoken = self.services.words.template("result.wiped")
-            self.portraits = portraits(say("ladder.which"), say("result.wipe"), spoken)
+            self.portraits = self.spoken(lambda say: portraits(say, "ladder.which"))
         with part("say"):
             self.heading("ladder.title")
             self.steps, self.notice = html(""), html("")
@@ -52,22 +52,22 @@ class LadderScreen(Screen):
         with self.sheet("changed", "likeness.title"):
             self.report = html("")
         with self.sheet("stage", "show.title"):
-            self.show, self.code = tick(say("ladder.tick", h=self.services.show_hours)), html("")
+            self.show, self.code = self.spoken(lambda say: tick(say("ladder.tick", h=hours))), html("")
         self.ways = self.foot(back="ladder.back", delete="result.delete")
 
     def fill(self, visit: Visit) -> Update:
         """As many steps as are drawn."""
-        making, say, sharing = visit.making, self.say, visit.sharing
+        making, say, sharing = visit.making, self.say_to(visit), visit.sharing
         if making is None or making.portraits is None or making.ladder is None:
             return {}
         drawn, is_whole = making.ladder, making.has_whole_ladder
-        shares = self._shares(drawn)
+        shares = _shares(say, drawn)
         may_show = is_whole and not sharing.is_minor
         take = {"address": take_url(drawn.strip), "words": say("ladder.take")} if drawn.strip else {}
         return {
-            self.portraits: self._value(making.portraits, drawn, shares),
+            self.portraits: _value(say, making.portraits, drawn, shares),
             self.report: render_steps(say, drawn.likeness, shares, drawn.recognised),
-            self.steps: self._end_note(sharing.is_minor) if is_whole else self._progress(len(drawn.pictures)),
+            self.steps: _end_note(say, sharing.is_minor) if is_whole else _progress(say, len(drawn.pictures)),
             self.acts: gr.Row(visible=is_whole),
             self.take: str(markup.render("booth/take_one.html", **take)) if take else "",
             self.changed: gr.Button(visible=bool(drawn.pictures)),
@@ -107,10 +107,10 @@ class LadderScreen(Screen):
             return
         run = making.run
         with (
-            self.services.error_boundary.catch() as failure,
+            self.services.error_boundary.catch(visit.language) as failure,
             self.services.line.place(is_measured=False) as place,
         ):
-            for sentence in self.wait(run, place):
+            for sentence in self.wait(visit, run, place):
                 yield {self.steps: sentence}
             try:
                 yield from self._climb(visit, making, making.ladder)
@@ -132,7 +132,7 @@ class LadderScreen(Screen):
                 visit.forbid_stage()
             return {self.code: self.withdrawal_code(visit)}
 
-        return self.trying(self.code, step)
+        return self.trying(visit, self.code, step)
 
     # ---- inside
 
@@ -144,7 +144,7 @@ class LadderScreen(Screen):
         printer = Printer(services.signer, visit, order, generator)
         recognizer = services.recognizer if making.was_asked_about(drawn.portrait) else None
         images: list[Pixels] = []
-        yield {self.steps: self._progress(0)}
+        yield {self.steps: _progress(self.say_to(visit), 0)}
         shot = prints.shots[drawn.portrait]
         chain = ladder(
             visit.faces, order, services.finder, services.studio, generator, recognizer=recognizer, like=shot
@@ -183,36 +183,41 @@ class LadderScreen(Screen):
         photograph = visit.album.get(prints.photographs[drawn.portrait])
         if photograph is None:
             raise VisitorError("visit.over")
-        first = (read_photo(photograph.jpeg).pixels, self.say("stage.photograph"))
-        pictures = [first, *zip(images, self._shares(drawn), strict=True)]
+        say = self.say_to(visit)
+        first = (read_photo(photograph.jpeg).pixels, say("stage.photograph"))
+        pictures = [first, *zip(images, _shares(say, drawn), strict=True)]
         sign = self.services.signer.sign
         return visit.keep(
             sign(strip(pictures), "from_plate", generator.model_set, format="JPEG"), "ai-ladder.jpg"
         )
 
-    def _value(self, prints: Portraits, drawn: Ladder, shares: Sequence[str]) -> str:
-        photograph = print_of(prints.photographs[drawn.portrait], self.say("result.photo"))
-        steps = [print_of(picture, share) for share, picture in zip(shares, drawn.pictures, strict=True)]
-        return json.dumps({"photograph": photograph, "portraits": steps, "chosen": len(steps) - 1})
-
-    def _shares(self, drawn: Ladder) -> list[str]:
-        """How much of the photograph each step was given, in words."""
-        return [self.say("ladder.left", p=share) for share in drawn.shares]
-
-    def _end_note(self, is_minor: bool) -> str:
-        why = markup.note(self.say("show.minor")) if is_minor else ""
-        return markup.note(self.say("ladder.done")) + why
-
-    def _progress(self, done: int) -> str:
-        """What is going on, and how far it is."""
-        label = self.say("ladder.step", i=min(done + 1, len(RUNGS)), n=len(RUNGS))
-        steps = markup.steps(label, [float(index < done) for index in range(len(RUNGS))])
-        return markup.lead(self.say("ladder.lead")) + steps
-
     def _is_shown(self, making: Making, shown: str) -> bool:
         """Whether the page shows that ladder, whole, and not one that another page has replaced."""
         pictures = making.ladder.pictures if making.ladder else []
         return making.has_whole_ladder and urls_of(shown) == [picture_url(picture) for picture in pictures]
+
+
+def _value(say: Say, prints: Portraits, drawn: Ladder, shares: Sequence[str]) -> str:
+    photograph = print_of(prints.photographs[drawn.portrait], say("result.photo"))
+    steps = [print_of(picture, share) for share, picture in zip(shares, drawn.pictures, strict=True)]
+    return json.dumps({"photograph": photograph, "portraits": steps, "chosen": len(steps) - 1})
+
+
+def _shares(say: Say, drawn: Ladder) -> list[str]:
+    """How much of the photograph each step was given, in words."""
+    return [say("ladder.left", p=share) for share in drawn.shares]
+
+
+def _end_note(say: Say, is_minor: bool) -> str:
+    why = markup.note(say("show.minor")) if is_minor else ""
+    return markup.note(say("ladder.done")) + why
+
+
+def _progress(say: Say, done: int) -> str:
+    """What is going on, and how far it is."""
+    label = say("ladder.step", i=min(done + 1, len(RUNGS)), n=len(RUNGS))
+    steps = markup.steps(label, [float(index < done) for index in range(len(RUNGS))])
+    return markup.lead(say("ladder.lead")) + steps
 
 
 def answer_of(rung: Rung) -> str:

@@ -1,7 +1,7 @@
 """Look: six frames, expression, number; a dial where the set has one, and what its place does."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,13 +14,14 @@ from pages import markup
 from pages.booth.dial import MIDDLE, PLACES, current_starts, explain_place, order_at, start_of, turns_of
 from pages.booth.screen import Booth, Screen, Update, button, html, part, picture_url
 from pages.booth.screens.making import MakingScreen
-from pages.components.choice import Option, choice
+from pages.components.choice import ChoiceKind, Option, choice
 from pipelines.look import Look
 from pipelines.marks.note import mark
 from pipelines.order import Order, can_be_given, wants_closed_lips
 from pipelines.plate.studio import plate
 from pipelines.selfie.face import best_of
 from settings import COUNTS
+from words import Say
 
 AS_I_AM = ""  # no expression asked for
 DEFAULT_LOOK = "grey"
@@ -39,33 +40,27 @@ class LookScreen(Screen):
 
     def lay_out(self) -> None:
         """Frames above, the other choices below."""
-        say, services = self.say, self.services
         with part("see"):
             self.heading("look.title")
-            looks = [_option(look) for look in services.looks.values()]
-            self.look = choice("look", say("look.title"), looks, self._default.name, "frames")
+            self.look = self._choice("look", "look.title", self._looks, self._default.name, "frames")
             self.own_frames = html("", "own-frames")
         with part("say"):
-            moods = self._moods()
-            self.expression = choice(
-                "expression", say("look.expression"), moods, AS_I_AM, "seg", len(moods) > 1
-            )
-            counts = [Option(str(n), str(n)) for n in COUNTS]
-            self.count = choice("count", say("look.count"), counts, self._count, "seg")
-            places = self._places()
-            self.dial = choice("dial", say("dial.title"), places, str(MIDDLE), "dial", len(places) > 1)
+            self.expression = self._choice("expression", "look.expression", self._moods, AS_I_AM, "seg")
+            self.count = self._choice("count", "look.count", _counts, self._count, "seg")
+            self.dial = self._choice("dial", "dial.title", self._places, str(MIDDLE), "dial")
             self.place = html("", "told")
             self.notice = html("")
-            self.make_button = button(self._go(self._count), "go")
+            self.make_button = self.spoken(lambda say: button(_go(say, self._count), "go"))
             self.runs, self.lent = html(""), html("")
-            if services.signs_in:
+            if self.services.signs_in:
                 self._sign_in()
         self.ways = self.foot(photos="look.photos", over="visit.start_over")
 
     def fill(self, visit: Visit) -> Update:
         """What runs, what cannot be asked for, and what the dial's place means."""
         services, model_set = self.services, self.services.generator.model_set
-        runs = self.say("look.machine", model=model_set.title, s=services.line.turn_s)
+        say = self.say_to(visit)
+        runs = say("look.machine", model=say(f"model_sets.{model_set.name}"), s=services.line.turn_s)
         impossible = self._impossible(visit)
         visit.dial.promise(current_starts(services))  # only here: what is read on this screen stays true
         place = self._explanation(visit)
@@ -83,7 +78,6 @@ class LookScreen(Screen):
             self.look: self._default.name,
             self.expression: AS_I_AM,
             self.count: self._count,
-            self.make_button: gr.Button(self._go(self._count)),
             self.own_frames: "",
         }
 
@@ -112,15 +106,16 @@ class LookScreen(Screen):
             visit.dial.turn(turns_of(place))
             return {self.place: self._explanation(visit)}  # the dial may be elsewhere by now
 
-        return self.trying(self.notice, step)
+        return self.trying(visit, self.notice, step)
 
-    def choose_count(self, count: str) -> Update:
+    def choose_count(self, count: str, request: gr.Request) -> Update:
         """The main button names the number."""
+        visit = self.booth.visit_of(request)
 
         def step() -> Update:
-            return {self.make_button: gr.Button(self._go(count))}
+            return {self.make_button: gr.Button(_go(self.say_to(visit), count))}
 
-        return self.trying(self.notice, step)
+        return self.trying(visit, self.notice, step)
 
     def draw(
         self, look: str, expression: str, count: str, place: str, request: gr.Request
@@ -134,7 +129,7 @@ class LookScreen(Screen):
         if visit is None:  # it ended meanwhile
             return ""
         if visit.selfies and not visit.frames:
-            with services.error_boundary.catch():  # then the sample faces stay
+            with services.error_boundary.catch(visit.language):  # then the sample faces stay
                 faces = visit.faces
                 cutout = services.studio.cut_out(faces[best_of(faces)])
                 plates = {look.name: plate(cutout, look, FRAME).pixels for look in services.looks.values()}
@@ -143,10 +138,11 @@ class LookScreen(Screen):
                 )
         return self._render_frames(visit)
 
-    def tell_quota(self, token: gr.OAuthToken | None) -> str:
+    def tell_quota(self, token: gr.OAuthToken | None, request: gr.Request) -> str:
         """What a signed-in visitor has left of a lent GPU. Nothing is kept."""
         left = remaining_seconds(token.token) if token else None
-        return "" if left is None else markup.note(self.say("lent.left", s=left))
+        say = self.say_to(self.booth.visit_of(request))
+        return "" if left is None else markup.note(say("lent.left", s=left))
 
     # ---- inside
 
@@ -160,11 +156,6 @@ class LookScreen(Screen):
     def _count(self) -> str:
         """How many portraits where nobody chooses another number."""
         return str(self.services.settings.variations)
-
-    def _go(self, count: str) -> str:
-        """What the main button says. Raises `ChoiceError` for a number that the page does not offer."""
-        n = _number(count)
-        return self.say("look.go_one" if n == 1 else "look.go", n=n)
 
     def _order(self, look: str, expression: str, count: str, place: str, visit: Visit) -> Order:
         """What the page asked for. Raises `ChoiceError` for what it does not offer."""
@@ -181,7 +172,9 @@ class LookScreen(Screen):
         """What the place of the visitor's dial does; nothing where there is no dial."""
         model_set = self.services.generator.model_set
         start = start_of(self.services, visit, model_set)
-        sentence = explain_place(self.say, visit.dial.turns, model_set, start, self._default.identity)
+        sentence = explain_place(
+            self.say_to(visit), visit.dial.turns, model_set, start, self._default.identity
+        )
         return markup.status(sentence) if sentence else ""
 
     def _render_frames(self, visit: Visit) -> str:
@@ -198,24 +191,42 @@ class LookScreen(Screen):
         best = faces[best_of(faces)]
         return [mood.name for mood in doubtful if not can_be_given(mood, best, model_set)]
 
-    def _moods(self) -> list[Option]:
+    def _choice(
+        self,
+        name: str,
+        legend: str,
+        options: Callable[[Say], Sequence[Option]],
+        chosen: str,
+        kind: ChoiceKind,
+    ) -> gr.HTML:
+        """Of one kind of thing; a single one is no choice."""
+        visible = len(options(self.services.say)) > 1
+        return self.spoken(lambda say: choice(name, say(legend), options(say), chosen, kind, visible))
+
+    def _looks(self, say: Say) -> list[Option]:
+        return [_option(look, say(f"looks.{look.name}")) for look in self.services.looks.values()]
+
+    def _moods(self, say: Say) -> list[Option]:
         offered = self.services.generator.model_set.expressions
         moods = [mood for mood in self.services.expressions.values() if mood.name in offered]
         return [
-            Option(AS_I_AM, self.say("look.as_i_am")),
-            *(Option(mood.name, mood.title) for mood in moods),
+            Option(AS_I_AM, say("look.as_i_am")),
+            *(Option(mood.name, say(f"expressions.{mood.name}")) for mood in moods),
         ]
 
-    def _places(self) -> list[Option]:
+    def _places(self, say: Say) -> list[Option]:
         """Of the dial: those that differ, of the set as it was commissioned."""
         places = self.services.generator.model_set.places(self._default.identity)
-        return [Option(str(turns), self.say(f"dial.{PLACES[turns]}")) for turns in places]
+        return [Option(str(turns), say(f"dial.{PLACES[turns]}")) for turns in places]
 
     def _sign_in(self) -> None:
-        """Gradio's button, which signs in and out: only on a Space that lends a GPU and allows that."""
+        """Gradio's button, which signs in and out: only on a Space that lends a GPU and allows that.
+
+        It says itself who is signed in, in the booth's own language.
+        """
         gr.LoginButton(
-            self.say("lent.sign_in"),
-            self.say("lent.sign_out", name="{}"),
+            self.services.say("lent.sign_in"),
+            self.services.say("lent.sign_out", name="{}"),
             variant="secondary",
             icon=None,
             elem_classes=["plain"],
@@ -230,9 +241,19 @@ def _number(count: str) -> int:
     return offered[count]
 
 
-def _option(look: Look) -> Option:
+def _go(say: Say, count: str) -> str:
+    """The main button names the number. Raises `ChoiceError` for one that the page does not offer."""
+    n = _number(count)
+    return say("look.go_one" if n == 1 else "look.go", n=n)
+
+
+def _counts(_: Say) -> list[Option]:
+    return [Option(str(n), str(n)) for n in COUNTS]
+
+
+def _option(look: Look, title: str) -> Option:
     """A look as a frame: its colours at once, a sample face in it as soon as that is drawn."""
     shape = "to bottom" if look.backdrop.upright else "circle at 50% 35%"
     kind = "linear" if look.backdrop.upright else "radial"
     ground = f"{kind}-gradient({shape}, {look.backdrop.centre}, {look.backdrop.edge})"
-    return Option(look.name, look.title, f"url(looks/{look.name}.jpg) center/cover, {ground}")
+    return Option(look.name, title, f"url(looks/{look.name}.jpg) center/cover, {ground}")

@@ -14,7 +14,7 @@ from booth.visit import ScreenName, Visit
 from errors import NoGpu
 from pages import markup
 from pages.booth.dial import MIDDLE, making_words, order_at, start_of
-from pages.booth.screen import Screen, Update, button, html, part
+from pages.booth.screen import Screen, Update, html, part
 from pages.booth.story import Story
 from pipelines.draw.generate import Generator
 from pipelines.order import Order, within
@@ -36,14 +36,14 @@ class MakingScreen(Screen):
             self.mesh, self.pose = html("", "figure-c"), html("", "figure-d")
         with part("say"):
             self.words, self.steps, self.notice = html(""), html(""), html("")
-            self.stop_button = button(self.say("making.stop"), "plain")
+            self.stop_button = self.button("making.stop", "plain")
 
     def fill(self, visit: Visit) -> Update:
         """What will be done, before anything is."""
         model_set = self.services.generator.model_set
         return {
             self.words: markup.heading(
-                *making_words(self.say, model_set, start_of(self.services, visit, model_set))
+                *making_words(self.say_to(visit), model_set, start_of(self.services, visit, model_set))
             )
         }
 
@@ -70,10 +70,10 @@ class MakingScreen(Screen):
         if making is None or not making.run.begin():
             yield {self.notice: gr.skip()}  # Gradio empties all outputs where nothing is yielded
             return
-        with self.services.error_boundary.catch() as failure:
+        with self.services.error_boundary.catch(visit.language) as failure:
             order = ask(visit)
             with self.services.line.place() as place:
-                for sentence in self.wait(making.run, place):
+                for sentence in self.wait(visit, making.run, place):
                     yield {self.steps: sentence}
                 if not making.run.is_stopped:
                     yield from self._sit(visit, making, order)
@@ -85,7 +85,7 @@ class MakingScreen(Screen):
         visit.stop()
         if visit.screen == ScreenName.MAKING:
             visit.go(ScreenName.LOOK)
-        return self.booth.show(visit, self.say("making.stopped"))
+        return self.booth.show(visit, self.say_to(visit)("making.stopped"))
 
     def _sit(self, visit: Visit, making: Making, order: Order) -> Iterator[Update]:
         """With the generator; where it is lent no GPU, with the one that needs none."""
@@ -96,8 +96,9 @@ class MakingScreen(Screen):
             if services.fallback is None:
                 raise
             less = self._order_of(services.fallback, visit, order)
-            dropped = [self.say("making.plain")] if order.expression and not less.expression else []
-            yield {self.notice: markup.status(" ".join([self.say(lacking.key), *dropped]))}
+            say = self.say_to(visit)
+            dropped = [say("making.plain")] if order.expression and not less.expression else []
+            yield {self.notice: markup.status(" ".join([say(lacking.key), *dropped]))}
             yield from self._sit_with(services.fallback, visit, making, less, lacking.key)
 
     def _order_of(self, generator: Generator, visit: Visit, order: Order) -> Order:
@@ -112,7 +113,7 @@ class MakingScreen(Screen):
     ) -> Iterator[Update]:
         services = self.services
         printer = Printer(services.signer, visit, order, generator)
-        story = Story(services, self, order, generator, printer)
+        story = Story(services, self, self.say_to(visit), order, generator, printer)
         yield dict(story.open())
         with closing(sit(visit.faces, order, services.finder, services.studio, generator)) as events:
             for event in events:  # closing cancels the drawing within one step

@@ -13,13 +13,14 @@ from booth.visit import ScreenName, Visit
 from errors import ChoiceError, PhotoError, VisitorError
 from pages import markup
 from pages.booth.report import find_clear_changes, render_headlines, render_reports
-from pages.booth.screen import Screen, Update, button, html, index_of, part, picture_url, print_of, take_url
+from pages.booth.screen import Screen, Update, html, index_of, part, picture_url, print_of, take_url
 from pages.components.consent import TICKED, UNTICKED, is_ticked, tick
 from pages.components.portraits import portraits, skin_toggle
 from pipelines.ladder import has_dial
 from pipelines.measure.headline import bridge
 from pipelines.selfie.photo import read_photo
 from votes.schema import Kind
+from words import Say
 
 
 class ResultScreen(Screen):
@@ -29,14 +30,12 @@ class ResultScreen(Screen):
 
     def lay_out(self) -> None:
         """The pair, what follows, and the sheets."""
-        say = self.say
         with part("see"):
-            spoken = self.services.words.template("result.wiped")
-            self.portraits = portraits(say("result.which"), say("result.wipe"), spoken)
+            self.portraits = self.spoken(lambda say: portraits(say, "result.which"))
         with part("say"):
             self.words, self.notice = html("", "headline"), html("")
             with gr.Row(elem_classes=["acts"]):
-                self.guess = button(say("result.vote"), "go")
+                self.guess = self.button("result.vote", "go")
                 self.take = self.opener("take", "take.title", "plain")
             with gr.Row(elem_classes=["offers"]):
                 self.changed = self.opener("changed", "likeness.title")
@@ -44,34 +43,36 @@ class ResultScreen(Screen):
                 self.stage = self.opener("stage", "show.title")
                 self.tone = self.opener("tone", "result.tone", "offer needs-tone")
                 self.wall = self.opener("wall", "wall.title", "offer needs-misfire")
-                self.ladder = button(say("ladder.link"), "offer")
+                self.ladder = self.button("ladder.link", "offer")
         self._lay_out_sheets()
         self.ways = self.foot(again="result.again", delete="result.delete")
         self.ladder.visible = has_dial(self.services.generator.model_set)
 
     def _lay_out_sheets(self) -> None:
-        say, hours = self.say, self.services.show_hours
+        hours = self.services.show_hours
         with self.sheet("take", "take.title"):
             self.links = html("")
         with self.sheet("changed", "likeness.title"):
             self.report = html("")
         with self.sheet("program", "result.program"):
-            self.answer, self.ask = html(""), button(say("result.ask"), "go")
+            self.answer, self.ask = html(""), self.button("result.ask", "go")
         with self.sheet("stage", "show.title"):
-            self.show, self.show_note = tick(say("show.tick", h=hours)), html("")
+            self.show = self.spoken(lambda say: tick(say("show.tick", h=hours)))
+            self.show_note = html("")
         with self.sheet("tone", "result.tone"):
-            skin_toggle(say("result.skin"), say("result.skin_note"))
+            self.spoken(lambda say: skin_toggle(say("result.skin"), say("result.skin_note")))
         with self.sheet("wall", "wall.title"):
-            self.misfire, self.misfire_note = tick(say("misfire.tick", h=hours)), html("")
+            self.misfire = self.spoken(lambda say: tick(say("misfire.tick", h=hours)))
+            self.misfire_note = html("")
 
     def fill(self, visit: Visit) -> Update:
         """The portraits, and what each changed."""
-        making, say = visit.making, self.say
+        making, say = visit.making, self.say_to(visit)
         if making is None or making.portraits is None:
             return {}
         prints, is_minor = making.portraits, visit.sharing.is_minor
         return {
-            self.portraits: self._value(prints, making.chosen),
+            self.portraits: _value(say, prints, making.chosen),
             **self._say_changes(visit, making, prints),
             self.answer: markup.note(say("result.machine")),
             self.ask_about: gr.Button(visible=not self.services.recognizer.refusal),
@@ -100,12 +101,12 @@ class ResultScreen(Screen):
 
         def step() -> Update:
             had_leave = visit.choose(index_of(shown))
-            again = markup.status(self.say("show.again")) if had_leave else ""
-            unasked = markup.note(self.say("result.machine"))  # the answer was about the other one
+            again = markup.status(self.say_to(visit)("show.again")) if had_leave else ""
+            unasked = markup.note(self.say_to(visit)("result.machine"))  # the answer was about the other one
             asked = {self.answer: unasked, self.ask: gr.Button(visible=True)}
             return {**self._leaves(visit), **asked, self.notice: again}
 
-        return self.trying(self.notice, step)
+        return self.trying(visit, self.notice, step)
 
     def ask_program(self, shown: str, request: gr.Request) -> Update:
         """The visitor's own tap: whether a face-recognition program takes the large portrait for them."""
@@ -118,18 +119,19 @@ class ResultScreen(Screen):
             if kept is None:
                 raise VisitorError("visit.over")
             prints = making.result()
-            sentences = [self.say(self._recognise(visit, kept.jpeg))]
+            say = self.say_to(visit)
+            sentences = [say(self._recognise(visit, kept.jpeg))]
             between = bridge(prints.likeness[making.chosen], making.recognised.get(making.chosen, ""))
-            sentences += [self.say(between)] if between else []
+            sentences += [say(between)] if between else []
             if not visit.sharing.is_minor:
-                sentences.append(self.say("result.machine_shown"))
+                sentences.append(say("result.machine_shown"))
             return {
                 self.answer: markup.status(" ".join(sentences)),
                 self.ask: gr.Button(visible=False),
                 **self._say_changes(visit, making, prints),
             }
 
-        return self.trying(self.answer, step)
+        return self.trying(visit, self.answer, step)
 
     def _recognise(self, visit: Visit, jpeg: bytes) -> str:
         """The key of the program's answer, which is kept as a word."""
@@ -156,7 +158,7 @@ class ResultScreen(Screen):
                 visit.forbid_stage()
             return {self.show_note: self.withdrawal_code(visit), self.stage: self._stage_button(visit)}
 
-        return self.trying(self.show_note, step)
+        return self.trying(visit, self.show_note, step)
 
     def allow_misfire(self, ticks: str, shown: str, request: gr.Request) -> Update:
         """The sitter's leave to hang a portrait that went wrong on the speaker's wall, or its end."""
@@ -170,7 +172,7 @@ class ResultScreen(Screen):
                 self._keep_misfire(visit, making.result(), making.chosen)
             return {self.misfire_note: self.withdrawal_code(visit)}
 
-        return self.trying(self.misfire_note, step)
+        return self.trying(visit, self.misfire_note, step)
 
     def _keep_misfire(self, visit: Visit, prints: Portraits, chosen: int) -> None:
         changed = find_clear_changes(prints.likeness[chosen])
@@ -184,12 +186,14 @@ class ResultScreen(Screen):
 
     def _say_changes(self, visit: Visit, making: Making, prints: Portraits) -> Update:
         """The title, and the report below it: what each portrait changed, and what the program said."""
-        say, chosen, known = self.say, making.chosen, making.recognised
+        say, chosen, known = self.say_to(visit), making.chosen, making.recognised
         urls = [picture_url(picture) for picture in prints.portraits]
         note = say("show.minor") if visit.sharing.is_minor else ""
         return {
             self.words: render_headlines(say, prints.likeness, chosen, note, known),
-            self.report: render_reports(say, prints.likeness, urls, chosen, self._notes(prints), known),
+            self.report: render_reports(
+                say, prints.likeness, urls, chosen, self._notes(visit, prints), known
+            ),
         }
 
     def _leaves(self, visit: Visit) -> Update:
@@ -205,43 +209,28 @@ class ResultScreen(Screen):
 
     def _stage_button(self, visit: Visit) -> gr.Button:
         key = "show.allowed" if visit.sharing.stage_code else "show.title"
-        return gr.Button(self.say(key), visible=not visit.sharing.is_minor)
+        return gr.Button(self.say_to(visit)(key), visible=not visit.sharing.is_minor)
 
-    def _notes(self, prints: Portraits) -> str:
+    def _notes(self, visit: Visit, prints: Portraits) -> str:
         """Which model drew and what it is good for, how the portraits are ordered, what counts as none."""
-        say, order = self.say, prints.order
-        notes = [self._drawn_by(prints)]
+        say, order = self.say_to(visit), prints.order
+        notes = [self._drawn_by(visit, prints)]
         if len(prints.portraits) > 1:
             notes.append(say("result.order"))
         if order.expression and prints.mouth_moved:
-            notes.append(say("result.asked", x=order.expression.title))
+            notes.append(say("result.asked", x=say(f"expressions.{order.expression.name}")))
         return " ".join(notes)
 
-    def _drawn_by(self, prints: Portraits) -> str:
+    def _drawn_by(self, visit: Visit, prints: Portraits) -> str:
+        say, model_set = self.say_to(visit), self.services.generator.model_set
         if prints.lacked:
-            return f"{self.say(prints.lacked)} {self.say('result.rehearsal')}"
-        model_set = self.services.generator.model_set
-        return self.say("result.rehearsal" if model_set.rehearsal else "result.drawn", model=model_set.title)
-
-    def _value(self, prints: Portraits, chosen: int) -> str:
-        """The component's value: each portrait with the photograph in its own light and crop."""
-        shown = []
-        for index, picture in enumerate(prints.portraits):
-            toned = prints.tone_matched[index]
-            shown.append(
-                {
-                    **print_of(picture, self.say("result.ai", i=index + 1)),
-                    "photograph": picture_url(prints.photographs[index]),
-                    "tone": picture_url(toned) if toned else "",
-                    "misfire": bool(find_clear_changes(prints.likeness[index])),
-                }
-            )
-        photograph = print_of(prints.photographs[chosen], self.say("result.photo"))
-        return json.dumps({"photograph": photograph, "portraits": shown, "chosen": chosen})
+            return f"{say(prints.lacked)} {say('result.rehearsal')}"
+        model = say(f"model_sets.{model_set.name}")
+        return say("result.rehearsal" if model_set.rehearsal else "result.drawn", model=model)
 
     def _links(self, visit: Visit, prints: Portraits) -> str:
         """Each file that may be taken home, as a picture; and all of them as one file."""
-        say = self.say
+        say = self.say_to(visit)
         files = [
             (take_url(picture), picture_url(picture), say("take.one", i=i))
             for i, picture in enumerate(prints.portraits, 1)
@@ -257,3 +246,20 @@ class ResultScreen(Screen):
                 "booth/take.html", note=say("take.note"), files=files, every=every, all=say("take.all")
             )
         )
+
+
+def _value(say: Say, prints: Portraits, chosen: int) -> str:
+    """The component's value: each portrait with the photograph in its own light and crop."""
+    shown = []
+    for index, picture in enumerate(prints.portraits):
+        toned = prints.tone_matched[index]
+        shown.append(
+            {
+                **print_of(picture, say("result.ai", i=index + 1)),
+                "photograph": picture_url(prints.photographs[index]),
+                "tone": picture_url(toned) if toned else "",
+                "misfire": bool(find_clear_changes(prints.likeness[index])),
+            }
+        )
+    photograph = print_of(prints.photographs[chosen], say("result.photo"))
+    return json.dumps({"photograph": photograph, "portraits": shown, "chosen": chosen})

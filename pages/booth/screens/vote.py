@@ -6,10 +6,11 @@ from booth.quiz import Presentation
 from booth.visit import ScreenName, Visit
 from errors import VisitorError
 from pages import markup
-from pages.booth.screen import Handler, Screen, Update, button, html, part, picture_url
+from pages.booth.screen import Handler, Screen, Update, html, part, picture_url
 from pages.charts import KIND_KEYS, count_in_words, split_chart
 from votes.schema import Kind
 from votes.tally import Tally
+from words import Say
 
 SAID = {Kind.PHOTOGRAPH: "vote.said_photo", Kind.GENERATED: "vote.said_ai"}
 WRONG = {Kind.PHOTOGRAPH: "vote.wrong_photo", Kind.GENERATED: "vote.wrong_ai"}  # by what it was
@@ -23,22 +24,21 @@ class VoteScreen(Screen):
 
     def lay_out(self) -> None:
         """Picture, question, answers."""
-        say = self.say
         with part("see"):
             self.picture = html("")
         with part("say"):
             self.words, self.notice = html(""), html("")
             with gr.Row(elem_classes=["answers"]) as self.answers:
                 self.buttons = {
-                    Kind.PHOTOGRAPH: gr.Button(say("vote.photo"), elem_classes=["answer", "photo"]),
-                    Kind.GENERATED: gr.Button(say("vote.ai"), elem_classes=["answer", "ai"]),
+                    Kind.PHOTOGRAPH: self.button("vote.photo", "answer photo"),
+                    Kind.GENERATED: self.button("vote.ai", "answer ai"),
                 }
-            self.next_button = button(say("vote.next"), "plain")
+            self.next_button = self.button("vote.next", "plain")
         self.ways = self.foot(stop="vote.stop")
 
     def fill(self, visit: Visit) -> Update:
         """The question that stands, or its truth."""
-        quiz, say = visit.quiz, self.say
+        quiz, say = visit.quiz, self.say_to(visit)
         if quiz is None:
             return {}
         asked = quiz.current()
@@ -48,7 +48,7 @@ class VoteScreen(Screen):
         following = "vote.finish" if quiz.position == quiz.total else "vote.next"
         return {
             self.picture: markup.exhibit(picture_url(asked.picture), alt),
-            self.words: nth + markup.heading(say("vote.question")) if is_open else self._truth(asked),
+            self.words: nth + markup.heading(say("vote.question")) if is_open else self._truth(say, asked),
             self.answers: gr.Row(visible=is_open),
             self.next_button: gr.Button(say(following), visible=not is_open),
         }
@@ -81,19 +81,19 @@ class VoteScreen(Screen):
 
         return self.doing(step)(request)
 
-    def _truth(self, asked: Presentation) -> str:
-        say, truth, guess = self.say, asked.question.item.truth, asked.guess
+    def _truth(self, say: Say, asked: Presentation) -> str:
+        truth, guess = asked.question.item.truth, asked.guess
         if guess is None:
             return ""
         is_right = guess.answer == truth
         sentence = say("vote.right", x=say(SAID[truth])) if is_right else say(WRONG[truth])
         shown = markup.truth(truth.value, say(KIND_KEYS[truth]), sentence)
-        shown += markup.note(say("vote.exposed")) if guess.exposed else self._bars(asked)
+        shown += markup.note(say("vote.exposed")) if guess.exposed else self._bars(say, asked)
         return shown + (markup.note(asked.question.credit) if asked.question.credit else "")
 
-    def _bars(self, asked: Presentation) -> str:
+    def _bars(self, say: Say, asked: Presentation) -> str:
         """How everyone answered who had not seen the making."""
-        say, tally = self.say, Tally(self.services.store.count(asked.round.id, exposed=False))
+        tally = Tally(self.services.store.count(asked.round.id, exposed=False))
         if tally.too_few:
             return markup.note(count_in_words(say, tally.count))
         return split_chart(say, say("vote.all"), tally)

@@ -1,11 +1,14 @@
-"""Welcome: a picture that wipes, one question, Start."""
+"""Welcome: a picture that wipes, one question, Start; and in which language."""
 
 import gradio as gr
 
-from booth.visit import ScreenName
+from booth.visit import ScreenName, Visit
+from errors import ChoiceError
 from pages import markup
-from pages.booth.screen import Screen, button, html, part
+from pages.booth.screen import Screen, Update, html, part
+from pages.components.choice import Option, choice
 from pages.components.wipe import wipe
+from words import Say
 
 
 class WelcomeScreen(Screen):
@@ -14,27 +17,54 @@ class WelcomeScreen(Screen):
     name = ScreenName.WELCOME
 
     def lay_out(self) -> None:
-        """The same face twice, and what happens here."""
-        say, words = self.say, self.services.words
+        """The same face twice, what happens here, and the languages."""
         with part("see"):
-            wipe(
-                "looks/welcome-photograph.jpg",
-                "looks/welcome-portrait.jpg",
-                say("vote.photo"),
-                say("vote.ai"),
-                say("welcome.wipe"),
-                words.template("welcome.wiped"),
-            )
+            self.wipe = self.spoken(_faces)
         with part("say"):
             if invitation := markup.event(self.services.settings):
                 html(invitation)
             self.heading("welcome.title", "welcome.lead")
             self.notice = html("")
-            self.start = button(say("welcome.start"), "go")
-            html(markup.note(f"{say('welcome.note')} {say('welcome.sample')}", "verify", say("verify.title")))
+            self.start = self.button("welcome.start", "go")
+            self.spoken(lambda say: html(_note(say)))
+            self.language = self.spoken(self._languages)
         self.ways = self.foot(withdraw="withdraw.link")
 
+    def fill(self, visit: Visit) -> Update:
+        """Which language is spoken."""
+        return {self.language: visit.language or self.services.words.language}
+
     def wire(self, page: gr.Blocks) -> None:
-        """On, or to take a portrait back."""
+        """On, another language, or to take a portrait back."""
         self.start.click(self.go(ScreenName.CONSENT), **self.at_once)
+        self.language.input(self.choose_language, self.language, **self.at_once, trigger_mode="always_last")
         self.ways["withdraw"].click(self.go(ScreenName.WITHDRAW), **self.at_once)
+
+    def choose_language(self, language: str, request: gr.Request) -> Update:
+        """What the visit is told in from now on, whichever screen it is at by then."""
+        visit = self.booth.visit_of(request)
+
+        def step() -> Update:
+            if language not in self.services.words.offered:
+                raise ChoiceError("A page asked for a language that it does not offer.")
+            visit.speak(language)
+            return self.booth.tell(visit)
+
+        return self.trying(visit, self.notice, step)
+
+    def _languages(self, say: Say) -> gr.HTML:
+        """Each by its own name; none where there is no choice."""
+        words = self.services.words
+        options = [Option(name, words.say("language.name", name), lang=name) for name in words.offered]
+        legend, is_choice = say("welcome.language"), len(options) > 1
+        return choice("language", legend, options, words.language, "tongues", is_choice)
+
+
+def _faces(say: Say) -> gr.HTML:
+    spoken = say("welcome.wiped", p="{p}")
+    pictures = "looks/welcome-photograph.jpg", "looks/welcome-portrait.jpg"
+    return wipe(*pictures, say("vote.photo"), say("vote.ai"), say("welcome.wipe"), spoken)
+
+
+def _note(say: Say) -> str:
+    return markup.note(f"{say('welcome.note')} {say('welcome.sample')}", "verify", say("verify.title"))

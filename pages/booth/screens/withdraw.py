@@ -3,7 +3,7 @@
 import gradio as gr
 
 from booth.visit import ScreenName
-from pages.booth.screen import Screen, Update, button, html, part
+from pages.booth.screen import Screen, Update, html, part
 
 
 class WithdrawScreen(Screen):
@@ -13,12 +13,13 @@ class WithdrawScreen(Screen):
 
     def lay_out(self) -> None:
         """Where the code is typed."""
-        say = self.say
         with part("say"):
             self.heading("withdraw.title", "withdraw.lead")
-            self.code = gr.Textbox(label=say("withdraw.code"), max_length=40, elem_classes=["code"])
+            self.code = self.spoken(
+                lambda say: gr.Textbox(label=say("withdraw.code"), max_length=40, elem_classes=["code"])
+            )
             self.notice = html("")
-            self.send, self.back = button(say("withdraw.go"), "go"), button(say("withdraw.back"), "plain")
+            self.send, self.back = self.button("withdraw.go", "go"), self.button("withdraw.back", "plain")
 
     def reset(self) -> Update:
         """What somebody typed is nobody else's."""
@@ -36,4 +37,4 @@ class WithdrawScreen(Screen):
         visit = self.booth.visit_of(request)
         if found:
             visit.go(ScreenName.WELCOME)
-        return self.booth.show(visit, self.say("withdraw.done" if found else "withdraw.unknown"))
+        return self.booth.show(visit, self.say_to(visit)("withdraw.done" if found else "withdraw.unknown"))
