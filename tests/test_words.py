@@ -21,6 +21,13 @@ def marks(sentence: str) -> set[str | None]:
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
 
 
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_language_has_every_sentence_of_english_and_no_other(language: str) -> None:
+    table = WORDS.tables[language]
+    assert [key for key in KEYS if key not in table] == []
+    assert [key for key in table if key not in WORDS.tables[FALLBACK]] == []
+
+
 @given(st.sampled_from(OTHERS), st.sampled_from(sorted(WORDS.tables[FALLBACK])))
 def test_a_sentence_has_the_values_of_the_english_one(language: str, key: str) -> None:
     assert marks(WORDS.template(key, language)) == marks(WORDS.template(key, FALLBACK))
