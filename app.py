@@ -185,6 +185,7 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
     from pages.logo import logo_route
     from pages.phone.routes import Phones
     from pages.stage.routes import Stage
+    from pages.take.routes import TakeHomePages
     from pages.theme import style_routes
     from pages.verify.routes import Checks
 
@@ -196,6 +197,7 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
         *wall_routes(services.board.catalogue, services.words),
         *Intake(services.visits, services.finder, services.error_boundary, services.words).routes(),
         *hint_routes(services),
+        *TakeHomePages(services).routes(),
         *picture_routes(services.album, services.visits, services.words),
         *Checks(services.signer, services.words, services.error_boundary).routes(),
         *style_routes(services.settings.accent == "on"),

@@ -14,6 +14,7 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import Deck, read_deck
 from booth.line import Line
+from booth.take_home import TakeHome
 from booth.visits import Visits
 from commission.record import choose_commissioned
 from errors import OperatorError
@@ -78,6 +79,7 @@ class Services:
     signs_in: bool = False  # visitors may, to hear what they have left of a lent GPU
     settings: Settings = field(default_factory=Settings)
     logo: Logo | None = None  # of whoever invites
+    take_home: TakeHome = field(default_factory=TakeHome)
 
     def say(self, key: str, /, **values: object) -> str:
         """A sentence in the booth's own language; where the visitor sits elsewhere, the one that says so."""
@@ -159,6 +161,12 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         signs_in=settings.signs_in and fallback is not None,
         settings=settings,
         logo=read_logo(settings.logo, settings.spell("logo")) if settings.logo else None,
+        take_home=TakeHome(
+            has_files=not settings.is_kiosk,
+            has_links=settings.take_home == "on" and not settings.is_hosted and not board.is_only_here,
+            wifi_name=settings.wifi_name or "",
+            wifi_password=settings.wifi_password or "",
+        ),
     )
 
 

@@ -39,7 +39,7 @@ EVENT_KEYS = {
     "": ("name", "date", "logo", "accent", "mode", "language", "languages"),
     "booth": (
         *("models", "looks", "expressions", "variations", "retention_minutes", "show_hours"),
-        *("idle_seconds", "leave_seconds"),
+        *("idle_seconds", "leave_seconds", "take_home", "wifi_name", "wifi_password"),
     ),
     "room": ("deck", "timer"),
 }
@@ -140,6 +140,18 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, le=100_000, description="Phones of one network that may join at once; then one a second"),
     ] = 1000
+    take_home: Annotated[
+        Literal["on", "off"],
+        Field(description="Whether visitors may have a link that brings their pictures to their phone"),
+    ] = "on"
+    wifi_name: Annotated[
+        Annotated[Line, Field(max_length=32)] | None,
+        Field(description="Wi-Fi that phones must be in, shown as a code"),
+    ] = None
+    wifi_password: Annotated[
+        Annotated[Line, Field(max_length=63)] | None,
+        Field(description="Its password; none for an open network"),
+    ] = None
     host_key: Annotated[
         SecretStr | None, Field(description="Key of the host page; made at first start if none is set")
     ] = None

@@ -11,14 +11,15 @@ import re
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NewType
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from booth.clock import LatestClock
 
 SittingId = NewType("SittingId", str)
 PictureId = NewType("PictureId", str)
@@ -101,29 +102,6 @@ class _Record:
         return replace(self, names=names, shown=tuple(other for other in self.shown if other != picture))
 
 
-class LatestClock:
-    """UTC by the wall's clock, but never earlier than what has passed here since the start says.
-
-    A clock that is put back must not keep pictures, and one that is put on may delete them early.
-    """
-
-    def __init__(
-        self,
-        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
-        elapsed: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._wall = wall
-        self._elapsed = elapsed
-        self._latest, self._at = wall(), elapsed()
-
-    def __call__(self) -> datetime:
-        """The time, which never goes back."""
-        now = self._elapsed()
-        self._latest = max(self._wall(), self._latest + timedelta(seconds=now - self._at))
-        self._at = now
-        return self._latest
-
-
 class Album:
     """All sittings below `folder`. Start-up deletes those that are not approved and in time.
 
@@ -195,12 +173,16 @@ class Album:
             sitting = self._pictures.get(picture_id)
             return sitting is not None and self._sittings[sitting].is_visible(picture_id, self._clock())
 
-    def downloads(self, sitting: SittingId) -> tuple[StoredPicture, ...]:
-        """The pictures that may be taken home, in the order they were put."""
+    def named(self, sitting: SittingId) -> dict[PictureId, str]:
+        """The pictures that may be taken home, in the order they were put, and their file names."""
         with self._lock:
-            record = self._sittings.get(sitting)
-            named = [picture for picture, name in record.names.items() if name] if record else []
-            return tuple(stored for picture in named if (stored := self.get(picture)))
+            names = record.names if (record := self._sittings.get(sitting)) else {}
+            return {picture: name for picture, name in names.items() if name and self.has(picture)}
+
+    def downloads(self, sitting: SittingId) -> tuple[StoredPicture, ...]:
+        """The same, read."""
+        with self._lock:
+            return tuple(stored for picture in self.named(sitting) if (stored := self.get(picture)))
 
     def drop(self, picture: str) -> None:
         """One picture goes."""
@@ -227,21 +209,25 @@ class Album:
                 self._remove(record.folder / SITTING_FILE)
             self._remove(record.folder)
 
-    def release(self, sitting: SittingId) -> None:
-        """The sitter has left: what they did not allow to be shown goes at once."""
+    def release(self, sitting: SittingId, keeps_named: bool = False) -> None:
+        """The sitter has left: what they did not allow to be shown goes at once.
+
+        `keeps_named`: what may be taken home stays until the retention is over, for the sitter alone.
+        """
         with self._lock:
             record = self._sittings.get(sitting)
-            if record is None or not record.permission:
+            if record is None or not (record.permission or keeps_named):
                 self.delete(sitting)
                 return
-            for picture in set(record.names) - set(record.shown):
+            kept = set(self.named(sitting)) if keeps_named else set()
+            for picture in set(record.names) - set(record.shown) - kept:
                 self.drop(picture)
 
-    def is_retention_over(self, sitting: SittingId) -> bool:
-        """Whether its sitter's time has ended, whatever may still be shown."""
+    def deadline(self, sitting: SittingId) -> datetime | None:
+        """When its sitter's time ends, whatever may still be shown; None for one that is over."""
         with self._lock:
             record = self._sittings.get(sitting)
-            return record is None or self._clock() >= record.deadline
+            return record.deadline if record and self._clock() < record.deadline else None
 
     def allow_show(
         self, sitting: SittingId, pictures: Iterable[PictureId], facts: str = "", code: str = ""

@@ -13,6 +13,7 @@ from booth.album import PictureId
 from booth.catalogue import Pair
 from booth.making import Portraits
 from booth.quiz import Question, new_item_id
+from booth.take_home import Keepsake
 from booth.visit import Visit
 from pipelines.arrays import Pixels
 from pipelines.draw.generate import Generator
@@ -66,8 +67,8 @@ class Printer:
         photographs, pictures, tone_matched = [], [], []
         for number, portrait in enumerate(portraits, 1):
             plate = self._signer.sign(portrait.setup.plate.pixels, "plate", format="JPEG")
-            photographs.append(self._visit.keep(plate, f"photograph-{number}.jpg"))
-            pictures.append(self._visit.keep(self.sign(portrait), f"ai-portrait-{number}.jpg"))
+            photographs.append(self._visit.keep(plate, Keepsake.PHOTOGRAPH.file_name(number)))
+            pictures.append(self._visit.keep(self.sign(portrait), Keepsake.PORTRAIT.file_name(number)))
             tone_matched.append(self._tone_matched(portrait, number))
         questions = tuple(self._questions(portrait) for portrait in portraits)
         both = zip(questions, portraits, strict=True)
@@ -94,7 +95,7 @@ class Printer:
         if portrait.tone_matched is None:
             return None
         jpeg = self._signer.sign(portrait.tone_matched, "tone_matched", self._model_set, format="JPEG")
-        return self._visit.keep(jpeg, f"ai-portrait-{number}-skin-tone.jpg")
+        return self._visit.keep(jpeg, Keepsake.SKIN_TONE.file_name(number))
 
     def _questions(self, portrait: Portrait) -> dict[Kind, Question]:
         """What may be asked about a portrait, and about its plate: who sees it was there when it was made."""

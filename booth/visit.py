@@ -126,6 +126,7 @@ class Visit:
         self.sharing = Sharing(album)
         self.presence = Presence()
         self.has_taken_home = False
+        self.link = ""  # the secret of the take-home link; empty until the visitor asks for one
         self.is_over = False  # forgotten, though a making may still hold it
         self._came_from = ScreenName.WELCOME
         self._lock = threading.Lock()
@@ -289,16 +290,16 @@ class Visit:
         if sitting:
             self.album.delete(sitting)
         self.sharing.wipe()
-        self.selfies, self.frames, self.making = (), {}, None
+        self.selfies, self.frames, self.making, self.link = (), {}, None, ""
 
     def leave(self) -> None:
-        """The visit is over: only what may be shown stays, until the time that was told."""
+        """The visit is over: only what may be shown stays, or waits for a phone, as long as was told."""
         self.is_over = True
         self.sharing.release_misfire()
-        if self.sharing.stage_code and self.sitting:
+        if self.sitting and (self.sharing.stage_code or self.link):
             self.stop()
-            self.album.release(self.sitting)
-            self.selfies = ()
+            self.album.release(self.sitting, keeps_named=bool(self.link))
+            self.selfies, self.frames, self.making = (), {}, None
         else:
             self.wipe()
 
@@ -309,4 +310,5 @@ class Visit:
 
     def _require_consent(self) -> None:
         if not self.has_consented:
-            raise VisitorError("consent.missing")
+            has_ended = self.screen == ScreenName.GOODBYE  # deleted, from a phone perhaps
+            raise VisitorError("visit.over" if has_ended else "consent.missing")

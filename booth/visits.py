@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from booth.album import Album, SittingId
+from booth.take_home import Links
 from booth.visit import Visit
 from errors import VisitorError
 
@@ -30,6 +31,7 @@ class Visits:
     on_forget: Callable[[str], object] | None = None
 
     def __init__(self, album: Album, idle_minutes: float) -> None:
+        self.links = Links(album)  # to what visitors take home, also after their visits
         self._album = album
         self._idle_s = idle_minutes * 60  # of visits that agreed to nothing yet: they have no files
         self._visits: dict[str, Visit] = {}
@@ -116,7 +118,7 @@ class Visits:
         surplus = strangers[: max(0, len(strangers) - MOST_STRANGERS)]
         for visit in visits:
             patience = math.inf if visit.has_consented else self._idle_s
-            expired = visit.sitting is not None and self._album.is_retention_over(visit.sitting)
+            expired = visit.sitting is not None and self._album.deadline(visit.sitting) is None
             if visit.presence.is_over(now, patience) or expired or visit in surplus:
                 self.end(visit)
 

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from pages.guards.addresses import BoothHere, OwnNames
+from pages.guards.addresses import JOINED_PAGE, BoothHere, OwnNames
 from pages.guards.gate import Gate
 from pages.guards.host_auth import HostAuth
 from settings import Settings
@@ -66,6 +66,14 @@ def test_another_name_is_sent_to_the_booths_own_and_does_nothing(host: str) -> N
     assert (sent.status_code, sent.headers["location"]) == (307, OWN)
     refused = asked(host, "POST")
     assert refused.status_code == 421
+
+
+@pytest.mark.parametrize("path", ["/generate_204", "/hotspot-detect.html", "/connecttest.txt"])
+def test_a_phone_that_asks_whether_its_network_leads_anywhere_is_shown_our_page(path: str) -> None:
+    client = TestClient(app(Middleware(OwnNames, None, lambda: OWN, "Refused.")), follow_redirects=False)
+    shown = client.get(path, headers={"Host": "connectivitycheck.gstatic.com"})
+    assert (shown.status_code, shown.headers["location"]) == (302, f"{OWN}{JOINED_PAGE}")
+    assert client.get(path, headers={"Host": "192.0.2.7"}).status_code == 200
 
 
 def visitor(address: str, **headers: str) -> TestClient:

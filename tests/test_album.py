@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from booth.album import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS, Album, LatestClock, SittingId
+from booth.album import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS, Album, SittingId
+from booth.clock import LatestClock
 
 JPEG = b"\xff\xd8 one \xff\xd9"
 
@@ -111,14 +112,14 @@ def test_after_the_retention_every_picture_is_gone_from_the_disk(
     sitting = album.begin()
     picture = album.put(sitting, JPEG)
     clock.now += timedelta(minutes=29, seconds=59)
-    assert not album.is_retention_over(sitting)
+    assert album.deadline(sitting)
     assert album.sweep() == ()
     assert album.get(picture) is not None
     clock.now += timedelta(seconds=1)
     assert album.get(picture) is None  # also before somebody sweeps
     assert album.sweep() == (sitting,)
     assert files(folder) == []
-    assert album.is_retention_over(sitting)
+    assert album.deadline(sitting) is None
     with pytest.raises(KeyError):
         album.put(sitting, JPEG)
 
@@ -309,7 +310,7 @@ def test_a_code_may_be_typed_in_any_case_with_anything_between(standing: Album, 
         for letter in code
     )
     assert standing.withdraw(typed)
-    assert standing.is_retention_over(sitting)
+    assert standing.deadline(sitting) is None
 
 
 @given(st.text(WITHDRAWAL_LETTERS, min_size=WITHDRAWAL_LENGTH, max_size=WITHDRAWAL_LENGTH))

@@ -359,7 +359,7 @@ def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
     assert prove(taken, services.signer.own_chain()) == Proof(ProofVerdict.OURS, "ai")
     told = re.findall(r"<p>([^<]*)</p>", updates[-1][on.result.report])
     assert told[0] == WORDS.say("likeness.skin_a_little_more")
-    assert WORDS.say("take.skin", i=2) in updates[-1][on.result.links]
+    assert WORDS.say("take.skin", i=2) in updates[-1][on.result.home.files]
 
 
 def test_a_round_is_about_the_portrait_as_it_was_drawn(services: Services, astronaut: Photo) -> None:

@@ -266,11 +266,12 @@ def test_what_may_be_shown_outlives_the_visit_and_its_code_takes_it_back(
     visit = with_portraits(visits)
     assert visit.sitting
     allow(visit)
+    photograph = made(visit).photographs[0]
     visits.end(visit)
-    assert album.get(made(visit).photographs[0]) is not None
+    assert album.get(photograph) is not None
     assert visits.with_sitting(visit.sitting) is None  # and no browser may see it
     assert album.withdraw(visit.sharing.stage_code)
-    assert album.get(made(visit).photographs[0]) is None
+    assert album.get(photograph) is None
 
 
 def test_a_new_making_takes_the_permission_to_show_back(visits: Visits, album: Album) -> None:
@@ -325,14 +326,14 @@ def test_what_the_host_approved_outlives_the_visit_that_allowed_it(
     visit = with_portraits(visits)
     assert visit.sitting
     allow(visit)
-    selfie = visit.selfies[0].picture
+    selfie, portrait = visit.selfies[0].picture, made(visit).portraits[0]
     album.approve(visit.sitting)
     clock.now += timedelta(minutes=31)
     visits.forget_expired()
     assert visit.is_over
     assert visits.of("one", "page of one") is not visit
     assert album.get(selfie) is None
-    assert album.get(made(visit).portraits[0]) is not None
+    assert album.get(portrait) is not None
 
 
 def test_a_code_typed_elsewhere_ends_the_visit_too(visits: Visits, album: Album) -> None:

@@ -3,13 +3,14 @@
 import io
 import secrets
 import zipfile
+from collections.abc import Iterable
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from booth.album import Album
+from booth.album import Album, StoredPicture
 from booth.visit import Visit
 from booth.visits import Visits
 from pages.guards.error_boundary import refusal
@@ -32,17 +33,15 @@ def picture_routes(album: Album, visits: Visits, words: Words) -> list[Route]:
         if not kept.name:
             return refusal(words.say("picture.gone"), 404)
         visit.take_home()
-        return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE | _disposition(kept.name))
+        return Response(kept.jpeg, media_type="image/jpeg", headers=PRIVATE | disposition(kept.name))
 
     async def everything(request: Request) -> Response:
         visit = visits.with_ticket(request.path_params["ticket"])
         if visit is None or visit.sitting is None or not _its_own(visit, request):
             return refusal(words.say("picture.gone"), 404)
-        packed = await run_in_threadpool(_pack, album, visit)
+        packed = await run_in_threadpool(pack, album.downloads(visit.sitting))
         visit.take_home()
-        return Response(
-            packed, media_type="application/zip", headers=PRIVATE | _disposition("face-value.zip")
-        )
+        return Response(packed, media_type="application/zip", headers=PRIVATE | disposition("face-value.zip"))
 
     return [Route("/pictures/{picture}", picture), Route("/take/{ticket}.zip", everything)]
 
@@ -51,14 +50,15 @@ def _its_own(visit: Visit, request: Request) -> bool:
     return secrets.compare_digest(visit.cookie.encode(), request.cookies.get(COOKIE, "").encode())
 
 
-def _pack(album: Album, visit: Visit) -> bytes:
+def pack(pictures: Iterable[StoredPicture]) -> bytes:
     """What may be taken home, as one file; pictures do not get smaller, so they are only put together."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as bundle:
-        for kept in album.downloads(visit.sitting) if visit.sitting else ():
+        for kept in pictures:
             bundle.writestr(kept.name, kept.jpeg)
     return file.getvalue()
 
 
-def _disposition(name: str) -> dict[str, str]:
+def disposition(name: str) -> dict[str, str]:
+    """The header by which a browser saves an answer instead of showing it."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}

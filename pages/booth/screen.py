@@ -55,6 +55,10 @@ class Booth(Protocol):
         """Everything that a handler may change."""
 
 
+class ScreenPart:
+    """Components of a screen that belong together: the screen finds them among its own."""
+
+
 class Screen(ABC):
     """One screen. Made inside the Blocks that the caller opened: what it lays out stands there."""
 
@@ -111,9 +115,7 @@ class Screen(ABC):
 
     def components(self) -> list[Any]:
         """Everything on it that a handler may change."""
-        groups = [part.values() if isinstance(part, dict) else (part,) for part in vars(self).values()]
-        parts = [part for group in groups for part in group if isinstance(part, gr.blocks.Block)]
-        return list(dict.fromkeys([*parts, *self._spoken]))
+        return list(dict.fromkeys([*_blocks_of(self), *self._spoken]))
 
     # ---- events
 
@@ -225,6 +227,16 @@ class Screen(ABC):
         step = STEPS.index(screen) + 1
         label = say("step.of", i=step, n=len(STEPS), name=names[step - 1])
         return markup.bar(label, names, step)
+
+
+def _blocks_of(owner: object) -> list[Any]:
+    """The components among the attributes of a screen, also in its dicts and in parts of its own."""
+    found: list[Any] = []
+    for kept in vars(owner).values():
+        for value in kept.values() if isinstance(kept, dict) else (kept,):
+            is_part = isinstance(value, ScreenPart)
+            found += _blocks_of(value) if is_part else [value] if isinstance(value, gr.blocks.Block) else []
+    return found
 
 
 def _sheet_head(title: str, close: str) -> str:

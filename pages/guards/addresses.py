@@ -20,6 +20,15 @@ BOOTH_ROUTES = (
     "/config",
 )  # of a visit; below /host they are the host's
 ROOM_PAGE = "vote"
+JOINED_PAGE = "/joined"  # and no room code, which has four letters
+# What phones and laptops ask of their makers' servers to learn whether a network leads to the internet. In a
+# booth's own network those names lead here, and a redirect makes the phone open our page ("captive portal").
+NETWORK_CHECKS = (
+    *("/generate_204", "/gen_204"),  # Android, Chrome OS
+    *("/hotspot-detect.html", "/library/test/success.html"),  # iOS, macOS
+    *("/connecttest.txt", "/ncsi.txt", "/redirect"),  # Windows
+    *("/success.txt", "/canonical.html", "/check_network_status.txt"),  # Firefox, Ubuntu, GNOME
+)
 
 
 class OwnNames:
@@ -45,7 +54,9 @@ class OwnNames:
         if scope["type"] != "http" or self._is_own(Headers(scope=scope).get("host", "")):
             await self._app(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
-            await RedirectResponse(self._own_url(), 307)(scope, receive, send)
+            own = self._own_url()
+            sent = (f"{own}{JOINED_PAGE}", 302) if scope["path"] in NETWORK_CHECKS else (own, 307)
+            await RedirectResponse(*sent)(scope, receive, send)
         else:
             await refusal(self._sentence, 421)(scope, receive, send)
 

@@ -16,6 +16,7 @@ from booth.album import SittingId
 from errors import ChoiceError, VisitorError
 from pages import markup
 from pages.board import qr
+from pages.booth.take import time_of
 from pages.components.consent import is_ticked
 from pages.components.sheet import SheetFrame, value_of
 from pages.host.fairness import fairness_chart
@@ -328,7 +329,13 @@ class Handlers:
         if board.is_only_here:
             return markup.note(say("host.reach_here"))
         label, link = say("stage.qr", link=board.link), say("host.link", link=board.link)
-        return part("reach", qr(board.url), label, link, say("host.reach_try"))
+        return part("reach", qr(board.url), label, link, say("host.reach_try")) + self._open_links()
+
+    def _open_links(self) -> Markup:
+        """What a stop of the program would end: the links that bring pictures to visitors' phones."""
+        ends = self._services.visits.links.open_until()
+        key = "host.links_one" if len(ends) == 1 else "host.links"
+        return markup.note(self._say(key, n=len(ends), t=time_of(max(ends)))) if ends else Markup()
 
 
 def _number(text: str) -> int | None:

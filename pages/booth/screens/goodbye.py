@@ -10,6 +10,7 @@ from booth.visit import ScreenName, Visit
 from errors import ChoiceError
 from pages import markup
 from pages.booth.screen import Screen, Update, html, part
+from pages.booth.take import time_of
 from pages.components.choice import Option, choice
 from votes.schema import Drift, Kind
 
@@ -72,10 +73,14 @@ class GoodbyeScreen(Screen):
     def _fate(self, visit: Visit) -> str:
         """What happens to the pictures when the visitor taps Done."""
         hours, sharing, say = self.services.show_hours, visit.sharing, self.say_to(visit)
+        until = self.services.visits.links.until(visit.link)
+        linked = f"{say('goodbye.linked_too', t=time_of(until))} " if until else ""
         if sharing.stage_code:
-            return say("goodbye.shown", c=sharing.stage_code, h=hours)
+            return linked + say("goodbye.shown", c=sharing.stage_code, h=hours)
         if sharing.misfire:
-            return say("goodbye.misfire", c=sharing.misfire_code, h=hours)
+            return linked + say("goodbye.misfire", c=sharing.misfire_code, h=hours)
+        if until:
+            return say("goodbye.linked", t=time_of(until))
         return say("goodbye.kept", m=self.services.retention_minutes)
 
     def _score(self, visit: Visit) -> str:

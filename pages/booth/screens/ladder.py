@@ -14,6 +14,7 @@ from booth.album import PictureId
 from booth.catalogue import STEPS
 from booth.making import Ladder, Making, Portraits
 from booth.prints import Printer
+from booth.take_home import Keepsake
 from booth.visit import ScreenName, Visit
 from errors import NoGpu, VisitorError
 from pages import markup
@@ -188,7 +189,8 @@ class LadderScreen(Screen):
         pictures = [first, *zip(images, _shares(say, drawn), strict=True)]
         sign = self.services.signer.sign
         return visit.keep(
-            sign(strip(pictures), "from_plate", generator.model_set, format="JPEG"), "ai-ladder.jpg"
+            sign(strip(pictures), "from_plate", generator.model_set, format="JPEG"),
+            Keepsake.LADDER.file_name(),
         )
 
     def _is_shown(self, making: Making, shown: str) -> bool:

@@ -13,7 +13,8 @@ from booth.visit import ScreenName, Visit
 from errors import ChoiceError, PhotoError, VisitorError
 from pages import markup
 from pages.booth.report import find_clear_changes, render_headlines, render_reports
-from pages.booth.screen import Screen, Update, html, index_of, part, picture_url, print_of, take_url
+from pages.booth.screen import Screen, Update, html, index_of, part, picture_url, print_of
+from pages.booth.take import TakeSheet
 from pages.components.consent import TICKED, UNTICKED, is_ticked, tick
 from pages.components.portraits import portraits, skin_toggle
 from pipelines.ladder import has_dial
@@ -51,7 +52,7 @@ class ResultScreen(Screen):
     def _lay_out_sheets(self) -> None:
         hours = self.services.show_hours
         with self.sheet("take", "take.title"):
-            self.links = html("")
+            self.home = TakeSheet(self)
         with self.sheet("changed", "likeness.title"):
             self.report = html("")
         with self.sheet("program", "result.program"):
@@ -77,7 +78,8 @@ class ResultScreen(Screen):
             self.answer: markup.note(say("result.machine")),
             self.ask_about: gr.Button(visible=not self.services.recognizer.refusal),
             self.ask: gr.Button(visible=True),
-            self.links: self._links(visit, prints),
+            **self.home.fill(visit),
+            self.take: gr.Button(visible=self.services.take_home.is_offered),
             self.wall: gr.Button(visible=not is_minor),
             **self._leaves(visit),
         }
@@ -90,6 +92,8 @@ class ResultScreen(Screen):
         self.ask.click(self.ask_program, shown, **at_once)
         self.show.input(self.allow_stage, [self.show, shown], **at_once)
         self.misfire.input(self.allow_misfire, [self.misfire, shown], **at_once)
+        self.home.open.click(self.open_link, **at_once)
+        self.home.close.click(self.close_link, **at_once)
         self.ways["again"].click(self.go(ScreenName.LOOK), **at_once)
         self.ways["delete"].click(self.go(ScreenName.DELETE), **at_once)
 
@@ -174,6 +178,24 @@ class ResultScreen(Screen):
 
         return self.trying(visit, self.misfire_note, step)
 
+    def open_link(self, request: gr.Request) -> Update:
+        """The visitor's own tap: what may be taken home stays for their phone until then."""
+        visit = self.booth.visit_of(request)
+
+        def step() -> Update:
+            if not self.services.take_home.has_links:
+                raise ChoiceError("A page asked for a link where none are given.")
+            self.services.visits.links.open(visit)
+            return self.home.fill(visit)
+
+        return self.trying(visit, self.home.link, step)
+
+    def close_link(self, request: gr.Request) -> Update:
+        """The visitor takes that back."""
+        visit = self.booth.visit_of(request)
+        self.services.visits.links.close(visit)
+        return self.home.fill(visit, self.say_to(visit)("take.ended"))
+
     def _keep_misfire(self, visit: Visit, prints: Portraits, chosen: int) -> None:
         changed = find_clear_changes(prints.likeness[chosen])
         kept = {kind: visit.album.get(picture) for kind, picture in prints.pair(chosen).items()}
@@ -227,25 +249,6 @@ class ResultScreen(Screen):
             return f"{say(prints.lacked)} {say('result.rehearsal')}"
         model = say(f"model_sets.{model_set.name}")
         return say("result.rehearsal" if model_set.rehearsal else "result.drawn", model=model)
-
-    def _links(self, visit: Visit, prints: Portraits) -> str:
-        """Each file that may be taken home, as a picture; and all of them as one file."""
-        say = self.say_to(visit)
-        files = [
-            (take_url(picture), picture_url(picture), say("take.one", i=i))
-            for i, picture in enumerate(prints.portraits, 1)
-        ]
-        files += [
-            (take_url(picture), picture_url(picture), say("take.skin", i=i))
-            for i, picture in enumerate(prints.tone_matched, 1)
-            if picture
-        ]
-        every = f"take/{visit.ticket}.zip"
-        return str(
-            markup.render(
-                "booth/take.html", note=say("take.note"), files=files, every=every, all=say("take.all")
-            )
-        )
 
 
 def _value(say: Say, prints: Portraits, chosen: int) -> str:
