@@ -24,7 +24,6 @@ from pages.guards.addresses import JOINED_PAGE
 from pages.guards.error_boundary import refusal
 from pages.guards.rate_limit import TokenBuckets, address_of
 from pages.markup import render
-from pages.phone.routes import language_of
 from services import Services
 from votes.answers import RoomAnswers, room_answers
 
@@ -166,4 +165,4 @@ class TakeHomePages:
         return render(f"take/{name}.html", language=language, say=say, style=self._style, **values)
 
     def _language(self, request: Request) -> str:
-        return language_of(request.headers.get("accept-language", ""), self._words)
+        return self._words.preferred(request.headers.get("accept-language", ""))
