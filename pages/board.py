@@ -63,6 +63,11 @@ class Board:
         self._body = (now, is_stale, encoded, f'"{hashlib.sha256(encoded).hexdigest()[:16]}"')
         return self._body[2:]
 
+    @property
+    def server_ms(self) -> int:
+        """The time here, ms since 1970: a page whose own clock is wrong counts down by it."""
+        return round(1000 * self.room.now.timestamp())
+
     def has_picture(self, now: Snapshot) -> bool:
         """Whether phones show the picture now: while they may answer, and with the truth."""
         return now.round is not None and now.room.round_state in (State.OPEN, State.REVEALED)

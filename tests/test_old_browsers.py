@@ -12,7 +12,7 @@ from pages.theme import booth_head, host_head
 from words import read_words
 
 PAGES = Path(__file__).parent.parent / "pages"
-EVERYWHERE = ("within.js", "in_order.js", "too_old.js")  # on several pages
+EVERYWHERE = ("within.js", "in_order.js", "too_old.js", "countdown.js")  # on several pages
 # What a visitor's own tablet or a projector's old computer opens; booth and host's page are Gradio's.
 OPEN_TO_ALL = [
     PAGES / "phone" / "phone.js",

@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -29,6 +30,7 @@ from services import Services
 from settings import Settings
 from tests.test_booth import services as services  # the fixture
 from tests.test_dial import host_of
+from votes.latest import FRESH_S
 from votes.rounds import Scene
 from votes.schema import Kind, Source
 from words import read_words
@@ -86,7 +88,7 @@ def test_the_page_is_light_and_speaks_the_browsers_language(
 
 def test_every_language_has_every_sentence_of_phone_and_check_and_no_other_marks() -> None:
     english = WORDS.tables["en"]
-    spoken = {key for key in english if key.startswith(("phone.", "tally.", "verify."))}
+    spoken = {key for key in english if key.startswith(("phone.", "tally.", "timer.", "verify."))}
     for language, table in WORDS.tables.items():
         lacking, unknown = spoken - set(table), set(table) - set(english)  # the report may be missing
         assert (sorted(lacking), sorted(unknown)) == ([], []), f"{language}.toml"
@@ -169,6 +171,26 @@ def test_unchanged_news_are_not_sent_again(room: TestClient) -> None:
     assert room.get("/api/round", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
     opened(room)
     assert room.get("/api/round", headers={"If-None-Match": first.headers["etag"]}).status_code == 200
+
+
+def test_a_round_that_closes_by_itself_is_told_by_the_servers_clock_in_the_same_bytes_all_the_while(
+    room: TestClient, services: Services
+) -> None:
+    services.board.room.change(seconds=20)
+    opened(room)
+    first = room.get("/api/round")
+    for _ in range(3):  # the room is read anew behind an answer
+        time.sleep(FRESH_S)
+        again = room.get("/api/round", headers={"If-None-Match": first.headers["etag"]})
+        assert again.status_code == 304
+    earlier, later = (int(one.headers["server-now"]) / 1000 for one in (first, again))
+    assert later > earlier
+    assert 18 < datetime.fromisoformat(first.json()["closes_at"]).timestamp() - later < 20
+    assert first.json()["timer"] == 20
+    room.post("/api/host/close", headers=KEY)
+    assert (asked(room)["closes_at"], asked(room)["timer"]) == (None, 0)
+    room.post("/api/host/back", headers=KEY)
+    assert asked(room)["closes_at"] > first.json()["closes_at"]  # opened again, for as long as before
 
 
 # ---- nobody learns anything before its time

@@ -97,6 +97,11 @@ class Room:
 
     # ---- reading
 
+    @property
+    def now(self) -> datetime:
+        """The time here, by which rounds close."""
+        return self._clock()
+
     def snapshot(self) -> Snapshot:
         """Where the room is, at most a quarter of a second old; where the database is away, as known last."""
         return self.latest.get()
@@ -342,11 +347,11 @@ class Room:
         room = self._store.room_state()
         while room.item and self._pictures.is_withdrawn(room.item):
             self._store.move(room, room.without_item(room.item))
-            room = self._store.room_state()
+            room, self._moved_by = self._store.room_state(), ""
         round_ = self._store.find(room.round_id) if room.round_id else None
         if round_ and room.scene == Scene.OPEN and round_.closes_at and self._clock() >= round_.closes_at:
             self._enter(room, room.with_scene(Scene.CLOSED), round_)
-            room = self._store.room_state()
+            room, self._moved_by = self._store.room_state(), ""
         count, source = self._count(room, round_)
         return Snapshot(room, round_, count, source)
 

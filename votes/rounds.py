@@ -172,12 +172,24 @@ def public_round(room: RoomState, round_: Round | None, count: Count, answers: i
         "knows": bool(round_ and round_.asks_familiarity),
         "answers": answers,
         "rehearsing": room.rehearsing,  # then nobody gave them
-        "closes_at": round_.closes_at.isoformat() if round_ and round_.closes_at else None,
+        **countdown(room, round_),
     }
     if round_ and room.scene.is_truth_known:
         body["truth"] = round_.item.truth.value
         body |= split(count, round_.item.truth)
     return body
+
+
+def countdown(room: RoomState, round_: Round | None) -> dict[str, object]:
+    """When an open round closes by itself, an instant of the server's clock, and after how many seconds.
+
+    Nothing here changes from second to second: whoever asks is answered the same bytes all the while.
+    """
+    closes_at = round_.closes_at if round_ and room.scene == Scene.OPEN else None
+    return {
+        "closes_at": closes_at.isoformat() if closes_at else None,
+        "timer": room.seconds if closes_at else 0,
+    }
 
 
 def split(count: Count, truth: Kind | None = None) -> dict[str, object]:

@@ -66,6 +66,7 @@
     open: () => [
       picture(say("alt")),
       make("h1", { id: "q" }, say("title")),
+      timer(),
       make(
         "div",
         { class: "a", role: "group", "aria-labelledby": "q" },
@@ -113,6 +114,13 @@
       ];
     },
   };
+  const timer = () =>
+    make(
+      "p",
+      { class: "timer", role: "timer", "data-said": words["timer.left"], hidden: "" },
+      make("i"),
+      make("b"),
+    );
   const ring = () => drawing("ring");
   const answer = (kind) => {
     const button = make(
@@ -242,6 +250,7 @@
     try {
       const reply = await askWithin(LATE_MS, "api/round", { cache: "no-cache" });
       if (reply.ok) told = JSON.parse(reply.text);
+      countdown.hear(reply.now);
     } catch (_) { /* no network, or one that answers for us */ }
     if (!told) {
       lost = true;
@@ -260,6 +269,7 @@
     if (wish && wish.round !== now.round) wish = null;
     try {
       show();
+      countdown.until(now.closes_at, now.timer);
     } catch (error) {
       status.textContent = words.old;
       throw error;

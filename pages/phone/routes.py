@@ -44,8 +44,12 @@ BURST, WITHIN_S = 6, 3.0  # taps of one phone; people who change their mind are 
 STATUS = {"phone.late": 409, "phone.soon": 409, "vote.gone": 409}
 NO_STORE = {"Cache-Control": "no-store"}
 # What the page's script says by itself.
-SPOKEN, UNSPOKEN = ("phone.", "tally."), ("phone.code", "phone.cookie", "phone.unsaved", "tally.right")
+SPOKEN, UNSPOKEN = (
+    ("phone.", "tally.", "timer."),
+    ("phone.code", "phone.cookie", "phone.unsaved", "tally.right"),
+)
 FOLDER = Path(__file__).parent
+SCRIPTS = (STYLE / "within.js", STYLE / "countdown.js", FOLDER / "phone.js")
 
 
 class GuessBody(BaseModel):
@@ -112,7 +116,8 @@ class Phones:
         body, tag = await self._board.body()
         if voter := self._voters.find(request):
             self._board.count_phone(voter.id)
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        now = str(self._board.server_ms)  # beside the body, which stays the same from second to second
+        headers = {"ETag": tag, "Cache-Control": "no-cache", "Server-Now": now}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(body, media_type="application/json", headers=headers)
@@ -217,7 +222,7 @@ def vote_page(words: Words, language: str) -> Markup:
         words,
         language,
         sentences=Markup(sentences),
-        script=_own(STYLE / "within.js") + _own(FOLDER / "phone.js"),
+        script=Markup().join(_own(file) for file in SCRIPTS),
     )
 
 

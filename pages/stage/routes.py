@@ -23,12 +23,11 @@ from pages.markup import render
 from pages.stage.scenes import Scenes
 from pipelines.exhibit import exhibit
 from services import Services
-from votes.rounds import Scene
+from votes.rounds import Scene, countdown
 from votes.studies import read_studies
 
 LOOK_EVERY_S = 0.1  # at the snapshot in memory
-BEAT_S = 1.0  # an event that says nothing: a page that hears none for four seconds has no network
-BEAT = "event: beat\ndata: 1\n\n"
+BEAT_S = 1.0  # an event that says the time here: a page that hears none for four seconds has no network
 NO_STORE = {"Cache-Control": "no-store"}
 FRAME = (864, 1080)  # px; two beside each other are 600 px wide on 1080 lines, 800 on 1440
 
@@ -74,14 +73,17 @@ class Stage:
             looking = asyncio.create_task(self._state(shows_code))
             try:
                 while not (await asyncio.wait({looking}, timeout=BEAT_S))[0]:
-                    yield BEAT  # the database is slow, the network is not
+                    yield self._beat()  # the database is slow, the network is not
             finally:
                 looking.cancel()
             text = json.dumps(looking.result(), ensure_ascii=False)
             if text != last or time.monotonic() - told_at >= BEAT_S:
-                yield f"data: {text}\n\n" if text != last else BEAT
+                yield self._beat() + (f"data: {text}\n\n" if text != last else "")
                 last, told_at = text, time.monotonic()
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _beat(self) -> str:
+        return f"event: beat\ndata: {self._board.server_ms}\n\n"
 
     async def _state(self, shows_code: bool) -> dict[str, object]:
         now = await self._board.now()
@@ -98,6 +100,7 @@ class Stage:
             "scene": now.room.scene.value,
             "blank": now.room.blank,
             "position": now.room.position,
+            **countdown(now.room, now.round),
             "answers": now.answers,
             "unit": self._scenes.unit(now),
             "note": self._services.words.say("stage.stale") if is_stale else self._scenes.note(now),

@@ -66,6 +66,11 @@ class View:
     # ---- what phones open, and what they answered
 
     @property
+    def closes_in(self) -> str:
+        """The seconds until the round closes by itself, which `countdown.js` fills in."""
+        return self.services.words.template("timer.left")
+
+    @property
     def link(self) -> str:
         """The room's address, as people type it; without its code for whoever may not have it."""
         link = self.services.board.link

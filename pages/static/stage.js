@@ -52,11 +52,15 @@
   const listen = () => {
     heard = Date.now();
     stream = new EventSource("api/stage");
-    stream.addEventListener("beat", find);
+    stream.addEventListener("beat", ({ data }) => {
+      find();
+      countdown.hear(Number(data)); // what time it is at the server
+    });
     stream.onmessage = (event) => {
       find();
       const now = JSON.parse(event.data);
       position = now.position;
+      countdown.until(now.closes_at, now.timer);
       show(now);
     };
     stream.onerror = lose;

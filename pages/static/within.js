@@ -1,12 +1,14 @@
 // Requests that end. A network that falls silent never says so, and a browser waits for minutes.
-// `askWithin(ms, address, options)`, with the options of `fetch`, gives the whole answer or fails.
+// `askWithin(ms, address, options)`, with the options of `fetch`, gives the whole answer or fails; `now` is
+// what time it was at the server, in ms, where it says so.
 (() => {
   const byFetch = async (ms, address, options) => {
     const stopper = new AbortController();
     const timer = setTimeout(() => stopper.abort(), ms);
     try {
       const reply = await fetch(address, Object.assign({ signal: stopper.signal }, options));
-      return { ok: reply.ok, status: reply.status, text: await reply.text() };
+      const now = Number(reply.headers.get("Server-Now"));
+      return { ok: reply.ok, status: reply.status, now, text: await reply.text() };
     } finally {
       clearTimeout(timer);
     }
@@ -22,6 +24,7 @@
         done({
           ok: request.status >= 200 && request.status < 300,
           status: request.status,
+          now: Number(request.getResponseHeader("Server-Now")),
           text: request.responseText,
         });
       request.onerror = request.ontimeout = () => fail(new Error("no answer"));
