@@ -189,13 +189,15 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
     from pages.theme import style_routes
     from pages.verify.routes import Checks
 
+    is_kiosk = services.settings.is_kiosk
+    intake = Intake(services.visits, services.finder, services.error_boundary, services.words, is_kiosk)
     return [
         logo_route(services.logo, services.words),  # a name of four letters, as codes of the room are
         *Phones(services).routes(),
         *Stage(services).routes(),
         *Commands(services).routes(),
         *wall_routes(services.board.catalogue, services.words),
-        *Intake(services.visits, services.finder, services.error_boundary, services.words).routes(),
+        *intake.routes(),
         *hint_routes(services),
         *TakeHomePages(services).routes(),
         *picture_routes(services.album, services.visits, services.words),

@@ -82,16 +82,21 @@ class Services:
     take_home: TakeHome = field(default_factory=TakeHome)
 
     def say(self, key: str, /, **values: object) -> str:
-        """A sentence in the booth's own language; where the visitor sits elsewhere, the one that says so."""
+        """A sentence in the booth's own language; where the visitor sits elsewhere, the one that says so.
+
+        A kiosk has sentences of its own too: it has no keyboard and takes no files.
+        """
         return self.speaker("")(key, **values)
 
     def speaker(self, language: str) -> Say:
         """The same in a visitor's language."""
+        ending = "_hosted" if self.is_hosted else "_kiosk" if self.settings.is_kiosk else ""
 
         def say(key: str, /, **values: object) -> str:
-            elsewhere = f"{key}_hosted"
-            is_there = self.is_hosted and elsewhere in self.words.tables[FALLBACK]
-            return self.words.say(elsewhere if is_there else key, language, **values)
+            special = f"{key}{ending}"
+            return self.words.say(
+                special if special in self.words.tables[FALLBACK] else key, language, **values
+            )
 
         return say
 

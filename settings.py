@@ -237,7 +237,8 @@ class Settings(BaseSettings):
     @property
     def is_booth_local(self) -> bool:
         """Whether a visit's page opens at this machine only; never on a Space: visitors sit elsewhere."""
-        is_open = self.booth == "open" or (self.booth == "auto" and self.bind in LOOPBACK_NAMES)
+        is_alone = self.bind in LOOPBACK_NAMES and self.mode == "laptop"
+        is_open = self.booth == "open" or (self.booth == "auto" and is_alone)
         return not is_open and not self.is_hosted
 
     @property

@@ -28,27 +28,21 @@ GREYS = gr.themes.Color(
 
 def booth_head(words: Words, settings: Settings | None = None) -> str:
     """What Gradio puts into the head of the booth's page."""
-    return _head(words, "light dark", "", "screens result camera report", "page", "popover", settings)
+    settings = settings or Settings()
+    named = {"schemes": "light dark", "root": "", "script": "page", "needs": "popover"}
+    return _head(words, "screens result camera report", settings, kiosk=settings.is_kiosk, **named)
 
 
 def host_head(words: Words) -> str:
     """The same for the host's page, which lies a folder deeper."""
-    return _head(words, "light", "../", "host", "host", "replaceChildren")
+    named = {"schemes": "light", "root": "../", "script": "host", "needs": "replaceChildren"}
+    return _head(words, "host", Settings(), kiosk=False, **named)
 
 
-def _head(
-    words: Words,
-    schemes: str,
-    root: str,
-    sheets: str,
-    script: str,
-    needs: str,
-    settings: Settings | None = None,
-) -> str:
+def _head(words: Words, sheets: str, settings: Settings, **named: object) -> str:
     """`needs` is of all that the page takes for granted what browsers learned last."""
-    named = {"schemes": schemes, "root": root, "script": script, "needs": needs, "words": words}
     every = ("tokens", "marks", "booth", *sheets.split())
-    return str(render("head.html", sheets=every, say=words.say, settings=settings or Settings(), **named))
+    return str(render("head.html", sheets=every, say=words.say, words=words, settings=settings, **named))
 
 
 # Ink for the pencil: important, as the dark screens and the grey card have marks of their own.

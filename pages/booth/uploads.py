@@ -1,7 +1,8 @@
 """Selfies come in: `POST /selfies`, `POST /selfies/sample/NAME`, `DELETE /selfies/ID`.
 
 The page that holds a visit's ticket sends the bytes of one photo, and is told at once whether it will do.
-The photo itself stays in memory; the album gets a thumbnail.
+The photo itself stays in memory; the album gets a thumbnail. A kiosk takes what its page's camera sends, and
+nothing that was a file before: a program that writes such bytes is not told apart from it.
 """
 
 import asyncio
@@ -27,6 +28,14 @@ from pipelines.selfie.samples import SAMPLES, sample
 from words import Words
 
 AT_ONCE = 2  # photos decoded at the same time; a large one takes about 150 MB meanwhile
+JFIF = b"\xff\xd8\xff\xe0"  # how browsers begin the JPEG of a canvas
+NOTES = (
+    b"Exif",
+    b"http://ns.adobe.com/xap",
+    b"Photoshop",
+    b"8BIM",
+)  # which cameras and programs put into files
+NOTED_WITHIN = 65_536  # bytes; they stand before the picture
 THUMBNAIL = (384, 480)  # width, height in px; 4:5 like every print
 
 
@@ -34,12 +43,18 @@ class Intake:
     """The handlers of the routes."""
 
     def __init__(
-        self, visits: Visits, finder: FaceFinder, error_boundary: ErrorBoundary, words: Words
+        self,
+        visits: Visits,
+        finder: FaceFinder,
+        error_boundary: ErrorBoundary,
+        words: Words,
+        is_kiosk: bool = False,
     ) -> None:
         self._visits = visits
         self._finder = finder
         self._error_boundary = error_boundary
         self._words = words
+        self._is_kiosk = is_kiosk
         self._seats = asyncio.Semaphore(AT_ONCE)
         self._bodies = Bodies()
 
@@ -61,6 +76,8 @@ class Intake:
         async with self._bodies.read(request) as data:
             if data is None:
                 return refusal(self._words.say("file.busy", visit.language), 503)
+            if self._is_kiosk and not is_shot(request, data):
+                return refusal(self._words.say("file.kiosk", visit.language), 403)
             async with self._seats:  # only now: whoever sends slowly keeps nobody from theirs
                 return await run_in_threadpool(self._keep, visit, lambda: read_photo(data))
 
@@ -98,6 +115,12 @@ class Intake:
                 told["note"] = self._words.say("camera.wall", visit.language)
             return JSONResponse({"id": picture, "url": f"pictures/{picture}", **told})
         return refusal(failure.sentence, 422)
+
+
+def is_shot(request: Request, data: bytes) -> bool:
+    """Whether these bytes look as our page's camera sends them: a canvas's JPEG, without any note."""
+    is_jpeg = request.headers.get("content-type") == "image/jpeg" and data.startswith(JFIF)
+    return is_jpeg and not any(note in data[:NOTED_WITHIN] for note in NOTES)
 
 
 def _thumbnail(face: Face) -> bytes:

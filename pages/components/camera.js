@@ -21,7 +21,8 @@ const TROUBLE = {
 const video = part("video"),
   shutter = part(".shutter"),
   use = part(".use"),
-  picker = part(".upload input"),
+  picker = part(".upload input"), // a kiosk has none
+  other = part(".other"), // nor this
   verdict = part(".verdict");
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const life = new AbortController(); // ends with this screen, and every listener outside it too
@@ -76,7 +77,7 @@ const draw = () => {
 };
 // Where the next key press belongs.
 const aim = () =>
-  [shutter, use, picker].find((button) => !button.disabled && button.offsetParent !== null)?.focus({
+  [shutter, use, picker].find((button) => button && !button.disabled && button.offsetParent !== null)?.focus({
     preventScroll: true,
   });
 const ask = async (path, options) => {
@@ -155,6 +156,19 @@ const release = () => {
   stream = null;
   video.srcObject = null;
 };
+// Which of several cameras, as this device was told last: here, or on the operator's page.
+const keptCamera = () => {
+  try {
+    return localStorage.getItem("face value camera");
+  } catch {
+    return null; // a browser that keeps nothing
+  }
+};
+const cameras = async () =>
+  (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === "videoinput");
+const offerOther = async () => {
+  if (other) other.hidden = (await cameras()).length < 2;
+};
 const present = () => box.isConnected && box.offsetParent !== null && !document.hidden && !used;
 const open = async () => {
   if (stream || opening || !present()) return;
@@ -164,10 +178,9 @@ const open = async () => {
   try {
     const tall = innerHeight > innerWidth;
     const size = { width: { ideal: tall ? 1080 : 1920 }, height: { ideal: tall ? 1920 : 1080 } };
-    const found = await navigator.mediaDevices.getUserMedia({
-      audio: false,
-      video: { facingMode: "user", ...size },
-    });
+    const kept = keptCamera();
+    const which = kept ? { deviceId: { ideal: kept } } : { facingMode: "user" };
+    const found = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...which, ...size } });
     clearTimeout(waiting);
     trouble("");
     if (!present()) return found.getTracks().forEach((track) => track.stop());
@@ -177,6 +190,7 @@ const open = async () => {
       draw();
     }); // unplugged: `look` tries again
     video.srcObject = stream;
+    offerOther();
     await video.play();
   } catch (error) {
     clearTimeout(waiting);
@@ -304,7 +318,18 @@ use.addEventListener("click", () => {
   draw();
   trigger("done");
 });
-picker.addEventListener("change", async () => {
+other?.addEventListener("click", async () => {
+  const ids = (await cameras()).map((device) => device.deviceId);
+  const now = ids.indexOf(stream?.getVideoTracks()[0].getSettings().deviceId);
+  try {
+    localStorage.setItem("face value camera", ids[(now + 1) % ids.length]);
+  } catch {
+    return; // a browser that keeps nothing keeps no camera
+  }
+  release();
+  open();
+});
+picker?.addEventListener("change", async () => {
   const files = [...picker.files].map((file) => file.slice(0, state.limit + 1));
   await bring("selfies", files);
   picker.value = "";

@@ -18,20 +18,28 @@ ACCEPT = "image/jpeg,image/png,image/webp,image/heic,image/heif,.heic"
 SPOKEN = (  # what template and script say
     *("live", "title", "example"),
     *("hint", "count", "calm", "more", "shutter", "use", "use_many", "upload", "sending", "lost"),
-    *("asking", "denied", "none", "insecure", "busy", "remove", "selfie", "again", "full", "nth"),
+    *("asking", "denied", "none", "insecure", "busy", "remove", "selfie", "again", "full", "nth", "other"),
 )
+FAULTS = dict.fromkeys(("asking", "denied", "none", "insecure", "busy"), "fault")  # no visitor's to mend
 MARKS = {"i": "{i}", "n": "{n}"}  # that the script fills in
 HINTS = tuple(f"hint_{hint}" for hint in Hint if hint)
 
 
-def camera(say: Say, samples: Sequence[tuple[str, str]], frames: int, hints: bool) -> gr.HTML:
-    """The component; `samples` are names and titles of faces to try it with, `frames` how many shots."""
-    words = {key: say(f"camera.{key}", **MARKS) for key in (*SPOKEN, *HINTS)} | {"stop": say("making.stop")}
+def camera(
+    say: Say, samples: Sequence[tuple[str, str]], frames: int, hints: bool, is_kiosk: bool = False
+) -> gr.HTML:
+    """The component; `samples` are names and titles of faces to try it with, `frames` how many shots.
+
+    On a kiosk photos come from its camera only, and visitors choose no other one.
+    """
+    keys = {key: key for key in (*SPOKEN, *HINTS)} | (FAULTS if is_kiosk else {})
+    words = {name: say(f"camera.{key}", **MARKS) for name, key in keys.items()} | {"stop": say("making.stop")}
     return component(
         "camera",
         "{}",
         words | {f"sample {name}": title for name, title in samples},
         classes="camera-part",
+        is_kiosk=is_kiosk,
         samples=samples,
         frames=frames,
         hint_side=LONGEST_SIDE if hints else 0,

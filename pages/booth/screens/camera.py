@@ -21,11 +21,11 @@ class CameraScreen(Screen):
 
     def lay_out(self) -> None:
         """The camera, and faces to try it with."""
-        hints = self.services.frame_judge is not None
+        hints, is_kiosk = self.services.frame_judge is not None, self.services.settings.is_kiosk
 
         def lens(say: Say) -> gr.HTML:
             samples = [(name, say(f"sample.{name}")) for name in SAMPLES]
-            return camera(say, samples, MOST_SELFIES, hints)
+            return camera(say, samples, MOST_SELFIES, hints, is_kiosk)
 
         self.camera = self.spoken(lens)
         self.notice = html("")
@@ -46,7 +46,8 @@ class CameraScreen(Screen):
 
         def step(visit: Visit) -> None:
             if not visit.selfies:
-                raise VisitorError("camera.missing")
+                is_kiosk = self.services.settings.is_kiosk
+                raise VisitorError("camera.missing_kiosk" if is_kiosk else "camera.missing")
             visit.go(ScreenName.LOOK)
 
         return self.doing(step)(request)

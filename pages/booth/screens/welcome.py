@@ -26,7 +26,7 @@ class WelcomeScreen(Screen):
             self.heading("welcome.title", "welcome.lead")
             self.notice = html("")
             self.start = self.button("welcome.start", "go")
-            self.spoken(lambda say: html(_note(say)))
+            self.spoken(lambda say: html(_note(say, self.services.settings.is_kiosk)))
             self.language = self.spoken(self._languages)
         self.ways = self.foot(withdraw="withdraw.link")
 
@@ -66,5 +66,7 @@ def _faces(say: Say) -> gr.HTML:
     return wipe(*pictures, say("vote.photo"), say("vote.ai"), say("welcome.wipe"), spoken)
 
 
-def _note(say: Say) -> str:
-    return markup.note(f"{say('welcome.note')} {say('welcome.sample')}", "verify", say("verify.title"))
+def _note(say: Say, is_kiosk: bool) -> str:
+    """With a way to the check of pictures; on a kiosk there is none, as it has a file dialog."""
+    leads = () if is_kiosk else ("verify", say("verify.title"))
+    return markup.note(f"{say('welcome.note')} {say('welcome.sample')}", *leads)
