@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -191,8 +192,20 @@ def test_two_programs_that_start_at_once_share_one_database(url: str) -> None:
         store.close()
 
 
+def test_a_new_file_that_another_program_holds_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "votes.sqlite3"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    ending = threading.Timer(0.2, other.close)
+    ending.start()
+    with Store(f"sqlite:///{file}?timeout=0") as store:  # SQLite itself waits for nobody
+        assert store.is_healthy()
+    ending.join()
+
+
 VOTE_UNTIL_KILLED = """
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from votes.schema import Guess, Item, Kind, VoterId

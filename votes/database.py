@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SqliteConnection
 from typing import Any, Protocol, cast
 
@@ -212,6 +213,21 @@ def _make_folder(file: Path) -> None:
 
 
 def _make_durable(connection: SqliteConnection, _: ConnectionPoolEntry) -> None:
+    _use_wal(connection)
     # FULL: a commit in WAL mode reaches the disk, not only the operating system.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: SqliteConnection) -> None:
+    """Of several that open a new file at once SQLite refuses all but one here, without its usual patience."""
+    late = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except OperationalError as error:
+            if error.sqlite_errorcode != SQLITE_BUSY or time.monotonic() > late:
+                raise
+            time.sleep(0.01)
+        else:
+            return
