@@ -159,7 +159,9 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         ),
         board=board,
         host_auth=build_host_auth(settings),
-        voters=Voters(store.voters_secret(), settings.new_voters, settings.is_hosted),
+        voters=Voters(
+            store.voters_secret(), settings.new_voters, settings.is_hosted, board.room.pardoned_until
+        ),
         retention_minutes=settings.retention_minutes,
         show_hours=settings.show_hours,
         frame_judge=frame_judge,

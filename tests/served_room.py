@@ -71,9 +71,9 @@ class ServedRoom:
 
 def serve_room(store: Store, folder: Path) -> tuple[Starlette, Room, Voters]:
     """The routes, the room behind them, and who signs its voters' cookies."""
-    voters = Voters(store.voters_secret(), 1000, is_hosted=False)
     catalogue = Catalogue(read_deck(ROOT / "examples" / "deck"), Album(folder / "album", 30, 12))
     board = Board(Room(store, catalogue), catalogue, Settings())
+    voters = Voters(store.voters_secret(), 1000, False, board.room.pardoned_until)
     services: Any = SimpleNamespace(
         words=read_words(),
         looks=read_looks(),

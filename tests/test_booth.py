@@ -109,6 +109,7 @@ def services(
     with Store("sqlite://") as store:
         deck = read_deck(ROOT / "examples" / "deck")
         catalogue = Catalogue(deck, album)
+        board = Board(Room(store, catalogue), catalogue, Settings())
         yield Services(
             words=WORDS,
             is_hosted=False,
@@ -130,9 +131,9 @@ def services(
             frame_judge=FrameJudge(),
             error_boundary=error_boundary,
             warmup=Warmup([painter.load], error_boundary),
-            board=Board(Room(store, catalogue), catalogue, Settings()),
+            board=board,
             host_auth=HostAuth("the host's key"),
-            voters=Voters(store.voters_secret(), 1000, is_hosted=False),
+            voters=Voters(store.voters_secret(), 1000, False, board.room.pardoned_until),
             retention_minutes=30,
             show_hours=12,
         )

@@ -3,11 +3,14 @@
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
+from itsdangerous import TimestampSigner
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -19,6 +22,7 @@ from pages.host.routes import Commands
 from pages.phone.routes import Phones
 from pages.stage.routes import Stage
 from services import Services
+from tests.served_room import serve_room
 from tests.test_booth import services as services  # the fixture
 from votes.export import method, rows
 from votes.schema import Source, VoterId
@@ -212,6 +216,41 @@ def test_or_counts_them_and_their_phones_from_then_on(
     assert sources(services) == {Source.PHONE: NEW_PER_CONNECTION + 1}
 
 
+def test_another_process_of_the_database_knows_whom_the_host_pardoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/votes.sqlite3"
+    with Store(url) as one, Store(url) as other:
+        _, hosts, _ = serve_room(one, tmp_path / "one")
+        app, room, voters = serve_room(other, tmp_path / "other")
+        round_id, code = hosts.open().room.round_id, hosts.snapshot().room.code
+        early, late = browser(app), browser(app)
+
+        def sources_after(voter: TestClient) -> list[Source]:
+            assert voter.post("/api/guess", json={"round": round_id, "answer": "generated"}).is_success
+            return sorted(guess.source for guess in other.guesses())
+
+        early.cookies.set(*cookie_of(voters, "early", code))
+        room.latest.renew()
+        assert sources_after(early) == [Source.SUSPECT]
+        hosts.accept_suspects()
+        room.latest.renew()  # as a moment later by itself
+        assert sources_after(early) == [Source.PHONE]
+        early.get(f"/{code}")  # which signs its cookie anew
+        assert sources_after(early) == [Source.PHONE]
+        monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time()) + 5)
+        late.cookies.set(*cookie_of(voters, "late", code))
+        assert sources_after(late) == [Source.PHONE, Source.SUSPECT]
+    with Store(url) as started_again:
+        assert started_again.pardoned_until() is not None
+
+
+def cookie_of(voters: Voters, name: str, code: str) -> tuple[str, str]:
+    """Name and value, of a phone that joined faster than a room does."""
+    name, value = voters.cookie(Voter(VoterId(f"{name:_<22}"), code, True)).split(";")[0].split("=", 1)
+    return name, value
+
+
 def test_the_export_counts_them_apart(app: Starlette, services: Services) -> None:
     stuffed(app, services)
     trials = services.store.trials()
@@ -224,7 +263,9 @@ def test_the_export_counts_them_apart(app: Starlette, services: Services) -> Non
 # ---- codes
 
 
-def test_guessing_the_code_ends_and_phones_that_are_in_stay_in(app: Starlette, services: Services) -> None:
+def test_guessing_the_code_ends_and_phones_that_are_in_stay_in(
+    app: Starlette, services: Services, clock: list[float]
+) -> None:
     inside, round_id = browser(app), opened(app)
     assert join_and_vote(services, inside, round_id) == 200
     guesser = browser(app)

@@ -60,6 +60,7 @@ class Snapshot:
     round: Round | None
     count: Count
     source: Source
+    pardoned_until: datetime | None = None  # phones that joined until then are of the room
 
     @property
     def answers(self) -> int:
@@ -105,6 +106,10 @@ class Room:
     def snapshot(self) -> Snapshot:
         """Where the room is, at most a quarter of a second old; where the database is away, as known last."""
         return self.latest.get()
+
+    def pardoned_until(self) -> datetime | None:
+        """Phones that joined until then are of the room, as it was known last; None: nobody was pardoned."""
+        return self.latest.value.pardoned_until
 
     def pooled_finding(self, shown: Snapshot) -> Finding:
         """How often this room was right, over the rounds that may be put together with the one shown.
@@ -265,7 +270,7 @@ class Room:
         return self.latest.renew()
 
     def accept_suspects(self) -> Snapshot:
-        """Those answers count as every phone's."""
+        """Those answers count as every phone's, and what their phones answer from now on."""
         self._store.accept_suspects()
         return self.latest.renew()
 
@@ -353,7 +358,7 @@ class Room:
             self._enter(room, room.with_scene(Scene.CLOSED), round_)
             room, self._moved_by = self._store.room_state(), ""
         count, source = self._count(room, round_)
-        return Snapshot(room, round_, count, source)
+        return Snapshot(room, round_, count, source, self._store.pardoned_until())
 
     def _count(self, room: RoomState, round_: Round | None) -> tuple[Count, Source]:
         """Which answers the stage shows: a rehearsal's, or the room's own. Never a mix."""

@@ -216,6 +216,9 @@ SECRETS = sql.Table(
     sql.Column("voters", sql.String(64), nullable=False),
 )
 
+# Phones that joined until then are of the room, however fast they came: the host's word. One row at most.
+PARDONS = sql.Table("pardons", TABLES, sql.Column("until", _Utc, primary_key=True))
+
 ITEMS = sql.Table(
     "items",
     TABLES,

@@ -25,6 +25,7 @@ from votes.schema import (
     DRIFTS,
     GUESSES,
     ITEMS,
+    PARDONS,
     ROOM,
     ROUNDS,
     SCHEMA,
@@ -187,10 +188,18 @@ class Store:
             return connection.scalar(query) or 0
 
     def accept_suspects(self) -> int:
-        """Answers of phones that joined faster than a room does count as others; how many they were."""
+        """Phones that joined faster than a room does are of the room; how many answers they had given."""
         accepted = GUESSES.update().where(GUESSES.c.source == Source.SUSPECT).values(source=Source.PHONE)
         with self._engine.begin() as connection:
+            connection.execute(PARDONS.delete())
+            connection.execute(PARDONS.insert().values(until=datetime.now(UTC)))
             return connection.execute(accepted).rowcount
+
+    def pardoned_until(self) -> datetime | None:
+        """When that was done last, in whatever process; whoever joined until then is of the room."""
+        with self._engine.connect() as connection:
+            until: datetime | None = connection.scalar(sql.select(sql.func.max(PARDONS.c.until)))
+            return until
 
     def count(self, round_id: RoundId, exposed: bool | None = None, source: Source | None = None) -> Count:
         """The answers to a round; `exposed` keeps only those who did (or did not) see the making."""
@@ -312,7 +321,8 @@ class Store:
                 TABLES.create_all(connection)
                 connection.execute(SCHEMA.insert().values(version=VERSION))
                 connection.execute(ROOM.insert().values(id=1, **_room_row(RoomState())))
-            SECRETS.create(connection, checkfirst=True)  # files of earlier programs have none
+            for later in (SECRETS, PARDONS):  # files of earlier programs have none
+                later.create(connection, checkfirst=True)
             if connection.scalar(sql.select(SECRETS.c.id)) is None:
                 connection.execute(SECRETS.insert().values(id=1, voters=secrets.token_urlsafe(32)))
             found = connection.scalar(sql.select(SCHEMA.c.version))

@@ -6,8 +6,9 @@ comes beyond that may vote, and is counted apart.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from itsdangerous import BadSignature, TimestampSigner
 from starlette.requests import Request
@@ -36,14 +37,23 @@ class Voter:
 class Voters:
     """Gives ids to phones and knows them again. Used by the event loop's thread only."""
 
-    def __init__(self, secret: bytes, at_once: int, is_hosted: bool) -> None:
-        """`at_once`: how many may join from one address at the same time."""
+    def __init__(
+        self,
+        secret: bytes,
+        at_once: int,
+        is_hosted: bool,
+        pardoned_until: Callable[[], datetime | None] = lambda: None,
+    ) -> None:
+        """`at_once`: how many may join from one address at the same time.
+
+        `pardoned_until`: whoever joined until then is one of the room; the host knows better.
+        """
         self._signer = TimestampSigner(secret, salt="face value voter")
         self._is_hosted = is_hosted
         self._new = TokenBuckets(at_once, NEW_PER_S)
         self._of_connection = TokenBuckets(NEW_PER_CONNECTION, 1 / AGAIN_S)
         self._wrong_codes = TokenBuckets(WRONG_CODES, WRONG_PER_S)
-        self._accepted_at = datetime.min.replace(tzinfo=UTC)
+        self._pardoned_until = pardoned_until
 
     def find(self, request: Request) -> Voter | None:
         """Which phone it is; None where it has no cookie of ours."""
@@ -52,7 +62,8 @@ class Voters:
             voter, code, kind = value.decode().split(".")
         except (BadSignature, ValueError):
             return None
-        return Voter(VoterId(voter), code, kind == SUSPECT and made > self._accepted_at)
+        pardoned = self._pardoned_until()
+        return Voter(VoterId(voter), code, kind == SUSPECT and not (pardoned and made <= pardoned))
 
     def admit(self, request: Request, code: str) -> Voter:
         """A phone that has read the room's code: the one that it was, or a new one."""
@@ -76,10 +87,6 @@ class Voters:
     def count_wrong_code(self, request: Request) -> None:
         """That address sent one."""
         self._wrong_codes.take(address_of(request))
-
-    def accept_suspects(self) -> None:
-        """The host knows better: whoever joined until now is one of the room."""
-        self._accepted_at = datetime.now(UTC)
 
     def _is_one_browser(self, request: Request) -> bool:
         """Whether this connection has brought few voters. Behind a proxy, connections say nothing."""

@@ -211,12 +211,7 @@ class Handlers:
 
     def accept_suspects(self) -> Update:
         """They count, and their phones are phones of the room."""
-
-        def step() -> None:
-            self._services.voters.accept_suspects()
-            self.room.accept_suspects()
-
-        return self.command(step, self._say("host.suspects_accepted"))()
+        return self.command(self.room.accept_suspects, self._say("host.suspects_accepted"))()
 
     # ---- what the page shows
 

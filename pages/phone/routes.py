@@ -129,10 +129,10 @@ class Phones:
         def refuse(key: str, status: int) -> Response:
             return refusal(self._words.say(key, language), status)
 
+        now = await self._board.now()  # first: it has whom the host pardoned
         voter = self._voters.find(request)
         if voter is None:
             return refuse("phone.cookie", 403)
-        now = await self._board.now()
         if voter.code != now.room.code:
             return refuse("phone.code_wrong", 403)
         if not self._taps.take(voter.id):
