@@ -167,6 +167,14 @@ def test_what_may_be_shown_stays_longer_and_the_link_does_not(
     assert album.offers()
 
 
+def test_leave_for_the_stage_keeps_nothing_else_without_the_tap(visits: Visits, album: Album) -> None:
+    visit = with_portraits(visits)
+    extra = visit.keep(JPEG, Keepsake.PORTRAIT.file_name(2))
+    visit.allow_stage()
+    visits.end(visit)
+    assert album.get(extra) is None
+
+
 def test_a_stop_of_the_program_ends_all_and_says_so_before(
     visits: Visits, album: Album, tmp_path: Path
 ) -> None:
@@ -313,7 +321,10 @@ def test_a_files_name_says_what_it_is(number: int, kind: Keepsake) -> None:
     assert set(read.values()) == {None}
 
 
-@given(st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=32), st.text(max_size=20))
+SPECIAL = st.sampled_from('\\;,:"') | st.characters(exclude_categories=("C",))
+
+
+@given(st.text(SPECIAL, min_size=1, max_size=32), st.text(SPECIAL, max_size=20))
 def test_a_wifi_code_says_name_and_password_whatever_is_in_them(name: str, password: str) -> None:
     code = TakeHome(wifi_name=name, wifi_password=password).wifi_code
     fields = re.findall(r"(?:^WIFI:|;)([TSP]):((?:\\.|[^\\;])*)", code, re.DOTALL)
