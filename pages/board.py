@@ -7,7 +7,6 @@ snapshot read anew behind the answers.
 import asyncio
 import hashlib
 import json
-import socket
 import time
 from collections import OrderedDict
 from functools import lru_cache
@@ -17,6 +16,7 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from booth.catalogue import Catalogue
+from pipelines.tonight import find_own_address
 from settings import LOOPBACK_NAMES, Settings
 from votes.latest import FRESH_S, LATE_S
 from votes.room import Room, Snapshot
@@ -123,21 +123,8 @@ class Board:
             return settings.public_url.rstrip("/")
         host = settings.address
         if host in ("0.0.0.0", "::"):
-            host = own_address()
+            host = find_own_address()
         return f"http://{host}" + ("" if settings.port == 80 else f":{settings.port}")
-
-
-def own_address() -> str:
-    """The address of this machine in its own network; the loopback one where it is in none.
-
-    No packet is sent: a datagram socket only looks up which of our addresses the way out begins with.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        try:
-            way.connect(("192.0.2.1", 9))  # an address for documentation, RFC 5737
-            return str(way.getsockname()[0])
-        except OSError:
-            return LOOPBACK_NAMES[0]
 
 
 @lru_cache(8)

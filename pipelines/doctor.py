@@ -2,12 +2,10 @@
 
 import importlib.metadata
 import platform
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,6 +23,7 @@ from pipelines.plate.studio import Studio
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.samples import sample
 from pipelines.sitting import Portrait, Setup, draw_portraits, find_faces, prepare
+from pipelines.tonight import look_around
 from settings import Settings
 from words import read_words
 
@@ -54,9 +53,9 @@ def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str
     yield ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     device, say = find_device(settings.device), read_words().say
     yield f"Models run on {device.name} with {device.gigabytes:.0f} GB"
-    yield f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB of disk are free"
     yield connection_hint()
-    yield camera_hint(settings)
+    for finding in look_around(settings):
+        yield say(f"tonight.{finding.key}", **finding.values)
     for model_set in read_model_sets().values():
         try:
             locate(model_set)
@@ -87,14 +86,6 @@ def connection_hint() -> str:
         f"{allowed} connections may be open at once; a full room needs {ENOUGH_CONNECTIONS}: "
         "LimitNOFILE= of the systemd unit, or ulimit -Hn"
     )
-
-
-def camera_hint(settings: Settings) -> str:
-    """Browsers give the camera to https and to this machine only."""
-    address = settings.public_url or f"http://{settings.bind}:{settings.port}"
-    if address.startswith("https://") or settings.bind in ("127.0.0.1", "localhost"):
-        return f"Camera: works in a browser at {address}"
-    return f"Camera: browsers refuse it at {address}; open the page on this machine, or put https before it"
 
 
 def contact_sheet(generator: Generator) -> Pixels:
