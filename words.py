@@ -16,8 +16,15 @@ from presets import PRESETS, read_table
 WORDS = PRESETS / "words"
 FALLBACK = "en"
 TITLED = ("looks", "expressions", "model_sets")  # folders of presets, and groups of their titles
+NAMED = (*TITLED, "studies")  # groups that a language may leave to the presets
 
 Say = Callable[..., str]  # a key and its values -> a sentence
+
+
+def write_number(say: Say, number: str) -> str:
+    """A number that is written as in English, as the language of `say` writes it."""
+    example = say("language.number")  # 1,234.5
+    return number.translate({ord(","): example[1], ord("."): example[5]})
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,10 @@ class Words:
         """The sentence with its marks, for a script that fills them in."""
         return self.tables.get(language or self.language, {}).get(key) or self.tables[FALLBACK][key]
 
+    def study(self, name: str) -> str:
+        """What a published study judged, which its preset says in English."""
+        return self.tables[self.language].get(f"studies.{name.lower().replace(' ', '_')}", name)
+
     def sentence(self, error: VisitorError | OperatorError, language: str | None = None) -> str:
         """What to tell a person about an error of ours."""
         if isinstance(error, VisitorError):
@@ -50,7 +61,7 @@ class Words:
     @cached_property
     def complete(self) -> tuple[str, ...]:
         """The languages that have every sentence of English; a title may stand in English."""
-        wanted = {key for key in self.tables[FALLBACK] if key.split(".")[0] not in TITLED}
+        wanted = {key for key in self.tables[FALLBACK] if key.split(".")[0] not in NAMED}
         return tuple(name for name, table in self.tables.items() if wanted <= table.keys())
 
     def preferred(self, accepted: str) -> str:

@@ -122,6 +122,7 @@ class Visit:
         self.selfies: tuple[Selfie, ...] = ()
         self.frames: dict[str, PictureId] = {}  # the looks' names, each with this visitor's plate in it
         self.dial = DialChoice()
+        self.count = 0  # of portraits that the visitor chose; 0: none chosen yet
         self.making: Making | None = None
         self.sharing = Sharing(album)
         self.presence = Presence()
@@ -149,6 +150,10 @@ class Visit:
     def speak(self, language: str) -> None:
         """In which language this visitor is spoken to."""
         self.language = language
+
+    def choose_count(self, count: int) -> None:
+        """How many portraits."""
+        self.count = count
 
     def go(self, screen: ScreenName) -> None:
         """To another screen. Raises `VisitorError` where that needs a consent or portraits not there."""

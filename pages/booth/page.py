@@ -110,7 +110,7 @@ class BoothPage:
         if not self.services.is_hosted:
             return ""
         first = words.preferred(request.headers.get("accept-language", ""))
-        return first if first in words.offered else ""
+        return first if first in words.offered and first != words.language else ""
 
     def wire(self, page: gr.Blocks) -> None:
         """Coming and going, then each screen's own events."""

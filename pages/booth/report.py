@@ -20,6 +20,7 @@ from pipelines.measure.likeness import (
     MeasureKind,
     Outline,
 )
+from words import write_number
 
 Say = Callable[..., str]
 
@@ -140,14 +141,14 @@ def _figures(say: Say, kind: MeasureKind, measure: Measure) -> Mapping[str, str]
 
     def told(value: float | None) -> str:
         key, n = kind.figure(value or 0.0)
-        return say(key, n=n)
+        return say(key, n=write_number(say, n))
 
     return {
         "name": say(f"likeness.{measure.name}"),
         "value": "–" if measure.value is None else told(measure.value),
         "sentence": say(measure.key, **measure.values),
-        "noise": kind.figure(measure.noise)[1],
-        "pair": kind.figure(measure.pair)[1],
+        "noise": write_number(say, kind.figure(measure.noise)[1]),
+        "pair": write_number(say, kind.figure(measure.pair)[1]),
     }
 
 

@@ -9,6 +9,7 @@ from pages.markup import render
 from pipelines.measure.likeness import MEASURES, thresholds
 from votes.fairness import Median, medians, model_sets
 from votes.schema import Drift
+from words import write_number
 
 Say = Callable[..., str]
 
@@ -70,5 +71,6 @@ def _rows(say: Say, measure: str, groups: dict[str, Median]) -> MeasureRows:
 def _sentence(say: Say, middle: Median) -> str:
     if middle.too_few:
         return say("fair.few", n=middle.sitters)
-    value, low, high = (f"{figure:+.2f}".replace("-", "\u2212") for figure in middle[1:])
+    figures = (f"{figure:+.2f}".replace("-", "\u2212") for figure in middle[1:])
+    value, low, high = (write_number(say, figure) for figure in figures)
     return say("fair.middle", value=value, low=low, high=high, n=middle.sitters)

@@ -21,6 +21,7 @@ from votes.room import Snapshot
 from votes.schema import Kind
 from votes.studies import Study
 from votes.tally import FEWEST_ANSWERS, Share, Tally
+from words import write_number
 
 LONG = 320  # characters of words and credit; beyond, they are written smaller
 FACTS = ("look", "seed", "steps", "seconds", "model_set")
@@ -109,6 +110,10 @@ class View:
         """A share of 0..1 in words."""
         return self.say("stage.share", p=round(100 * share))
 
+    def of(self, answers: int) -> str:
+        """Of how many."""
+        return self.say("stage.of", n=write_number(self.say, f"{answers:,}"))
+
     def interval(self, share: Share) -> str:
         """Its 95 % interval in words."""
         return self.say("stage.interval", low=round(100 * share.low), high=round(100 * share.high))
@@ -168,7 +173,9 @@ class View:
             return self.services.look_titles.get(value, value)
         if name == "model_set":
             return self.titles.get(value, value)
-        return self.say("stage.seconds_value", s=f"{float(value):.1f}") if name == "seconds" else value
+        if name == "seconds":
+            return self.say("stage.seconds_value", s=write_number(self.say, f"{float(value):.1f}"))
+        return value
 
     @property
     def texts(self) -> dict[str, str]:
@@ -239,7 +246,7 @@ class View:
         """How often people were right elsewhere."""
         return [
             Accuracy(
-                study.name,
+                self.services.words.study(study.name),
                 f"{study.authors} {study.year}",
                 Share(study.right, study.low or study.right, study.high or study.right),
                 study.answers,
@@ -253,5 +260,7 @@ class View:
         """The whole chart in one sentence."""
         us, answers = self.room.share, self.room.answers
         ours = f"{self.percent(us.value)} {self.say('stage.of', n=answers)}" if us else self.room.in_words
-        studies = ", ".join(f"{study.name} {self.percent(study.right)}" for study in self.published)
+        studies = ", ".join(
+            f"{study.name} {self.percent(study.share.value)}" for study in self.studies if study.share
+        )
         return self.say("stage.room_alt", us=ours, studies=studies)

@@ -68,6 +68,8 @@ class LookScreen(Screen):
             self.runs: markup.note(runs) + markup.without("expression", impossible),
             self.dial: gr.HTML(str(visit.dial.turns), visible=bool(place)),
             self.place: place,
+            self.count: str(visit.count or self._count),
+            self.make_button: gr.Button(_go(say, str(visit.count or self._count))),
             self.own_frames: self._render_frames(visit),
         }
         return shown | ({self.expression: AS_I_AM} if impossible else {})
@@ -113,6 +115,7 @@ class LookScreen(Screen):
         visit = self.booth.visit_of(request)
 
         def step() -> Update:
+            visit.choose_count(_number(count))
             return {self.make_button: gr.Button(_go(self.say_to(visit), count))}
 
         return self.trying(visit, self.notice, step)
