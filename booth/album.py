@@ -59,6 +59,7 @@ class Offer:
     sitting: SittingId
     facts: str
     approved: bool
+    until: datetime
 
 
 class _SittingFile(BaseModel):
@@ -263,10 +264,14 @@ class Album:
         now = self._clock()
         with self._lock:
             return tuple(
-                Offer(sitting, record.facts, record.approved)
+                Offer(sitting, record.facts, record.approved, record.permission.until)
                 for sitting, record in self._sittings.items()
                 if record.permission and now < record.permission.until
             )
+
+    def is_past(self, until: datetime) -> bool:
+        """Whether a permission until then has ended by itself."""
+        return self._clock() >= until
 
     def withdraw(self, code: str) -> bool:
         """Delete the sittings whose code that is; whether there was one."""

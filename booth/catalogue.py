@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import lru_cache, partial
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -131,7 +132,7 @@ class Catalogue:
         self._album = album
         self._rng = rng or secrets.SystemRandom()
         self._cards = {card.item.id: (card, group) for group in deck.groups for card in group}
-        self._shown_items: set[str] = set()  # of sittings
+        self._shown_items: dict[str, datetime] = {}  # of sittings, and until when they may be shown
         self._broken: dict[str, str] = {}  # cards of the deck that cannot be read any more: item, file
         self._rejected: set[SittingId] = set()
         self._jpeg = lru_cache(CACHED_EXHIBITS)(self._encode)
@@ -201,11 +202,16 @@ class Catalogue:
 
     def is_withdrawn(self, item_id: str) -> bool:
         """Whether it was here and was taken back, or cannot be read any more."""
-        was_here = item_id in self._shown_items | set(self._broken)
+        was_here = item_id in self._shown_items or item_id in self._broken
         withdrawn = was_here and self.exhibit(item_id) is None
         if withdrawn:
             self._jpeg.cache_clear()
         return withdrawn
+
+    def was_taken_back(self, item_id: str) -> bool:
+        """Of one that is withdrawn: whether its sitter said so, and not the clock or a broken disk."""
+        until = self._shown_items.get(item_id)
+        return until is not None and not self._album.is_past(until)
 
     def broken(self) -> tuple[str, ...]:
         """Files of the deck that could be read at the start and cannot any more; they are skipped."""
@@ -227,7 +233,7 @@ class Catalogue:
                 for kind in Kind:
                     found = self._sitting_exhibit(offer, kind)
                     if found and found.item.id == item_id and not found.is_misfire:
-                        self._shown_items.add(item_id)
+                        self._shown_items[item_id] = offer.until
                         return found
         return None
 

@@ -42,8 +42,13 @@ class ServedRoom:
 
     port: int
     store: Store
-    room: Room
+    board: Board
+    album: Album
     voters: Voters
+
+    @property
+    def room(self) -> Room:
+        return self.board.room
 
     @property
     def url(self) -> str:
@@ -69,13 +74,14 @@ class ServedRoom:
         return voter.rstrip("_")
 
 
-def serve_room(store: Store, folder: Path) -> tuple[Starlette, Room, Voters]:
-    """The routes, the room behind them, and who signs its voters' cookies."""
-    catalogue = Catalogue(read_deck(ROOT / "examples" / "deck"), Album(folder / "album", 30, 12))
+def serve_room(store: Store, album: Album) -> tuple[Starlette, Board, Voters]:
+    """The routes, the board behind them, and who signs its voters' cookies."""
+    catalogue = Catalogue(read_deck(ROOT / "examples" / "deck"), album)
     board = Board(Room(store, catalogue), catalogue, Settings())
     voters = Voters(store.voters_secret(), 1000, False, board.room.pardoned_until)
     services: Any = SimpleNamespace(
         words=read_words(),
+        settings=Settings(),
         looks=read_looks(),
         model_titles={},
         is_hosted=False,
@@ -93,21 +99,23 @@ def serve_room(store: Store, folder: Path) -> tuple[Starlette, Room, Voters]:
         *style_routes(),
         health_route(models, store, "mini", "1.0"),
     ]
-    return Starlette(routes=routes), board.room, voters
+    return Starlette(routes=routes), board, voters
 
 
 @contextmanager
 def served_room(url: str, folder: Path) -> Iterator[ServedRoom]:
     """Until the block ends."""
     with Store(url) as store:
-        app, room, voters = serve_room(store, folder)
+        album = Album(folder / "album", 30, 12)
+        app, board, voters = serve_room(store, album)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
             while not server.started:
                 time.sleep(0.01)
-            yield ServedRoom(server.servers[0].sockets[0].getsockname()[1], store, room, voters)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            yield ServedRoom(port, store, board, album, voters)
         finally:
             server.should_exit = True
             thread.join()

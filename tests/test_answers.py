@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,8 @@ class Evening:
     """A room whose programme is one sitter's pictures, and its phones."""
 
     def __init__(self, store: Store, folder: Path) -> None:
-        self.store, self.album = store, Album(folder, 30, 12)
+        self.now = datetime.now(UTC)
+        self.store, self.album = store, Album(folder, 30, 12, lambda: self.now)
         self.catalogue = Catalogue(Deck((), (864, 1080)), self.album)
         self.room = Room(store, self.catalogue, spawn=lambda _: None)
         self.sitting = self.album.begin()
@@ -129,3 +130,14 @@ def test_what_is_taken_back_or_of_no_sitting_is_told_nothing_of(evening: Evening
     assert evening.catalogue.items_of(SittingId("another")) == {}
     evening.album.forbid_show(evening.sitting)
     assert evening.told() == RoomAnswers()
+
+
+@pytest.mark.parametrize(("hours", "scene"), [(1, Scene.WITHDRAWN), (13, Scene.READY)])
+def test_only_what_a_sitter_took_back_is_told_so_and_not_what_ran_out(
+    evening: Evening, hours: int, scene: Scene
+) -> None:
+    evening.offer()
+    evening.ask(Kind.GENERATED)
+    evening.now += timedelta(hours=hours)  # of twelve for which it may be shown
+    evening.album.delete(evening.sitting)
+    assert evening.room.change().room.scene == scene

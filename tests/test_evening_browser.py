@@ -1,4 +1,4 @@
-"""An evening on phones and stage: the timer, counts in words."""
+"""An evening on phones and stage: the timer, counts in words, a picture that its sitter takes back."""
 
 import re
 from collections.abc import Iterator
@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from booth.catalogue import Pair, offer
+from pipelines.exhibit import PHONE, exhibits
 from tests.forwarder import Forwarder, forwarding
-from tests.served_room import ServedRoom, served_room
+from tests.hostile import card
+from tests.served_room import HOST, ServedRoom, served_room
 from votes.rounds import Scene
-from votes.schema import Guess, Kind, Source, VoterId
+from votes.schema import Guess, Item, Kind, Source, VoterId
 from words import read_words
 
 pytestmark = pytest.mark.browser
@@ -145,3 +148,53 @@ def test_phones_are_told_the_rooms_counts_with_the_truth(opened: Opener, served:
     expect(phone.locator("#r")).to_have_text("3 said photograph, 1 said AI.")
     served.room.change(rehearsing=True)
     expect(phone.locator("#r")).to_be_hidden()  # nobody gave those answers
+
+
+def test_a_picture_that_its_sitter_takes_back_leaves_every_screen_with_a_sentence_and_the_room_goes_on(
+    opened: Opener, served: ServedRoom
+) -> None:
+    said = WORDS.say("phone.withdrawn")
+    phone, stage = opened(f"{served.url}{served.code}"), opened(f"{served.url}stage")
+    item, code = offered(served)
+    served.room.go_to(item)
+    served.open()
+    expect(phone.locator("[data-answer=generated]")).to_be_visible()
+    phone.locator("[data-answer=generated]").click()
+    expect(phone.locator("#s")).to_contain_text("You said")
+    while served.room.snapshot().room.scene != Scene.TRUTH:
+        served.room.next()
+    for page in (phone, stage):
+        expect(page.locator("img").first).to_be_visible()
+    pictures = [page.locator("img").first.evaluate("(image) => image.src") for page in (phone, stage)]
+    pictures.append(f"{served.url}api/host/picture/{item}.jpg")
+    assert phone.request.get(pictures[-1], headers=HOST).ok
+    assert served.album.withdraw(code)
+    for page in (phone, stage):
+        expect(page.locator("h1")).to_have_text(said)
+        expect(page.locator("img")).to_have_count(0)
+    for picture in pictures:
+        assert phone.request.get(picture, headers=HOST).status == 404
+        assert not phone.evaluate(CACHED, picture) and not stage.evaluate(CACHED, picture)
+    assert phone.request.post(f"{served.url}api/host/next", headers=HOST).ok
+    expect(phone.locator("h1")).to_have_text(WORDS.say("phone.title"))
+    expect(stage.locator(".waiting")).to_be_visible()
+    assert len(served.store.guesses()) == 1  # what was answered stays, about a picture that nobody has
+
+
+CACHED = """(address) => fetch(address, { cache: "only-if-cached", mode: "same-origin" })
+  .then(({ ok }) => ok, () => false)"""
+
+
+def offered(served: ServedRoom) -> tuple[str, str]:
+    """A sitter's pair that the host approved, in the programme before its end: the item, and the code."""
+    album, catalogue, room = served.album, served.board.catalogue, served.room
+    sitting, items = (
+        album.begin(),
+        {kind: Item(f"the {kind}", kind, "grey", "mini", "plate") for kind in Kind},
+    )
+    jpegs = dict(zip(Kind, exhibits([card(480, 600), card(480, 600)[::-1]], PHONE), strict=True))
+    own = {kind: album.put(sitting, jpeg) for kind, jpeg in jpegs.items()}
+    code, _ = offer(album, sitting, Pair(items, jpegs, {}, {}), own)
+    (item,) = catalogue.approve(sitting)
+    room.change(programme=(item, *room.snapshot().room.programme))
+    return item, code

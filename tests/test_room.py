@@ -47,6 +47,7 @@ class Pictures:
 
     def __init__(self) -> None:
         self.withdrawn: set[str] = set()
+        self.broken: set[str] = set()
         self.ladders = {item.id for item in ITEMS}
 
     def draw_programme(self) -> tuple[str, ...]:
@@ -57,6 +58,9 @@ class Pictures:
 
     def is_withdrawn(self, item_id: str) -> bool:
         return item_id in self.withdrawn
+
+    def was_taken_back(self, item_id: str) -> bool:
+        return item_id not in self.broken
 
     def renew_programme(self, programme: Sequence[str]) -> tuple[str, ...]:
         return tuple(programme) or self.draw_programme()
@@ -384,9 +388,9 @@ def test_a_picture_that_is_taken_back_leaves_the_stage_at_once(
     opened = room.open()
     store.record(answer(opened, Kind.GENERATED))
     pictures.withdrawn.add("a")
-    shown = room.blank()
-    assert (shown.room.item, shown.room.scene, shown.round) == ("b", Scene.READY, None)
-    assert len(store.guesses()) == 1
+    shown = room.change()
+    assert (shown.room.item, shown.room.scene, shown.round) == ("b", Scene.WITHDRAWN, None)
+    assert body(shown)["withdrawn"] and len(store.guesses()) == 1
     with pytest.raises(VisitorError, match=r"phone\.late"):
         store.record(answer(opened, Kind.PHOTOGRAPH))
     with pytest.raises(VisitorError, match=r"host\.gone"):
@@ -447,12 +451,48 @@ def test_a_step_back_undoes_a_step_on(room: RoomState, skipped: frozenset[Scene]
         assert (back.place, back.scene, back.round_id) == (room.place, room.scene, room.round_id)
 
 
-@given(states, st.integers(0, 6))
-def test_without_an_item_the_room_is_somewhere_in_what_remains(room: RoomState, which: int) -> None:
+@given(states, st.integers(0, 6), st.booleans())
+def test_without_an_item_the_room_is_somewhere_in_what_remains(
+    room: RoomState, which: int, tells: bool
+) -> None:
     item = room.programme[which % len(room.programme)]
-    after = room.without_item(item)
+    after = room.without_item(item, tells)
     assert item not in after.programme
-    assert after.item in after.programme or not after.programme
+    following = step_forward(after) if after.scene == Scene.WITHDRAWN else after
+    assert following.item in after.programme or not after.programme or following.is_over
+
+
+@pytest.mark.parametrize("scene", SCENES[1:])
+def test_the_room_hears_that_a_picture_was_taken_back_and_goes_on_with_the_next(
+    room: Room, pictures: Pictures, scene: Scene
+) -> None:
+    for following in ("b", "c"):
+        while room.snapshot().room.scene != scene:
+            room.next()
+        pictures.withdrawn.add(room.snapshot().room.item or "")
+        shown = room.next("the scene that was pressed for is over")
+        assert (shown.room.scene, shown.room.item) == (Scene.WITHDRAWN, following)
+        with pytest.raises(VisitorError, match=r"host\.unasked"):
+            room.reveal()
+        shown = room.next()
+        assert (shown.room.scene, shown.room.item) == (Scene.READY, following)
+    assert room.open().room.item == "c"
+    pictures.withdrawn.add("c")
+    shown = room.change()
+    assert (shown.room.scene, shown.room.item, shown.room.is_over) == (Scene.WITHDRAWN, None, True)
+    assert room.next().room == room.open().room == shown.room  # nothing follows
+    pictures.withdrawn.clear()
+    room.add(["a"])  # approved meanwhile
+    assert (room.next().room.scene, room.snapshot().room.item) == (Scene.READY, "a")
+
+
+def test_what_nobody_saw_or_what_only_broke_is_passed_over_in_silence(room: Room, pictures: Pictures) -> None:
+    pictures.withdrawn.add("a")  # before its question
+    assert (room.change().room.item, room.snapshot().room.scene) == ("b", Scene.READY)
+    room.open()
+    pictures.withdrawn.add("b")
+    pictures.broken.add("b")
+    assert (room.change().room.item, room.snapshot().room.scene) == ("c", Scene.READY)
 
 
 def test_a_round_never_goes_back_from_scene_to_scene() -> None:
@@ -551,8 +591,9 @@ class AnyCommands(RuleBasedStateMachine):
     def the_room_is_in_a_legal_state(self) -> None:
         room = self.room.snapshot().room
         assert room == self.store.room_state() == self.other.room_state()
-        assert room.place < len(room.programme) or (room.place, room.item) == (0, None)
-        assert room.round_id or room.scene == Scene.READY
+        is_between = room.scene == Scene.WITHDRAWN and room.place == len(room.programme)
+        assert room.place < len(room.programme) or (room.place, room.item) == (0, None) or is_between
+        assert room.round_id or room.scene in (Scene.READY, Scene.WITHDRAWN)
         assert room.bookmark is None or room.bookmark.place < len(room.programme)
         assert room.scene not in self.room.skipped_scenes(room)
         if room.round_id:

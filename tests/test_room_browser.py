@@ -121,7 +121,10 @@ def test_a_room_from_the_sitters_leave_to_the_export(browser: Browser, booth: Bo
         expect(button(sitter, "show.allowed")).to_be_visible()
         button(sitter, "result.delete").click()
         button(sitter, "delete.yes").click()
-        expect(stage.locator(".waiting")).to_be_visible(timeout=10_000)  # gone from the stage at once
+        # gone from the stage at once, and the host hears that it was the last one
+        expect(stage.locator("h1")).to_have_text(WORDS.say("phone.withdrawn"), timeout=10_000)
+        expect(button(host.page, "host.no_next")).to_be_disabled(timeout=10_000)
+        picture(host.page, "host-withdrawn")
     for one in (*phones.values(), host):
         assert one.failures == []
         one.context.close()

@@ -91,7 +91,9 @@ class DeckWithFacts(Catalogue):
 
 def test_a_scene_or_truth_without_words_of_its_own_is_shown_as_no_other(tmp_path: Path) -> None:
     with scenes_of(tmp_path, ONE) as seen:
-        assert len(set(seen.values())) == len(seen) == len(Scene) - 2  # all but ready, and no ladder
+        assert (
+            len(set(seen.values())) == len(seen) == len(Scene) - 3
+        )  # all but ready, no ladder, and none withdrawn
     new: Any = SimpleNamespace(value="a new one")
     with Store("sqlite://") as store:
         programme = Catalogue(read_deck(deck_of(tmp_path, ONE)), Album(tmp_path / "album", 30, 12))

@@ -46,7 +46,10 @@ class Pictures(Protocol):
         """What is true of a picture; None when it is not here, or not any more."""
 
     def is_withdrawn(self, item_id: str) -> bool:
-        """Whether it was here and was taken back."""
+        """Whether it was here and is not any more."""
+
+    def was_taken_back(self, item_id: str) -> bool:
+        """Of one that is withdrawn: whether by its sitter."""
 
     def has_ladder(self, item_id: str) -> bool:
         """Whether there are pictures of its sitter with ever less of them."""
@@ -159,7 +162,9 @@ class Room:
                 return room
             if room.scene == Scene.CLOSED:
                 return step_back(room, round_)
-            before = room if room.scene == Scene.READY else self._step_on(room.with_scene(SCENES[-1]))
+            if room.round_id:
+                room = self._step_on(room.with_scene(SCENES[-1]))
+            before = step_forward(room) if room.scene == Scene.WITHDRAWN else room
             return before.with_scene(Scene.OPEN) if before.scene == Scene.READY else before
 
         return self._move(step)
@@ -175,7 +180,7 @@ class Room:
         """
 
         def step(room: RoomState, _: Round | None) -> RoomState:
-            if room.scene == Scene.READY:
+            if room.round_id is None:
                 raise VisitorError("host.unasked")
             if room.scene == Scene.OPEN:
                 return room.with_scene(Scene.SPLIT)
@@ -351,7 +356,8 @@ class Room:
         """Read the room; a round whose time is over is closed, a picture that was taken back goes."""
         room = self._store.room_state()
         while room.item and self._pictures.is_withdrawn(room.item):
-            self._store.move(room, room.without_item(room.item))
+            tells = self._pictures.was_taken_back(room.item)
+            self._store.move(room, room.without_item(room.item, tells))
             room, self._moved_by = self._store.room_state(), ""
         round_ = self._store.find(room.round_id) if room.round_id else None
         if round_ and room.scene == Scene.OPEN and round_.closes_at and self._clock() >= round_.closes_at:

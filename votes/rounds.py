@@ -14,7 +14,9 @@ from votes.tally import FEWEST_ANSWERS, wilson
 
 
 class Scene(StrEnum):
-    """What the stage shows, in this order for each picture. All that is known of a scene stands here.
+    """What the stage shows, in this order for each picture, but for the last: that one is between two.
+
+    All that is known of a scene stands here.
 
     Its value names what else it needs: the template `pages/templates/stage/<value>.html`, and on the host
     page the words `host.scene_<value>` and `host.do_<value>` (of the button that leads to it).
@@ -31,6 +33,7 @@ class Scene(StrEnum):
     MADE = "made", State.REVEALED
     LADDER = "ladder", State.REVEALED, True
     ROOM = "room", State.REVEALED
+    WITHDRAWN = "withdrawn", State.READY  # its sitter took the picture back that was on the stage
 
     # Defaults, because `Scene(value)` finds a scene by its value alone.
     def __new__(cls, value: str, round_state: State = State.READY, needs_ladder: bool = False) -> "Scene":
@@ -42,7 +45,7 @@ class Scene(StrEnum):
     @property
     def is_split_known(self) -> bool:
         """Whether the room has seen how it answered, and so may not be asked again."""
-        return SCENES.index(self) >= SCENES.index(Scene.SPLIT)
+        return self in SCENES[SCENES.index(Scene.SPLIT) :]
 
     @property
     def is_truth_known(self) -> bool:
@@ -55,7 +58,7 @@ class Scene(StrEnum):
         return self == SCENES[-1]
 
 
-SCENES = tuple(Scene)
+SCENES = tuple(scene for scene in Scene if scene != Scene.WITHDRAWN)  # those of a picture
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,12 @@ class RoomState:
         """Whether no picture follows."""
         return self.place + 1 >= len(self.programme)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no step on is left."""
+        is_after_all = self.scene == Scene.WITHDRAWN and self.item is None
+        return is_after_all or (self.scene.is_last and self.is_last)
+
     def with_scene(self, scene: Scene) -> "RoomState":
         """The same picture at another scene; a stage that was blank shows it."""
         return replace(self, scene=scene, blank=False)
@@ -121,8 +130,11 @@ class RoomState:
             return replace(self, programme=programme, place=programme.index(self.item), bookmark=None)
         return replace(self.with_picture(0), programme=programme, bookmark=None)
 
-    def without_item(self, item: str) -> "RoomState":
-        """The same after one item was withdrawn; if the room was at it, it is before the next one now."""
+    def without_item(self, item: str, tells: bool = False) -> "RoomState":
+        """The same after one item was withdrawn; if the room was at it, it is before the next one now.
+
+        `tells`: where people saw the picture, or hear already that one was taken back, they are told first.
+        """
         if item not in self.programme:
             return self
         withdrawn = self.programme.index(item)
@@ -130,12 +142,16 @@ class RoomState:
         place = self.place - (withdrawn < self.place)
         room = replace(self, programme=remaining, place=place)
         if withdrawn == self.place:
-            room = room.with_picture(min(place, max(0, len(remaining) - 1)))
+            is_told = self.scene == Scene.WITHDRAWN or (tells and self.scene != Scene.READY)
+            room = room.with_picture(place if is_told else min(place, max(0, len(remaining) - 1)))
+            room = room.with_scene(Scene.WITHDRAWN) if is_told else room
         return replace(room, bookmark=None)
 
 
 def step_forward(room: RoomState, skipped: Collection[Scene] = ()) -> RoomState:
     """One step on, past what is `skipped`. After the last scene of the last picture nothing moves."""
+    if room.scene == Scene.WITHDRAWN:
+        return room.with_scene(Scene.READY) if room.item else room
     if not room.scene.is_last:
         following = SCENES[SCENES.index(room.scene) + 1 :]
         return room.with_scene(next(scene for scene in following if scene not in skipped))
@@ -152,7 +168,7 @@ def step_back(room: RoomState, round_: Round | None, skipped: Collection[Scene] 
         mark = room.bookmark
         back = replace(room, place=mark.place, scene=mark.scene, round_id=mark.round_id)
         return replace(back, bookmark=None, blank=False)
-    if room.scene == Scene.READY:
+    if room.scene in (Scene.READY, Scene.WITHDRAWN):
         return room.with_picture(max(0, room.place - 1))
     if room.scene == Scene.CLOSED and round_ and round_.seen:
         raise VisitorError("host.seen")
@@ -168,6 +184,7 @@ def public_round(room: RoomState, round_: Round | None, count: Count, answers: i
     body: dict[str, object] = {
         "round": round_.id if round_ else None,
         "state": room.round_state.value if round_ else State.READY.value,
+        "withdrawn": room.scene == Scene.WITHDRAWN,
         "them": bool(round_ and round_.informed),
         "knows": bool(round_ and round_.asks_familiarity),
         "answers": answers,

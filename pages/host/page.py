@@ -228,7 +228,7 @@ class Handlers:
 
     def _show(self, now: Snapshot, sentence: str = "") -> Update:
         on, say, room = self._on, self._say, now.room
-        is_over = room.scene == Scene.ROOM and room.is_last
+        is_over = room.is_over
         skipped = self.room.skipped_scenes(room)
         follows = step_forward(room, skipped).scene
         next_ = say("host.no_next") if is_over else f"{say(f'host.do_{follows}')}  {say('host.key_next')}"
@@ -262,15 +262,19 @@ class Handlers:
 
     def _sheet(self, now: Snapshot) -> str:
         place, programme = now.room.place, now.room.programme
-        words = {place: self._say("host.now_word"), place + 1: self._say("host.next_word")}
+        shown = -1 if now.room.scene == Scene.WITHDRAWN else place  # between two pictures none is
+        following = place if shown < 0 else place + 1
+        words = {shown: self._say("host.now_word"), following: self._say("host.next_word")}
         frames = [
-            SheetFrame(item, f"{PICTURES}{item}.jpg", f"{i + 1}", words.get(i, ""), on=i == place)
+            SheetFrame(item, f"{PICTURES}{item}.jpg", f"{i + 1}", words.get(i, ""), on=i == shown)
             for i, item in enumerate(programme)
         ]
         return value_of(frames)
 
     def _now(self, now: Snapshot) -> Markup:
         room, state = now.room, self._state(now.room.scene)
+        if room.scene == Scene.WITHDRAWN:
+            return part("now", "", state)
         where = self._say("host.place", state=state, i=room.place + 1, n=len(room.programme))
         return part("now", f"{PICTURES}{room.item}.jpg" if room.item else "", where)
 

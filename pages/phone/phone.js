@@ -62,7 +62,10 @@
   // ---- what is shown
 
   const screens = {
-    ready: () => [make("div", { class: "b" }, make("h1", {}, say("title")), make("p", {}, say("soon")))],
+    ready: () => {
+      const [title, lead] = now.withdrawn ? ["withdrawn", "wait"] : ["title", "soon"];
+      return [make("div", { class: "b" }, make("h1", {}, say(title)), make("p", {}, say(lead)))];
+    },
     open: () => [
       picture(say("alt")),
       make("h1", { id: "q" }, say("title")),
@@ -156,7 +159,7 @@
   };
 
   const show = () => {
-    const state = now.round ? now.state : "ready", which = `${now.round} ${state}`;
+    const state = now.round ? now.state : "ready", which = `${now.round} ${state} ${now.withdrawn}`;
     if (which !== drawn) {
       drawn = which;
       document.body.className = state === "open" || state === "revealed" ? "" : "q";

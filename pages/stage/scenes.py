@@ -29,6 +29,8 @@ class Scenes:
 
         `shows_code`: with the room's code, which lets a phone in.
         """
+        if now.room.scene == Scene.WITHDRAWN:
+            return render("stage/absent.html", sentence=self._say("phone.withdrawn"))
         item = now.room.item
         shown = self._services.board.catalogue.exhibit(item) if item else None
         if shown is None:
