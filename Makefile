@@ -15,6 +15,8 @@ install: .venv/installed
 	# The two OpenCV wheels that mediapipe and controlnet-aux bring write the same folder, and one needs
 	# libGL; the headless contrib build over both needs neither screen nor Debian packages.
 	$(BIN)/python -m pip install --force-reinstall --no-deps opencv-contrib-python-headless==4.11.0.86
+	# Printing: where CUPS' headers are, which pycups is built with.
+	! command -v cups-config || $(BIN)/python -m pip install pycups==2.0.4
 	command -v chromium || $(BIN)/playwright install chromium || echo "No browser here: its tests will be skipped."
 	touch .venv/installed
 

@@ -108,6 +108,8 @@ def serve(settings: Settings, services: "Services") -> None:
         services.finder.close()
         if services.frame_judge:
             services.frame_judge.close()
+        if services.paper:
+            services.paper.close()
         services.store.close()
 
 

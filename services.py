@@ -14,6 +14,7 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import Deck, read_deck
 from booth.line import Line
+from booth.paper import PaperPrinter
 from booth.take_home import TakeHome
 from booth.visits import Visits
 from commission.record import choose_commissioned
@@ -80,6 +81,7 @@ class Services:
     settings: Settings = field(default_factory=Settings)
     logo: Logo | None = None  # of whoever invites
     take_home: TakeHome = field(default_factory=TakeHome)
+    paper: PaperPrinter | None = None  # where sheets of paper are printed
 
     def say(self, key: str, /, **values: object) -> str:
         """A sentence in the booth's own language; where the visitor sits elsewhere, the one that says so.
@@ -174,6 +176,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
             wifi_name=settings.wifi_name or "",
             wifi_password=settings.wifi_password or "",
         ),
+        paper=PaperPrinter(settings.printer) if settings.printer and not settings.is_hosted else None,
     )
 
 

@@ -40,6 +40,7 @@ EVENT_KEYS = {
     "booth": (
         *("models", "looks", "expressions", "variations", "retention_minutes", "show_hours"),
         *("idle_seconds", "leave_seconds", "take_home", "wifi_name", "wifi_password"),
+        *("printer", "copies"),
     ),
     "room": ("deck", "timer"),
 }
@@ -144,6 +145,8 @@ class Settings(BaseSettings):
         Literal["on", "off"],
         Field(description="Whether visitors may have a link that brings their pictures to their phone"),
     ] = "on"
+    printer: Annotated[Line | None, Field(description="Name in CUPS of a printer for 10 x 15 cm")] = None
+    copies: Annotated[int, Field(ge=1, le=20, description="Sheets that a visit may print")] = 2
     wifi_name: Annotated[
         Annotated[Line, Field(max_length=32)] | None,
         Field(description="Wi-Fi that phones must be in, shown as a code"),

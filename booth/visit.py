@@ -127,6 +127,7 @@ class Visit:
         self.sharing = Sharing(album)
         self.presence = Presence()
         self.has_taken_home = False
+        self.copies = 0  # sheets of paper that were printed
         self.link = ""  # the secret of the take-home link; empty until the visitor asks for one
         self.is_over = False  # forgotten, though a making may still hold it
         self._came_from = ScreenName.WELCOME

@@ -22,9 +22,10 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import read_deck
 from booth.line import Line
+from booth.take_home import TakeHome
 from booth.visit import GRACE_S, ScreenName, Visit
 from booth.visits import Visits
-from errors import NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent
+from errors import NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent, VisitorError
 from evaluation.drift import lighter
 from pages.board import Board
 from pages.booth.page import BoothPage
@@ -744,6 +745,41 @@ def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(
     does.welcome.leave(visitor())
     gone = does.withdraw.withdraw(code.lower(), visitor("other"))
     assert WORDS.say("withdraw.done") in gone[on.welcome.notice]
+
+
+def test_the_large_portrait_is_printed_as_often_as_one_visit_may(
+    services: Services, astronaut: Photo
+) -> None:
+    printed = list[bytes]()
+
+    def print_sheet(pdf: bytes) -> None:
+        printed.append(pdf)
+        if len(printed) == 1:
+            raise VisitorError("paper.jam")
+
+    paper: Any = SimpleNamespace(print_sheet=print_sheet)
+    services = replace(services, paper=paper, settings=Settings(copies=2))
+    does, on, updates = sat_down(services, astronaut)
+    large = updates[-1][on.result.portraits].value
+    told = [list(does.result.print_sheet(large, visitor()))[-1][on.result.home.printed] for _ in range(4)]
+    for key, sentence in zip(("jam", "done", "done", "enough"), told, strict=True):  # a jam costs no sheet
+        assert WORDS.say(f"paper.{key}") in html.unescape(sentence), key
+    assert all(pdf.startswith(b"%PDF") for pdf in printed) and len(printed) == 3
+
+
+def test_a_link_needs_the_tap_and_a_booth_that_gives_links(services: Services, astronaut: Photo) -> None:
+    does, on, updates = sat_down(services, astronaut)
+    refused = does.result.open_link(visitor())
+    assert refused.keys() == {on.result.home.link} and not visit_of(services).link
+    assert not updates[-1][on.result.home.open].visible
+    services = replace(services, take_home=TakeHome(has_links=True, has_files=False))
+    does, on = page_of(services)
+    shown_ = does.result.open_link(visitor())
+    assert services.visits.links.sitting(visit_of(services).link) == visit_of(services).sitting
+    assert "<svg" in shown_[on.result.home.link] and "take=1" not in shown_[on.result.home.files]
+    ended = does.result.close_link(visitor())
+    assert WORDS.say("take.ended") in html.unescape(ended[on.result.home.link])
+    assert not visit_of(services).link
 
 
 def test_leave_to_show_one_portrait_is_no_leave_to_show_another(services: Services, astronaut: Photo) -> None:

@@ -1,15 +1,19 @@
 """The sheet "Take home": the pictures, and the code that brings them to the visitor's own phone."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import date, datetime
 
 import gradio as gr
 from markupsafe import Markup
 
 from booth.take_home import Keepsake, pictures_to_take
 from booth.visit import Visit
+from errors import ChoiceError, VisitorError
 from pages.board import qr
 from pages.booth.screen import Screen, ScreenPart, Update, html, picture_url, take_url
-from pages.markup import note, render
+from pages.markup import note, render, status
+from pipelines.paper import as_pdf, lay_out_sheet
+from pipelines.selfie.photo import read_photo
 
 CAPTIONS = {
     Keepsake.PHOTOGRAPH: "take.photo",
@@ -32,6 +36,7 @@ class TakeSheet(ScreenPart):
         self._services = screen.services
         self.link, self.open = html("", "link"), screen.button("take.to_phone", "go")
         self.close = screen.button("take.end", "plain")
+        self.printed, self.print = html(""), screen.button("paper.print", "plain")
         self.files = html("")
 
     def fill(self, visit: Visit, notice: str = "") -> Update:
@@ -42,7 +47,35 @@ class TakeSheet(ScreenPart):
             self.link: self._code(visit) if visit.link else note(notice or self._promise(visit)),
             self.open: gr.Button(visible=has_links and not visit.link),
             self.close: gr.Button(visible=has_links and bool(visit.link)),
+            self.print: gr.Button(visible=self._services.paper is not None),
         }
+
+    def print_large(self, visit: Visit) -> Iterator[str]:
+        """The large portrait and its photograph on one sheet: what to say before it, and after.
+
+        Raises `VisitorError` where it was not printed.
+        """
+        say, services = self._screen.say_to(visit), self._services
+        if services.paper is None:
+            raise ChoiceError("A page asked for paper where none is printed.")
+        if visit.copies >= services.settings.copies:
+            raise VisitorError("paper.enough")
+        making = visit.finished_making()
+        kept = [services.album.get(picture) for picture in making.result().pair(making.chosen).values()]
+        photograph, portrait = (read_photo(picture.jpeg).pixels for picture in kept if picture)
+        yield status(say("paper.printing"))
+        line = " · ".join(filter(None, (services.settings.name, self._date(), "Face Value")))
+        captions = say("paper.photograph"), say("paper.portrait")
+        visit.copies += 1  # before: two taps are two sheets
+        try:
+            services.paper.print_sheet(as_pdf(lay_out_sheet((photograph, portrait), captions, line)))
+        except VisitorError:
+            visit.copies -= 1
+            raise
+        yield status(say("paper.done"))
+
+    def _date(self) -> str:
+        return self._services.settings.date or f"{date.today():%Y-%m-%d}"
 
     def _until(self, visit: Visit) -> str:
         """When the visit's pictures go, whatever happens; empty where they have gone."""

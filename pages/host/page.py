@@ -326,9 +326,22 @@ class Handlers:
     def _reach(self) -> Markup:
         say, board = self._say, self._board
         if board.is_only_here:
-            return markup.note(say("host.reach_here"))
+            return markup.note(say("host.reach_here")) + self._printer()
         label, link = say("stage.qr", link=board.link), say("host.link", link=board.link)
-        return part("reach", qr(board.url), label, link, say("host.reach_try")) + self._open_links()
+        return (
+            part("reach", qr(board.url), label, link, say("host.reach_try"))
+            + self._open_links()
+            + self._printer()
+        )
+
+    def _printer(self) -> Markup:
+        """What kept the last sheet of paper from being printed."""
+        paper = self._services.paper
+        return (
+            markup.note(self._say(f"paper.{paper.last_trouble}"))
+            if paper and paper.last_trouble
+            else Markup()
+        )
 
     def _open_links(self) -> Markup:
         """What a stop of the program would end: the links that bring pictures to visitors' phones."""

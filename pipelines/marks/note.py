@@ -14,10 +14,11 @@ from typing import Literal
 from xml.etree import ElementTree
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.arrays import Pixels
+from pipelines.lettering import font_to_fit
 from pipelines.selfie.photo import PNG_MAGIC, jpeg_segments, png_chunks
 
 MarkKind = Literal["generated", "from_plate", "plate", "drawing"]
@@ -99,10 +100,7 @@ def add_caption(pixels: Pixels, text: str) -> Pixels:
     width = pixels.shape[1]
     size = max(TEXT_LEAST, round(TEXT_SHARE * width))
     margin, height = size * 3 // 4, size * 2
-    font = ImageFont.load_default(size)
-    wanted = font.getlength(text)
-    if wanted > width - 2 * margin:
-        font = ImageFont.load_default(size * (width - 2 * margin) / wanted)
+    font = font_to_fit(text, size, width - 2 * margin)
     strip = Image.new("RGB", (width, height), STRIP)
     ImageDraw.Draw(strip).text((margin, height / 2), text, INK, font, anchor="lm")
     return np.vstack((pixels, np.asarray(strip)))

@@ -5,6 +5,7 @@ Each sheet has one thing to look at or to decide.
 """
 
 import json
+from collections.abc import Iterator
 
 import gradio as gr
 
@@ -93,6 +94,7 @@ class ResultScreen(Screen):
         self.show.input(self.allow_stage, [self.show, shown], **at_once)
         self.misfire.input(self.allow_misfire, [self.misfire, shown], **at_once)
         self.home.open.click(self.open_link, **at_once)
+        self.home.print.click(self.print_sheet, shown, **self.as_stream)
         self.home.close.click(self.close_link, **at_once)
         self.ways["again"].click(self.go(ScreenName.LOOK), **at_once)
         self.ways["delete"].click(self.go(ScreenName.DELETE), **at_once)
@@ -195,6 +197,16 @@ class ResultScreen(Screen):
         visit = self.booth.visit_of(request)
         self.services.visits.links.close(visit)
         return self.home.fill(visit, self.say_to(visit)("take.ended"))
+
+    def print_sheet(self, shown: str, request: gr.Request) -> Iterator[Update]:
+        """The visitor's own tap: the large portrait beside its photograph, on paper."""
+        visit = self.booth.visit_of(request)
+        with self.services.error_boundary.catch(visit.language) as failure:
+            visit.finished_making().choose(index_of(shown))
+            for sentence in self.home.print_large(visit):
+                yield {self.home.printed: sentence}
+            return
+        yield {self.home.printed: markup.notice(failure.sentence)}
 
     def _keep_misfire(self, visit: Visit, prints: Portraits, chosen: int) -> None:
         changed = find_clear_changes(prints.likeness[chosen])
