@@ -19,6 +19,9 @@ SHEET_OF_TWO = lay_out_sheet(
 PDF = as_pdf(SHEET_OF_TWO)
 
 
+pytestmark = pytest.mark.app  # CUPS is one
+
+
 @pytest.fixture(scope="module")
 def cups() -> Iterator[Cups]:
     require_cups()
