@@ -14,12 +14,25 @@ from pipelines.plate.framing import framing_matrix, transform_points
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.samples import SAMPLES, sample
 from tests.serving import Booth, serving, weights
-from tests.test_browser import SIZES, WORDS, as_viewport, button, look_at, made, visitor, with_sample
+from tests.test_browser import (
+    MAKING_MS,
+    SIZES,
+    STILL,
+    WORDS,
+    as_viewport,
+    button,
+    look_at,
+    made,
+    visitor,
+    with_sample,
+)
+from tests.text_boxes import misplaced
 
 pytestmark = pytest.mark.browser
 
 OFFERS = ("to-changed", "to-program", "to-stage", "to-tone", "to-wall", "ladder")
-LONGEST = max((WORDS.say(key, percent=100) for kind in MEASURE_KINDS for key in kind.keys), key=len)
+HEADLINES = [key for kind in MEASURE_KINDS for key in kind.keys]
+LONGEST = max((WORDS.say(key, percent=100) for key in HEADLINES), key=len)
 LOWER_LIP = 17  # of the face mesh
 GRIP_FROM = 0.87  # share of the pair's height below which the grip stands
 # Shows these offers and no others, a long sentence, and tells what stands where.
@@ -143,3 +156,47 @@ def test_no_mouth_stands_where_the_grip_is(finder: FaceFinder) -> None:
                 matrix = framing_matrix(face, shot.framing, size)
                 lip = transform_points(matrix, face.landmarks[[LOWER_LIP], :2])[0]
                 assert lip[1] < GRIP_FROM * size[1], (name, look.name, shot.framing)
+
+
+def fits(page: Page, screen: str) -> None:
+    """At each size no word is cut or stands on another, and the main button is seen without scrolling."""
+    go = page.locator(f".screen.{screen} :is(.go, .use)").locator("visible=true").first
+    for size in SIZES:
+        page.set_viewport_size(as_viewport(size))
+        page.wait_for_function(STILL)
+        assert misplaced(page) == [], (screen, size)
+        box = go.bounding_box()
+        assert box and box["y"] + box["height"] <= SIZES[size][1], (screen, size)
+
+
+def test_no_german_is_cut_or_stands_on_other_words(browser: Browser, booth: Booth) -> None:
+    with visitor(browser, booth.url) as page:
+        page.get_by_label("Deutsch").check()
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        expect(page.locator(".welcome .go")).to_have_text(WORDS.say("welcome.start", "de"))
+        fits(page, "welcome")
+        page.locator(".welcome .go").click()
+        expect(page.locator(".consent h1")).to_have_text(WORDS.say("consent.title", "de"))
+        page.locator(".consent .go").click()
+        expect(page.locator(".consent .notice")).to_have_text(WORDS.say("consent.missing", "de"))
+        fits(page, "consent")
+        page.locator(".ticks input[name=agreed]").check()
+        page.locator(".consent .go").click()
+        expect(page.locator(".trouble")).to_have_text(WORDS.say("camera.none", "de"))
+        page.locator("[data-sample=astronaut]").click()
+        expect(page.locator(".camera .use")).to_have_text(WORDS.say("camera.use", "de"))
+        fits(page, "camera")
+        page.locator(".camera .use").click()
+        page.locator(".look input[name=count][value='1']").check()
+        expect(page.locator(".look .go")).to_have_text(WORDS.say("look.go_one", "de"))
+        fits(page, "look")
+        page.locator(".look .go").click()
+        expect(page.locator(".result .go").first).to_be_visible(timeout=MAKING_MS)
+        longest = max((WORDS.say(key, "de", percent=100) for key in HEADLINES), key=len)
+        page.locator(".result h1").evaluate("(title, said) => { title.textContent = said; }", longest)
+        fits(page, "result")
+        page.locator(".result .foot button").last.click()
+        page.locator(".delete .go").click()
+        page.locator(".goodbye .go").click()
+        expect(page.locator(".welcome .go")).to_have_text(WORDS.say("welcome.start"))  # the next visitor's
+        expect(page.locator("html")).to_have_attribute("lang", "en")

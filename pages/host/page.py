@@ -35,7 +35,9 @@ PICTURES = "../api/host/picture/"  # from /host/
 
 def host_page(services: Services) -> gr.Blocks:
     """Lay out and wire."""
-    page = gr.Blocks(title="Host · Face Value", fill_width=True, analytics_enabled=False)
+    page = gr.Blocks(
+        title=f"{services.words.say('host.title')} · Face Value", fill_width=True, analytics_enabled=False
+    )
     with page:
         on = lay_out(services.words, services.generator.model_set.starts, explain_drawing(services))
         does = Handlers(services, on)
