@@ -10,7 +10,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from pages import markup
-from votes.rounds import Scene
+from votes.rounds import SCENES
 
 PAGES = Path(markup.__file__).parent
 TAG = re.compile(r"</|(?<!\?P)<[a-zA-Z!]")  # not a named group of a pattern
@@ -98,7 +98,7 @@ def is_for_log(call: ast.Call) -> bool:
 
 def test_every_scene_has_a_template_and_every_template_is_well_formed() -> None:
     templates = markup.TEMPLATES.list_templates()
-    assert [scene.value for scene in Scene if f"stage/{scene.value}.html" not in templates] == []
+    assert [scene.value for scene in SCENES if f"stage/{scene.value}.html" not in templates] == []
     for name in templates:
         markup.TEMPLATES.get_template(name)
 
