@@ -185,6 +185,7 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
     from pages.host.routes import Commands
     from pages.host.wall import wall_routes
     from pages.logo import logo_route
+    from pages.operator.routes import operator_routes
     from pages.phone.routes import Phones
     from pages.stage.routes import Stage
     from pages.take.routes import TakeHomePages
@@ -194,6 +195,7 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
     is_kiosk = services.settings.is_kiosk
     intake = Intake(services.visits, services.finder, services.error_boundary, services.words, is_kiosk)
     return [
+        *operator_routes(services),
         logo_route(services.logo, services.words),  # a name of four letters, as codes of the room are
         *Phones(services).routes(),
         *Stage(services).routes(),

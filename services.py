@@ -22,6 +22,7 @@ from errors import OperatorError
 from pages.board import Board
 from pages.guards.error_boundary import ErrorBoundary
 from pages.guards.host_auth import HostAuth, ensure_host_key
+from pages.guards.operator_auth import OperatorAuth, ensure_pin
 from pages.guards.voters import Voters
 from pages.logo import Logo, read_logo
 from pages.look_pictures import LookPictures
@@ -80,6 +81,7 @@ class Services:
     signs_in: bool = False  # visitors may, to hear what they have left of a lent GPU
     settings: Settings = field(default_factory=Settings)
     logo: Logo | None = None  # of whoever invites
+    operator_auth: OperatorAuth | None = None  # of a kiosk's operator page
     take_home: TakeHome = field(default_factory=TakeHome)
     paper: PaperPrinter | None = None  # where sheets of paper are printed
 
@@ -169,14 +171,20 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         frame_judge=frame_judge,
         signs_in=settings.signs_in and fallback is not None,
         settings=settings,
+        operator_auth=build_operator_auth(settings) if settings.is_kiosk else None,
         logo=read_logo(settings.logo, settings.spell("logo")) if settings.logo else None,
-        take_home=TakeHome(
-            has_files=not settings.is_kiosk,
-            has_links=settings.take_home == "on" and not settings.is_hosted and not board.is_only_here,
-            wifi_name=settings.wifi_name or "",
-            wifi_password=settings.wifi_password or "",
-        ),
+        take_home=take_home(settings, board),
         paper=PaperPrinter(settings.printer) if settings.printer and not settings.is_hosted else None,
+    )
+
+
+def take_home(settings: Settings, board: Board) -> TakeHome:
+    """How pictures leave the booth."""
+    return TakeHome(
+        has_files=not settings.is_kiosk,
+        has_links=settings.take_home == "on" and not settings.is_hosted and not board.is_only_here,
+        wifi_name=settings.wifi_name or "",
+        wifi_password=settings.wifi_password or "",
     )
 
 
@@ -210,6 +218,14 @@ def build_host_auth(settings: Settings) -> HostAuth:
     if is_new:
         sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
     return HostAuth(key, settings.is_hosted)
+
+
+def build_operator_auth(settings: Settings) -> OperatorAuth:
+    """Opens for the PIN, which is shown once where it is new. Raises `OperatorError`."""
+    pin, is_new = ensure_pin(settings)
+    if is_new:
+        sys.stderr.write(f"The PIN of the operator's page, shown this once and kept in operator.pin: {pin}\n")
+    return OperatorAuth(pin)
 
 
 def freeze_loaded() -> None:

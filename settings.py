@@ -32,6 +32,7 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")  # that no other machine reac
 WEB_ADDRESS = re.compile(
     r"https?://([A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~-]+)*/?"
 )
+PIN_DIGITS = 8  # of the operator's page: five tries a minute need 19 years for half of them
 COUNTS = (1, 2, 4)  # portraits of a sitting that the page offers
 TIMES = (0, 20, 30, 60)  # seconds until a round closes by itself, as the host page offers them
 # What an event's file may hold, by its tables: each key is the setting of that name.
@@ -52,6 +53,12 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise rule("Letters, digits and signs that can be printed")
     return text.strip()
+
+
+def _pin(pin: SecretStr) -> SecretStr:
+    if not re.fullmatch(rf"[0-9]{{{PIN_DIGITS}}}", pin.get_secret_value()):
+        raise rule(f"{PIN_DIGITS} digits")
+    return pin
 
 
 def _offered(*values: int) -> AfterValidator:
@@ -212,6 +219,11 @@ class Settings(BaseSettings):
         int, Field(ge=5, le=300, description="Seconds from that question until the next person's visit")
     ] = 20
 
+    operator_pin: Annotated[
+        Annotated[SecretStr, AfterValidator(_pin)] | None,
+        Field(description="PIN of a kiosk's operator page, eight digits; made at first start if none is set"),
+    ] = None
+
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **more: Any
@@ -325,7 +337,7 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "FACE_VALUE_" + "_".join(str(part) for part in first["loc"]).upper()
-        shown = "(hidden)" if "KEY" in name else repr(first["input"])
+        shown = "(hidden)" if "KEY" in name or "PIN" in name else repr(first["input"])
         rule = first["msg"].removeprefix("Value error, ")
         raise OperatorError(f"{name} = {shown}. {rule}.") from error
 

@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from datetime import date
 
 from booth.album import Album, SittingId
 from booth.take_home import Links
@@ -35,6 +36,7 @@ class Visits:
         self._album = album
         self._idle_s = idle_minutes * 60  # of visits that agreed to nothing yet: they have no files
         self._visits: dict[str, Visit] = {}
+        self._today = (date.min, 0)
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -136,10 +138,29 @@ class Visits:
         with self._lock:
             return list(self._visits.values())
 
-    def close(self) -> None:
-        """End all visits, and the watch; waits for its thread."""
+    def count_consent(self) -> None:
+        """One more visitor of today agreed; nothing else of them is counted."""
+        today = date.today()
+        with self._lock:
+            self._today = (today, self._today[1] + 1 if self._today[0] == today else 1)
+
+    @property
+    def today(self) -> int:
+        """How many visitors agreed today, by this machine's calendar, since the program started."""
+        return self._today[1] if self._today[0] == date.today() else 0
+
+    def count_open(self) -> int:
+        """How many visits with a consent are open."""
+        return sum(visit.has_consented for visit in self._all())
+
+    def end_all(self) -> None:
+        """Everybody's visit ends now."""
         for visit in self._all():
             self.end(visit)
+
+    def close(self) -> None:
+        """End all visits, and the watch; waits for its thread."""
+        self.end_all()
         self._closing.set()
         if self._watcher:
             self._watcher.join()

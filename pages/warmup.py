@@ -20,6 +20,7 @@ class Warmup:
         self.reason = ""
         self._steps = steps
         self._afterwards = afterwards
+        self._before: tuple[Callable[[], object], ...] = ()
         self._error_boundary = error_boundary
         self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
 
@@ -27,13 +28,22 @@ class Warmup:
         """Begin; returns at once."""
         self._thread.start()
 
+    def restart(self, first: Callable[[], object]) -> bool:
+        """Once more, with that step first; False where it is running."""
+        if self._thread.is_alive():
+            return False
+        self.state, self.reason, self._before = "loading", "", (first,)
+        self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
+        self._thread.start()
+        return True
+
     def join(self) -> None:
         """Wait until it has ended, well or not."""
         self._thread.join()
 
     def _run(self) -> None:
         with self._error_boundary.catch() as failure:
-            for step in self._steps:
+            for step in (*self._before, *self._steps):
                 step()
         self.reason = failure.sentence
         self.state = "missing" if failure.sentence else "ready"

@@ -717,3 +717,21 @@ def test_everything_can_be_reached_by_tab(browser: chromium.Window, harness: Har
         WORDS.say("camera.use"),
         *(WORDS.say(f"sample.{name}") for name in SAMPLES),
     ]
+
+
+TWO_LENSES = """
+navigator.mediaDevices.enumerateDevices = async () =>
+  ["front", "back"].map((deviceId) => ({ kind: "videoinput", deviceId }));
+"""
+
+
+def test_of_several_cameras_the_next_one_is_a_tap_away_and_kept(
+    browser: chromium.Window, harness: Harness
+) -> None:
+    with live(browser, harness) as page:
+        expect(button(page, "camera.other")).to_be_hidden()
+    with live(browser, harness, script=TWO_LENSES) as page:
+        button(page, "camera.other").click()
+        expect(page.locator(".booth-camera.live")).to_be_visible()
+        assert page.evaluate("localStorage.getItem('face value camera')") == "front"
+        page.evaluate("localStorage.clear()")

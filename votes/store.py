@@ -300,6 +300,12 @@ class Store:
                 for row in connection.execute(DRIFTS.select().order_by(DRIFTS.c.sitter)).mappings()
             ]
 
+    def forget_all(self) -> None:
+        """Every answer goes, and what was kept of sitters who told a skin tone; the questions stay."""
+        with self._engine.begin() as connection:
+            for table in (GUESSES, DRIFTS):
+                connection.execute(table.delete())
+
     def close(self) -> None:
         """Write what was handed in and close every connection; the store is not used afterwards."""
         self._guesses.close()

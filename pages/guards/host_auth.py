@@ -4,6 +4,7 @@ The key is the operator's setting, else one that is made at the first start and 
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -39,24 +40,27 @@ def ensure_host_key(settings: Settings) -> tuple[str, bool]:
     """The key, and whether it was made just now. Raises `OperatorError` where it cannot be kept."""
     if settings.host_key:
         return settings.host_key.get_secret_value(), False
-    file = settings.data / FILE
     try:
-        if file.is_file() and (kept := file.read_text(encoding="ascii").strip()):
-            return kept, False
-        return _create(file), True
+        return keep_secret(settings.data / FILE, lambda: secrets.token_urlsafe(12))
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(
             f"{FILE}: the host's key cannot be kept there. Set FACE_VALUE_HOST_KEY."
         ) from error
 
 
-def _create(file: Path) -> str:
-    key = secrets.token_urlsafe(12)
+def keep_secret(file: Path, make: Callable[[], str]) -> tuple[str, bool]:
+    """What the file holds, made now where there is none, for its owner alone; and whether it was made.
+
+    Raises `OSError`, and `UnicodeDecodeError` for a file that is not ours.
+    """
+    if file.is_file() and (kept := file.read_text(encoding="ascii").strip()):
+        return kept, False
+    secret = make()
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(0o600)
     file.chmod(0o600)
-    file.write_text(key, encoding="ascii")
-    return key
+    file.write_text(secret, encoding="ascii")
+    return secret, True
 
 
 class HostAuth:

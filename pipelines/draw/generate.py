@@ -146,6 +146,10 @@ class Generator:
         """
         self._thread.submit(self._ready).result()
 
+    def unload(self) -> None:
+        """Give the networks' memory back, after what is being drawn; `load` reads them anew."""
+        self._thread.submit(self._forget).result()
+
     def warm(self) -> None:
         """Compile what the plan wants compiled, by drawing once, which takes minutes.
 
@@ -195,6 +199,11 @@ class Generator:
             self._drawer = self._loader(self.model_set, folders, plan, device)
             self._batch = plan.batch
         return self._drawer
+
+    def _forget(self) -> None:
+        if drawer := self._drawer:
+            self._drawer = None
+            _free_memory(drawer)
 
     def _events(self, request: DrawRequest, course: Course) -> Iterator[DrawEvent]:
         events: queue.SimpleQueue[DrawEvent | None] = queue.SimpleQueue()

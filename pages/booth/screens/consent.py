@@ -41,8 +41,11 @@ class ConsentScreen(Screen):
         """The visitor's own tick; without it no picture is taken."""
 
         def step(visit: Visit) -> None:
+            is_new = not visit.has_consented
             self.services.visits.make_room_for(visit)
             visit.consent(is_ticked(ticks), is_minor(ticks))
+            if is_new and visit.has_consented:
+                self.services.visits.count_consent()
             if visit.sharing.is_minor:
                 self.services.store.forget_drift(visit.sitter)
             visit.go(ScreenName.CAMERA)

@@ -1,0 +1,113 @@
+"""A kiosk in a real browser with a fake camera: its visitor, and its operator.
+
+FACE_VALUE_SCREENSHOTS names a folder for a picture of the operator's page.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests import chromium
+from tests.serving import Booth, is_failure, serving, weights
+from tests.test_browser import SIZES, agree, button
+from tests.test_browser import film as film  # the fixture
+from words import read_words
+
+pytestmark = pytest.mark.browser
+
+WORDS = read_words()
+PIN = "00112233"
+
+
+@pytest.fixture(scope="module")
+def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
+    folder, given = tmp_path_factory.mktemp("kiosk"), {"MODE": "kiosk", "OPERATOR_PIN": PIN}
+    with serving(folder / "served", weights(folder / "weights"), models=False, **given) as booth:
+        yield booth
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, film: Path) -> Iterator[Browser]:
+    browser = chromium.launch(playwright, film)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, booth: Booth) -> Iterator[Page]:
+    width, height = SIZES["kiosk"]
+    failures = list[str]()
+    with browser.new_context(viewport={"width": width, "height": height}, has_touch=True) as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("console", lambda said: failures.append(said.text) if is_failure(said) else None)
+        page.goto(booth.url)
+        expect(button(page, "welcome.start")).to_be_visible(timeout=30_000)
+        yield page
+    assert [failure for failure in failures if "401" not in failure] == []  # the pad: nobody is in yet
+
+
+def is_stopped(page: Page, kind: str, name: str, given: str = "{}") -> bool:
+    """Whether the page keeps the browser from what it would do at that event."""
+    event = f"new {kind}('{name}', {{ bubbles: true, cancelable: true, ...{given} }})"
+    return not page.evaluate(f"document.querySelector('.fv.page').dispatchEvent({event})")
+
+
+def test_a_visitor_of_a_kiosk_has_the_camera_and_nothing_beside_the_page(page: Page) -> None:
+    assert is_stopped(page, "MouseEvent", "contextmenu")
+    assert is_stopped(page, "DragEvent", "drop")
+    assert is_stopped(page, "ClipboardEvent", "paste")
+    assert is_stopped(page, "WheelEvent", "wheel", "{ ctrlKey: true }")
+    assert not is_stopped(page, "WheelEvent", "wheel")  # it may be scrolled
+    for key in ("{ key: '+', ctrlKey: true }", "{ key: 'p', ctrlKey: true }", "{ key: 'F5' }"):
+        assert is_stopped(page, "KeyboardEvent", "keydown", key), key
+    assert not is_stopped(page, "KeyboardEvent", "keydown", "{ key: 'Tab' }")
+    assert page.evaluate("getComputedStyle(document.body).userSelect") == "none"
+    agree(page)
+    expect(page.locator(".booth-camera.live")).to_be_visible()
+    assert page.locator("input[type=file]").count() == 0
+    with page.expect_response("**/selfies") as sent:
+        button(page, "camera.shutter").tap()
+    assert sent.value.status == 200, sent.value.text()  # what a canvas writes is let in
+    look_at(page, "kiosk-camera")
+
+
+def test_five_taps_in_the_corner_and_the_pin_open_the_operators_page(page: Page) -> None:
+    for _ in range(4):
+        page.touchscreen.tap(20, 20)
+    page.touchscreen.tap(500, 1000)  # elsewhere: from the beginning
+    page.touchscreen.tap(20, 20)
+    assert not page.url.endswith("operator")
+    for _ in range(4):
+        page.touchscreen.tap(20, 20)
+    page.wait_for_url("**/operator")
+    look_at(page, "operator-pin")
+    for digit in (*PIN, "9"):  # one too many is not taken
+        page.locator(f"[data-digit='{digit}']").tap()
+    button(page, "operator.open").tap()
+    expect(page.get_by_role("heading", name=WORDS.say("operator.tonight"))).to_be_visible()
+    button(page, "operator.camera_open").tap()
+    expect(page.locator(".said")).not_to_be_empty(timeout=30_000)  # of a frame that was judged
+    assert page.locator("video.mirrored").count() == 1
+    page.get_by_label(WORDS.say("operator.mirror")).uncheck()
+    assert page.locator("video.mirrored").count() == 0
+    page.locator("summary").tap()
+    look_at(page, "operator-menu")
+    small = "e => e.offsetHeight && e.getBoundingClientRect().height < 44"
+    taps = page.locator("button, select, summary, label")
+    assert [tap.inner_text() for tap in taps.all() if tap.evaluate(small)] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    button(page, "operator.end_now").tap()
+    expect(page.get_by_text(WORDS.say("operator.done_wiped"))).to_be_visible()
+    button(page, "operator.back").tap()
+    expect(button(page, "welcome.start")).to_be_visible(timeout=30_000)
+    page.goto(f"{page.url}operator")
+    expect(page.locator("[name=pin]")).to_be_visible()
+
+
+def look_at(page: Page, name: str) -> None:
+    if folder := os.environ.get("FACE_VALUE_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
