@@ -16,7 +16,7 @@ from presets import PRESETS, read_table
 WORDS = PRESETS / "words"
 FALLBACK = "en"
 TITLED = ("looks", "expressions", "model_sets")  # folders of presets, and groups of their titles
-NAMED = (*TITLED, "studies")  # groups that a language may leave to the presets
+NAMED = (*TITLED, "licences", "studies")  # groups that a language may leave to the presets
 
 Say = Callable[..., str]  # a key and its values -> a sentence
 
@@ -46,6 +46,10 @@ class Words:
     def study(self, name: str) -> str:
         """What a published study judged, which its preset says in English."""
         return self.tables[self.language].get(f"studies.{name.lower().replace(' ', '_')}", name)
+
+    def licence(self, model_set: str, sentence: str) -> str:
+        """What the licences of a model set ask, which its preset says in English."""
+        return self.tables[self.language].get(f"licences.{model_set}", sentence)
 
     def sentence(self, error: VisitorError | OperatorError, language: str | None = None) -> str:
         """What to tell a person about an error of ours."""

@@ -116,7 +116,7 @@ def choose_commissioned(
     Raises what `choose` raises, and `PresetError` for a record that is none.
     """
     ready = find_ready(sets.values(), data, device, weights=weights)
-    chosen = choose(sets, wanted, device, weights=weights, commissioned=ready)
+    chosen = choose(sets, wanted, device, weights=weights, commissioned=ready, say=say)
     return as_commissioned(chosen, data, device, say, weights)
 
 

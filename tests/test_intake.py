@@ -122,6 +122,13 @@ def test_a_hostile_file_is_refused_by_the_sentence_that_fits(
     assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []
 
 
+def test_a_photo_is_answered_in_the_visitors_language(client: TestClient, visit: Visit) -> None:
+    visit.speak("de")
+    assert send(client, visit, face()).json()["verdict"] == WORDS.say("camera.good", "de")
+    refused = send(client, visit, encoded(card(640, 800), "png"))
+    assert refused.json()["error"] == WORDS.say("face.none", "de")
+
+
 def test_a_picture_without_a_face_is_answered_at_once_and_not_kept(
     client: TestClient, visit: Visit, tmp_path: Path
 ) -> None:

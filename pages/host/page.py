@@ -49,7 +49,8 @@ def explain_drawing(services: Services) -> str:
     """Why this model set draws, and what its licences ask of whoever runs the event."""
     model_set = services.generator.model_set
     restricted = [services.words.say("host.restricted")] if model_set.restricted else []
-    return " ".join([services.why, *restricted, model_set.licence])
+    licence = services.words.licence(model_set.name, model_set.licence)
+    return " ".join([services.why, *restricted, licence])
 
 
 def wire(page: gr.Blocks, on: Host, does: "Handlers") -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from errors import ChoiceError, Damaged, NotDownloaded
 from pipelines.draw.model_set import ModelSet, Part
 from pipelines.draw.plan import DeviceKind
+from words import Say, read_words
 
 LFS_POINTER = b"version https://git-lfs.github.com"  # how one begins: git-lfs' own specification
 WEIGHTS = Path(__file__).parents[2] / "weights"
@@ -135,39 +136,42 @@ def choose(
     cache: Path | None = None,
     weights: Path = WEIGHTS,
     commissioned: Container[str] = (),
+    say: Say | None = None,
 ) -> tuple[ModelSet, str]:
-    """The set to use, and why, in a sentence for the operator.
+    """The set to use, and why, in a sentence for the operator that `say` makes; in English without one.
 
     `auto` takes the highest rank among those that are on this machine and fit it, of those that wait for
     being commissioned only what is in `commissioned`; a name is taken at its word. A device's name asks
     torch, but only if a set that is here has needs: that import takes seconds.
     Raises `ChoiceError` for an unknown name or when nothing fits, `NotDownloaded` when nothing is here.
     """
+    say = say or read_words().say
     if wanted != "auto":
         if wanted not in sets:
             raise ChoiceError(
                 f"There is no model set {wanted!r}. There are: {', '.join(sorted(sets))}, auto."
             )
-        return sets[wanted], f"{sets[wanted].title}, because the setting names it."
+        return sets[wanted], say("choice.named", model=_title(sets[wanted], say))
     ranked = sorted(sets.values(), key=lambda model_set: model_set.rank, reverse=True)
-    here, passed = _sort_out(ranked, cache, weights)
+    here, passed = _sort_out(ranked, cache, weights, say)
     if not here:
         locate(ranked[-1], cache, weights)  # says what is missing of the smallest
     for model_set in here:
         if model_set.commission_first and model_set.name not in commissioned:
-            passed.append(f"{model_set.title} was not commissioned here")
+            passed.append(say("choice.waits", model=_title(model_set, say)))
             continue
         if model_set.runs_anywhere:
-            return model_set, _why(model_set, passed, "runs on any machine")  # without asking torch
+            return model_set, _why(say, model_set, passed, say("choice.anywhere"))  # without asking torch
         device = find_device(device) if isinstance(device, str) else device
         if model_set.plan(device.kind, device.gigabytes):
-            return model_set, _why(model_set, passed, f"fits {device.name} with {device.gigabytes:.0f} GB")
-        passed.append(f"{model_set.title} needs {model_set.least}")
+            fits = say("choice.fits", device=device.name, gb=f"{device.gigabytes:.0f}")
+            return model_set, _why(say, model_set, passed, fits)
+        passed.append(say("choice.needs", model=_title(model_set, say), least=model_set.least))
     raise ChoiceError(f"No model set fits this machine: {'; '.join(passed)}.")
 
 
 def _sort_out(
-    ranked: Sequence[ModelSet], cache: Path | None, weights: Path
+    ranked: Sequence[ModelSet], cache: Path | None, weights: Path, say: Say
 ) -> tuple[list[ModelSet], list[str]]:
     """The sets whose files are here, and of those that are damaged what is."""
     here, damaged = [], []
@@ -176,13 +180,20 @@ def _sort_out(
             locate(model_set, cache, weights)
             here.append(model_set)
         except Damaged as error:
-            damaged.append(f"{model_set.title} is {error}")
+            damaged.append(say("choice.damaged", model=_title(model_set, say), how=error))
         except NotDownloaded:
             continue
     return here, damaged
 
 
-def _why(chosen: ModelSet, passed: list[str], fits: str) -> str:
-    if passed:
-        return f"{chosen.title}, because it {fits}; {'; '.join(passed)}."
-    return f"{chosen.title}, the best of those on this machine, because it {fits}."
+def _why(say: Say, chosen: ModelSet, passed: list[str], fits: str) -> str:
+    key = "choice.passed" if passed else "choice.best"
+    return say(key, model=_title(chosen, say), fits=fits, passed="; ".join(passed))
+
+
+def _title(model_set: ModelSet, say: Say) -> str:
+    """What people call it; a set that is no preset has its own title only."""
+    try:
+        return say(f"model_sets.{model_set.name}")
+    except KeyError:
+        return model_set.title
