@@ -4,6 +4,7 @@ What a system does not tell is said to be unknown, never to be fine. Nothing is 
 this machine is asked.
 """
 
+import os
 import re
 import shutil
 import socket
@@ -26,6 +27,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 # A full sitting with its ladder takes about 10 MB in the data folder, and 200 visits may be open at once
 # (`booth.visits`); as much again for the votes, the log and whatever else writes.
 LEAST_FREE_GB = 4.0
+GNOME_SESSION = ("gsettings", "get", "org.gnome.desktop.session")
+GNOME_POWER = ("gsettings", "get", "org.gnome.settings-daemon.plugins.power")
 PATIENCE_S = 3.0  # with a command of the system
 
 
@@ -55,9 +58,12 @@ def look_around(settings: Settings, ask: Ask = ask) -> Iterator[Finding]:
     yield probe_browser()
     yield probe_network(settings)
     yield probe_disk(settings.data)
+    yield probe_memory()
     yield probe_clock(ask)
     yield probe_certificate(settings)
     yield probe_sets(settings)
+    if settings.printer:
+        yield probe_printer(settings.printer, ask)
     yield probe_power(ask)
 
 
@@ -109,6 +115,16 @@ def probe_disk(folder: Path) -> Finding:
     )
 
 
+def probe_memory(meminfo: Path = Path("/proc/meminfo")) -> Finding:
+    """How much memory is free, as Linux counts it. What a model set needs, its own line says."""
+    try:
+        found = dict(re.findall(r"^(MemTotal|MemAvailable):\s+(\d+) kB$", meminfo.read_text(), re.MULTILINE))
+        free, whole = (int(found[name]) * 1024 / 1e9 for name in ("MemAvailable", "MemTotal"))
+    except (OSError, KeyError):
+        return Finding("memory_unknown", None)
+    return Finding("memory", True, {"free": f"{free:.0f}", "all": f"{whole:.0f}"})
+
+
 def probe_clock(ask: Ask) -> Finding:
     """Whether the network sets it: signatures and the times until which pictures stay depend on it."""
     said = re.search(r"^NTPSynchronized=(\w+)$", ask("timedatectl", "show"), re.MULTILINE)
@@ -144,13 +160,22 @@ def probe_sets(settings: Settings, cache: Path | None = None) -> Finding:
     return Finding("sets_none", False, {"name": "mini" if settings.models == "auto" else settings.models})
 
 
-def probe_power(ask: Ask) -> Finding:
-    """Whether the screen goes dark or the machine to sleep by itself, as far as GNOME or X11 tell."""
-    blank = re.search(r"uint32 (\d+)", ask("gsettings", "get", "org.gnome.desktop.session", "idle-delay"))
+def probe_printer(name: str, ask: Ask) -> Finding:
+    """Whether CUPS knows it and lets it print; paper and ink it does not tell."""
+    said = ask("env", "LC_ALL=C", "lpstat", "-p", name)
+    is_ready = said.startswith(f"printer {name} ") and " disabled " not in said
+    return Finding("printer" if is_ready else "printer_none", is_ready, {"name": name})
+
+
+def probe_power(ask: Ask, desktop: str | None = None) -> Finding:
+    """Whether the screen goes dark or the machine to sleep by itself, as far as GNOME or X11 tell.
+
+    GNOME's settings are there without GNOME too, and say nothing then.
+    """
+    is_gnome = "GNOME" in (os.environ.get("XDG_CURRENT_DESKTOP", "") if desktop is None else desktop)
+    blank = re.search(r"uint32 (\d+)", ask(*GNOME_SESSION, "idle-delay") if is_gnome else "")
     saver = re.search(r"timeout:\s+(\d+)", ask("xset", "q"))
-    sleep = ask(
-        "gsettings", "get", "org.gnome.settings-daemon.plugins.power", "sleep-inactive-ac-type"
-    ).strip()
+    sleep = ask(*GNOME_POWER, "sleep-inactive-ac-type").strip() if is_gnome else ""
     seconds = [int(found[1]) for found in (blank, saver) if found]
     if soonest := min(filter(None, seconds), default=0):
         return Finding("power_blank", False, {"m": max(1, round(soonest / 60))})

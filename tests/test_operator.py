@@ -160,7 +160,7 @@ def test_it_tells_numbers_and_no_picture(kiosk: Services) -> None:
     assert (facts[WORDS.say("operator.pictures")], facts[WORDS.say("operator.approved")]) == ("1", "0")
     assert "<img" not in menu
     assert picture not in menu
-    assert menu.count("<li class=") == 8
+    assert menu.count("<li class=") == 9
     kiosk.visits.end(visit)
     facts = dict(
         re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", browser(kiosk, pin=PIN).get("/operator").text)

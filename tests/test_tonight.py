@@ -19,8 +19,10 @@ from pipelines.tonight import (
     probe_certificate,
     probe_clock,
     probe_disk,
+    probe_memory,
     probe_network,
     probe_power,
+    probe_printer,
     probe_sets,
 )
 from settings import Settings
@@ -123,7 +125,34 @@ def test_a_model_set_is_whole_on_this_machine_or_named(tmp_path: Path) -> None:
 def test_a_screen_stays_on_or_it_is_told_when_not(
     answers: dict[str, str], expected: tuple[str, bool | None]
 ) -> None:
-    assert found(probe_power(saying(**answers))) == expected  # type: ignore[arg-type]
+    assert found(probe_power(saying(**answers), "ubuntu:GNOME")) == expected  # type: ignore[arg-type]
+
+
+def test_gnomes_settings_are_not_believed_where_gnome_does_not_run() -> None:
+    settings = saying(idle_delay="uint32 300\n")
+    assert found(probe_power(settings, "sway")) == ("power_unknown", None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_ready"),
+    [
+        ("printer Selphy is idle.  enabled since Sat 28 Nov 2026\n", True),
+        ("printer Selphy disabled since Sat 28 Nov 2026 -\n\tPaused\n", False),
+        ("printer Selphy2 is idle.  enabled since Sat 28 Nov 2026\n", False),
+        ("", False),
+    ],
+)
+def test_a_printer_takes_jobs_or_is_named(said: str, is_ready: bool) -> None:
+    finding = probe_printer("Selphy", saying(Selphy=said))  # type: ignore[arg-type]
+    assert found(finding) == ("printer" if is_ready else "printer_none", is_ready)
+
+
+def test_free_memory_is_told_where_the_system_tells(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    assert found(probe_memory(meminfo)) == ("memory_unknown", None)
+    meminfo.write_text("MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:    8000000 kB\n")
+    finding = probe_memory(meminfo)
+    assert (found(finding), finding.values) == (("memory", True), {"free": "8", "all": "16"})
 
 
 def test_a_command_that_is_missing_or_fails_says_nothing(tmp_path: Path) -> None:
@@ -132,4 +161,4 @@ def test_a_command_that_is_missing_or_fails_says_nothing(tmp_path: Path) -> None
 
 
 def test_every_question_is_answered_on_this_machine_too(tmp_path: Path) -> None:
-    assert len([found(finding) for finding in look_around(Settings(data=tmp_path))]) == 8
+    assert len([found(finding) for finding in look_around(Settings(data=tmp_path))]) == 9
