@@ -64,12 +64,17 @@ class LadderScreen(Screen):
         drawn, is_whole = making.ladder, making.has_whole_ladder
         shares = _shares(say, drawn)
         may_show = is_whole and not sharing.is_minor
-        take = {"address": take_url(drawn.strip), "words": say("ladder.take")} if drawn.strip else {}
+        may_save = self.services.take_home.has_files  # else it is on the phone's page
+        take = (
+            {"address": take_url(drawn.strip), "words": say("ladder.take")}
+            if drawn.strip and may_save
+            else {}
+        )
         return {
             self.portraits: _value(say, making.portraits, drawn, shares),
             self.report: render_steps(say, drawn.likeness, shares, drawn.recognised),
             self.steps: _end_note(say, sharing.is_minor) if is_whole else _progress(say, len(drawn.pictures)),
-            self.acts: gr.Row(visible=is_whole),
+            self.acts: gr.Row(visible=is_whole and may_save),
             self.take: str(markup.render("booth/take_one.html", **take)) if take else "",
             self.changed: gr.Button(visible=bool(drawn.pictures)),
             self.stage: gr.Button(visible=may_show),
