@@ -144,7 +144,8 @@ class LookScreen(Screen):
     def tell_quota(self, token: gr.OAuthToken | None, request: gr.Request) -> str:
         """What a signed-in visitor has left of a lent GPU. Nothing is kept."""
         left = remaining_seconds(token.token) if token else None
-        say = self.say_to(self.booth.visit_of(request))
+        visit = self.booth.find_visit(request)
+        say = self.services.speaker(visit.language if visit else "")
         return "" if left is None else markup.note(say("lent.left", s=left))
 
     # ---- inside
