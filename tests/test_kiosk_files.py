@@ -1,0 +1,71 @@
+"""The files for a kiosk name what is there, and obey what reads them."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from settings import Settings
+
+ROOT = Path(__file__).parent.parent
+KIOSK = ROOT / "examples" / "kiosk"
+FILES = ("face-value.service", "kiosk-browser.service", "compose.yaml", "start.sh", "policies.json")
+
+
+def text_of(name: str) -> str:
+    return (KIOSK / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_setting_that_a_file_names_is_one(name: str) -> None:
+    own = {"PROFILE"}  # of the script itself
+    named = set(re.findall(r"FACE_VALUE_(\w+)", text_of(name))) - own
+    assert named <= {setting.upper() for setting in Settings.model_fields}
+
+
+def test_the_units_start_what_is_there() -> None:
+    for name in FILES[:2]:
+        for program in re.findall(
+            r"^Exec\w+=%h/face-value/(\S+)(?: (\S+\.py))?", text_of(name), re.MULTILINE
+        ):
+            assert program[0] == ".venv/bin/python" or (ROOT / program[0]).stat().st_mode & 0o111
+            assert not program[1] or (ROOT / program[1]).is_file()
+
+
+def test_the_script_is_one_for_any_shell_and_keeps_the_browser_within_the_page() -> None:
+    assert subprocess.run(["sh", "-n", KIOSK / "start.sh"], check=False).returncode == 0
+    script = text_of("start.sh")
+    for flag in (
+        "--kiosk",
+        "--disable-pinch",
+        "--hide-crash-restore-bubble",
+        "--overscroll-history-navigation=0",
+    ):
+        assert flag in script
+    assert "fake-ui" not in script  # the camera is allowed by policy, for one address
+
+
+def test_the_policies_allow_the_camera_to_this_address_alone() -> None:
+    policies, address = json.loads(text_of("policies.json")), f"127.0.0.1:{Settings().port}"
+    assert f"http://{address}" in policies["VideoCaptureAllowedUrls"]
+    assert "*" in policies["URLBlocklist"]
+    assert address in policies["URLAllowlist"]
+    hosts = {re.sub(r"^http://", "", url) for url in policies["VideoCaptureAllowedUrls"]}
+    assert hosts == set(policies["URLAllowlist"])
+    assert address in text_of("start.sh")
+
+
+def test_the_containers_settings_make_an_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = yaml.safe_load(text_of("compose.yaml"))["services"]["app"]
+    for name, value in app["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{\w+:-?(?:\?[^}]*|([^}]*))\}", r"\1", str(value)))
+    settings = Settings()
+    assert settings.address == "0.0.0.0"
+    assert settings.database_url.startswith("postgresql://votes:@database/votes")
+    assert not settings.is_booth_local
+    assert (ROOT / app["build"]["dockerfile"]).is_file()
+    for line in re.findall(r"^COPY (.*) \./?$", text_of("Dockerfile"), re.MULTILINE):
+        assert all((ROOT / name).exists() for name in line.split())
