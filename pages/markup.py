@@ -105,9 +105,13 @@ def timeline(points: Sequence[tuple[str, str]]) -> Markup:
     return _part("timeline", points)
 
 
-def frame(language: str, direction: str, sentence: str, stay: str) -> Markup:
-    """The page's language, and what an idle screen asks: `page.js` shows it and counts {s} down."""
-    return _part("frame", language, direction, sentence, stay)
+def frame(language: str, direction: str, sentence: str, stay: str, silent: str, failed: str) -> Markup:
+    """The page's language, and what it says by itself.
+
+    `page.js` asks with `sentence` whether somebody is there, and counts {s} down; `away.js` says that the
+    machine is `silent`, or that one tap `failed`.
+    """
+    return _part("frame", language, direction, sentence, stay, silent, failed)
 
 
 def heading(title: str, below: str = "") -> Markup:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Booth:
     url: str
     folder: Path
     process: "subprocess.Popen[bytes]"
+    start: Callable[[], "subprocess.Popen[bytes]"]  # another process at the same place
 
     @property
     def store(self) -> Store:
@@ -68,17 +69,21 @@ def serving(folder: Path, weights: Path, models: bool = True, **settings: str) -
         "HF_HUB_OFFLINE": "1",
         **{f"FACE_VALUE_{name}": value for name, value in settings.items()},
     }
-    with (folder / "log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVE if models else BARE + SERVE, str(weights)],
-            cwd=ROOT,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
+
+    def start() -> "subprocess.Popen[bytes]":
+        with (folder / "log").open("a", encoding="utf-8") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", SERVE if models else BARE + SERVE, str(weights)],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    process = start()
     try:
         wait_until(b'"ready"' if models else b'"ok"', f"http://127.0.0.1:{port}/healthz", process)
-        yield Booth(f"http://127.0.0.1:{port}/", folder, process)
+        yield Booth(f"http://127.0.0.1:{port}/", folder, process, start)
     finally:
         process.terminate()
         process.wait(30)

@@ -27,8 +27,9 @@ from booth.visit import GRACE_S, ScreenName, Visit
 from booth.visits import Visits
 from errors import NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent, VisitorError
 from evaluation.drift import lighter
+from pages import markup
 from pages.board import Board
-from pages.booth.page import BoothPage
+from pages.booth.page import WAS, BoothPage
 from pages.booth.screens import look
 from pages.booth.screens.goodbye import drift_of
 from pages.components.consent import UNTICKED
@@ -1002,3 +1003,24 @@ def test_on_a_hosted_instance_the_words_say_server(services: Services) -> None:
     there = replace(services, is_hosted=True)
     assert "this server" in there.say("consent.tick", m=30)
     assert "this machine" in services.say("consent.tick", m=30)
+
+
+@pytest.mark.parametrize(
+    ("was", "said"),
+    [("making", "away.stopped"), ("result", "visit.over"), ("camera", "visit.over")]
+    + [(was, "") for was in ("", "welcome", "consent", "goodbye", "<b>")],
+)
+def test_who_comes_back_to_another_machine_hears_what_became_of_their_pictures(
+    services: Services, was: str, said: str
+) -> None:
+    does, on = page_of(services)
+    back = visitor()
+    back.cookies[WAS] = was
+    assert does.open(back)[on.welcome.notice] == (markup.notice(WORDS.say(said)) if said else "")
+
+
+def test_who_comes_back_to_the_same_machine_is_where_they_were(services: Services, astronaut: Photo) -> None:
+    does, on = with_photo(services, astronaut)
+    back = visitor()
+    back.cookies[WAS] = "look"
+    assert shown(on, does.open(back)) == ["look"]

@@ -57,7 +57,7 @@ def everything(text: str) -> dict[str, str]:
         "picture": markup.picture("pictures/a", text, text, "photograph"),
         "bar": markup.bar(text, [text, text], 2),
         "timeline": markup.timeline([(text, text)]),
-        "frame": markup.frame(text, text, text, text),
+        "frame": markup.frame(text, text, text, text, text, text),
         "heading": markup.heading(text, text),
         "notice": markup.notice(text),
         "note": markup.note(text),

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from booth.visit import ScreenName, Visit
+from booth.visit import OF_PORTRAITS, ScreenName, Visit
 from pages import markup
 from pages.booth.screen import Screen, Update, button, html, together
 from pages.booth.screens.camera import CameraScreen
@@ -24,6 +24,9 @@ from pages.booth.screens.welcome import WelcomeScreen
 from pages.booth.screens.withdraw import WithdrawScreen
 from pages.guards.gate import COOKIE
 from services import Services
+
+WAS = "face_value_was"  # the cookie in which `away.js` keeps at which screen the machine fell silent
+LOST = (*OF_PORTRAITS, ScreenName.CAMERA, ScreenName.LOOK, ScreenName.MAKING)  # where there were pictures
 
 
 def booth_page(services: Services) -> gr.Blocks:
@@ -102,7 +105,8 @@ class BoothPage:
     def _frame(self, language: str) -> str:
         """What stands around every screen: the page's language, and what an idle screen asks."""
         say = self.services.speaker(language)
-        return markup.frame(language, say("language.dir"), say("idle.ask", s="{s}"), say("idle.yes"))
+        idle = say("idle.ask", s="{s}"), say("idle.yes")
+        return markup.frame(language, say("language.dir"), *idle, say("away.silent"), say("away.failed"))
 
     def _first_language(self, request: gr.Request) -> str:
         """A new visit's, where its visitor sits at a browser of their own; empty for the booth's."""
@@ -127,7 +131,8 @@ class BoothPage:
         """A page was opened or reloaded: a new visit, or the one that it left."""
         visit = self.visit_of(request)
         if visit.screen == ScreenName.WELCOME:  # shown already; a late answer must not undo an early tap
-            return {self.welcome.notice: ""} | (self.tell(visit) if visit.language else {})
+            told = self._explain_loss(visit, request.cookies.get(WAS, ""))
+            return {self.welcome.notice: told} | (self.tell(visit) if visit.language else {})
         if visit.screen == ScreenName.MAKING:  # the reload ended the making
             visit.stop()
             visit.go(ScreenName.LOOK)
@@ -136,6 +141,13 @@ class BoothPage:
             visit.stop()
             visit.go(ScreenName.RESULT)
         return self.show(visit)
+
+    def _explain_loss(self, visit: Visit, was: str) -> str:
+        """Why a page that was at another screen before its machine fell silent is at the welcome now."""
+        if was not in LOST:
+            return ""
+        say = self.services.speaker(visit.language or self.services.words.language)
+        return markup.notice(say("away.stopped" if was == ScreenName.MAKING else "visit.over"))
 
     def close(self, request: gr.Request) -> None:
         """The tab was closed, or is being reloaded."""

@@ -57,7 +57,7 @@
   setInterval(() => {
     const dialog = document.querySelector("dialog.idle");
     if (!dialog || !screen?.isConnected) return;
-    if (screen.matches(PATIENT)) touch();
+    if (screen.matches(PATIENT) || document.querySelector("dialog.away[open]")) touch();
     const idle = (Date.now() - touched) / 1000 - IDLE_S;
     if (idle < 0) return dialog.close();
     if (idle > LAST_CALL_S) {
