@@ -161,8 +161,8 @@ class Commissioning:
 
 
 @pytest.fixture(scope="module")
-def commissioning(finder: FaceFinder, studio: Studio) -> Commissioning:
-    return Commissioning(finder, studio)
+def commissioning(remembering: tuple[Any, Any]) -> Commissioning:
+    return Commissioning(*remembering)
 
 
 def record(**changes: Any) -> Commission:
