@@ -37,6 +37,8 @@ TROUBLES = {
     "paused": "stopped",
 }
 
+REFUSALS = frozenset({*TROUBLES.values(), "busy", "failed", "unknown"})  # each a sentence, `paper.<name>`
+
 
 class PrinterStatus(IntEnum):
     """`printer-state` of RFC 8011, 5.4.11."""

@@ -6,6 +6,7 @@ import stat
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import app
 import services as building
 from booth.end_of_day import count_remains, end_day
 from booth.visit import ScreenName
-from errors import OperatorError
+from errors import OperatorError, VisitorError
 from pages.guards import operator_auth, rate_limit
 from pages.guards.host_auth import Access
 from pages.guards.operator_auth import COOKIE, SESSION_S, OperatorAuth, ensure_pin
@@ -239,3 +240,26 @@ def test_a_room_that_shows_what_is_wiped_goes_on_with_the_deck(kiosk: Services, 
     evening(kiosk)
     end_day(tmp_path / "sittings", kiosk.visits, kiosk.album, kiosk.store, with_votes=True)
     assert kiosk.board.room.next().room.item
+
+
+# ---- paper
+
+
+@pytest.mark.parametrize("trouble", ["", "ink", "busy"])
+def test_a_test_sheet_is_printed_or_the_page_says_why_not(kiosk: Services, trouble: str) -> None:
+    sheets = list[bytes]()
+
+    def print_sheet(pdf: bytes) -> None:
+        sheets.append(pdf)
+
+        if trouble:
+            raise VisitorError(f"paper.{trouble}")
+
+    paper: Any = SimpleNamespace(print_sheet=print_sheet)
+    assert "operator/paper" not in browser(kiosk, pin=PIN).get("/operator").text  # no printer, no button
+    operator = browser(replace(kiosk, paper=paper), pin=PIN)
+    assert 'action="operator/paper"' in operator.get("/operator").text
+    told = operator.get("/operator/" + operator.post("/operator/paper").headers["location"]).text
+    assert WORDS.say(f"paper.{trouble}" if trouble else "operator.done_printed") in told
+    assert len(sheets) == 1
+    assert browser(replace(kiosk, paper=paper)).post("/operator/paper").status_code == 401

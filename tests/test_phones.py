@@ -86,17 +86,6 @@ def test_the_page_is_light_and_speaks_the_browsers_language(
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", page.text)  # nothing else to load
 
 
-def test_every_language_has_every_sentence_of_phone_and_check_and_no_other_marks() -> None:
-    english = WORDS.tables["en"]
-    spoken = {key for key in english if key.startswith(("phone.", "tally.", "timer.", "verify."))}
-    for language, table in WORDS.tables.items():
-        lacking, unknown = spoken - set(table), set(table) - set(english)  # the report may be missing
-        assert (sorted(lacking), sorted(unknown)) == ([], []), f"{language}.toml"
-        for key in table:
-            marks = [set(re.findall(r"{\w+}", sentences[key])) for sentences in (table, english)]
-            assert marks[0] == marks[1], f"{language}: {key}"
-
-
 def test_whoever_lacks_the_rooms_code_is_asked_for_it(room: TestClient, services: Services) -> None:
     assert WORDS.say("phone.code_title") in room.get("/vote").text
     assert escape(WORDS.say("phone.code_wrong")) in room.get("/vote?code=zz99").text

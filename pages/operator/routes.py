@@ -13,11 +13,15 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from booth.end_of_day import count_remains, end_day
+from booth.paper import REFUSALS as PAPER_REFUSALS
+from errors import VisitorError
 from pages.guards.error_boundary import refusal
 from pages.guards.host_auth import Access
 from pages.guards.operator_auth import OperatorAuth
 from pages.markup import render
+from pipelines.paper import as_pdf, lay_out_sheet
 from pipelines.selfie.hints import LONGEST_SIDE, FrameJudge
+from pipelines.selfie.samples import sample
 from pipelines.tonight import look_around
 from services import Services
 from settings import PIN_DIGITS, version
@@ -25,6 +29,7 @@ from settings import PIN_DIGITS, version
 PAGE = "/operator"
 NO_STORE = {"Cache-Control": "no-store"}
 HERE, BOOTH = "../operator", "../"  # relative, from an address below the page
+DONE = ("models", "loading", "wiped", "printed")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -46,6 +51,7 @@ class Operator:
     def routes(self) -> list[Route]:
         """The page, the PIN, and what an operator does."""
         does = {"frame": self._frame, "models": self._models, "wipe": self._wipe, "leave": self._leave}
+        does |= {"paper": self._print} if self._services.paper else {}
         return [
             Route(PAGE, self._page),
             Route(f"{PAGE}/pin", self._log_in, methods=["POST"]),
@@ -91,7 +97,20 @@ class Operator:
     async def _models(self, _: Request) -> Response:
         """Out of memory, and in again, behind the page."""
         begun = self._services.warmup.restart(self._services.generator.unload)
-        return _back("models" if begun else "busy")
+        return _back("models" if begun else "loading")
+
+    async def _print(self, _: Request) -> Response:
+        """A sheet with a sample face on both sides; what keeps it from coming out stands on the page."""
+        paper, pixels = self._services.paper, sample("astronaut").pixels
+        if paper is None:
+            return refusal(self._say("paper.unknown"), 404)
+        captions = self._say("paper.photograph"), self._say("paper.portrait")
+        sheet = as_pdf(lay_out_sheet((pixels, pixels), captions, self._say("operator.paper")))
+        try:
+            await run_in_threadpool(paper.print_sheet, sheet)
+        except VisitorError as error:
+            return _back(error.key.removeprefix("paper."))
+        return _back("printed")
 
     async def _wipe(self, request: Request) -> Response:
         """The end of the day."""
@@ -112,6 +131,12 @@ class Operator:
         page = render("operator/pin.html", refused=refused and self._say(f"operator.{refused}"), **given)
         return HTMLResponse(page, status, headers=NO_STORE)
 
+    def _said(self, done: str) -> str:
+        """What came of the button that led here."""
+        if done in PAPER_REFUSALS and self._services.paper:
+            return self._say(f"paper.{done}")
+        return self._say(f"operator.done_{done}") if done in DONE else ""
+
     def _menu(self, done: str) -> Response:
         services = self._services
         given = self._sittings, services.visits, services.album, services.store
@@ -119,7 +144,8 @@ class Operator:
             "operator/menu.html",
             say=self._say,
             language=services.words.language,
-            done=self._say(f"operator.done_{done}") if done in ("models", "busy", "wiped") else "",
+            done=self._said(done),
+            paper=services.paper,
             visits=services.visits,
             remains=count_remains(*given),
             findings=list(look_around(services.settings)),
