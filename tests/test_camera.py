@@ -19,6 +19,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Playwright, Route, expect
 from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route as Served
 
 from booth.album import Album
 from booth.line import Line
@@ -91,6 +93,9 @@ def harness(tmp_path_factory: pytest.TempPathFactory, finder: FaceFinder) -> Ite
                 *hints.routes(),
                 *picture_routes(album, visits, WORDS),
                 *style_routes(),
+                Route(
+                    "/api/round", lambda _: JSONResponse({})
+                ),  # the page looks whether its machine is there
             ],
             "middleware": [Middleware(Gate, False, None, "Refused.")],
         },
