@@ -93,7 +93,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory, finder: FaceFinder) -> Ite
                 *hints.routes(),
                 *picture_routes(album, visits, WORDS),
                 *style_routes(),
-                Route(
+                Served(
                     "/api/round", lambda _: JSONResponse({})
                 ),  # the page looks whether its machine is there
             ],
