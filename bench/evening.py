@@ -153,7 +153,7 @@ class Kiosk:
         self.button("take.to_phone").click()
         code = self._page.locator(".codes svg").last
         code.wait_for()
-        picture = cv2.imdecode(np.frombuffer(code.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+        picture = np.asarray(Image.open(io.BytesIO(code.screenshot())).convert("RGB"))
         link, *_ = cv2.QRCodeDetector().detectAndDecode(picture)
         with urllib.request.urlopen(f"{link}/all.zip", timeout=60) as answer:
             self._evening.counts["files fetched, MB"] += round(len(answer.read()) / 1e6, 1)

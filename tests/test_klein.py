@@ -559,7 +559,7 @@ def test_the_making_shows_no_pose_map_and_promises_none(events: list[SittingEven
     for name in ("klein", "mini"):
         generator: Any = SimpleNamespace(model_set=SETS[name])
         printer = Printer(Signer(tmp_path), visit, ORDER, generator)
-        story = Story(services, screen, ORDER, generator, printer)
+        story = Story(services, screen, WORDS.say, ORDER, generator, printer)
         frames[name] = dict(story.open())
         for event in events:
             frames[name] |= story.tell(event)

@@ -60,6 +60,9 @@ STAND = """([offers, sentence]) => {
     height: innerHeight, width: document.documentElement.scrollWidth };
 }"""
 
+# A window of another size is laid out within two frames.
+LAID_OUT = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 @pytest.fixture(scope="module")
 def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
@@ -114,6 +117,7 @@ def check(page: Page, size: str, offers: tuple[str, ...]) -> None:
 def test_the_pair_is_half_of_the_screen_whatever_is_offered(result: Page) -> None:
     for size in SIZES:
         result.set_viewport_size(as_viewport(size))
+        result.evaluate(LAID_OUT)
         for offers in [*combinations(OFFERS, 2), OFFERS]:
             check(result, size, offers)
         look_at(result, size, "result-all", scrolls=size == "phone")

@@ -125,6 +125,8 @@ def test_a_room_from_the_sitters_leave_to_the_export(browser: Browser, booth: Bo
         expect(stage.locator("h1")).to_have_text(WORDS.say("phone.withdrawn"), timeout=10_000)
         expect(button(host.page, "host.no_next")).to_be_disabled(timeout=10_000)
         picture(host.page, "host-withdrawn")
+        button(host.page, "host.order").click()  # for whoever comes next
+        expect(stage.locator(".url")).to_be_visible(timeout=10_000)
     for one in (*phones.values(), host):
         assert one.failures == []
         one.context.close()
