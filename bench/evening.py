@@ -99,9 +99,9 @@ class Evening:
 
     def left(self) -> list[str]:
         """Pictures anywhere below its folder, and whatever else is not the votes, the keys or the log."""
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        files = [path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file()]
         return sorted(
-            str(path.relative_to(self.folder))
+            str(path)
             for path in files
             if path.suffix in PICTURES or "sittings" in path.parts or "tmp" in path.parts
         )
