@@ -40,12 +40,7 @@ TROUBLES = {
 REFUSALS = frozenset({*TROUBLES.values(), "busy", "failed", "unknown"})  # each a sentence, `paper.<name>`
 
 
-class PrinterStatus(IntEnum):
-    """`printer-state` of RFC 8011, 5.4.11."""
-
-    IDLE = 3
-    PROCESSING = 4
-    STOPPED = 5
+PRINTER_STOPPED = 5  # `printer-state` of RFC 8011, 5.4.11
 
 
 class JobStatus(IntEnum):
@@ -85,7 +80,7 @@ class PaperPrinter:
             return error.key.removeprefix("paper.")
         reasons = [reason.rsplit("-", 1)[0] for reason in said["printer-state-reasons"] if reason != "none"]
         found = [TROUBLES[reason] for reason in reasons if reason in TROUBLES]
-        is_stopped = said["printer-state"] == PrinterStatus.STOPPED
+        is_stopped = said["printer-state"] == PRINTER_STOPPED
         return found[0] if found else "stopped" if is_stopped else ""
 
     def print_sheet(self, pdf: bytes, patience_s: float = PATIENCE_S) -> None:

@@ -118,8 +118,9 @@ class Links:
     def open_until(self) -> tuple[datetime, ...]:
         """When each of the open links ends: stopping the program ends them all."""
         with self._lock:
-            links = tuple(self._visits)
-        return tuple(end for link in links if (end := self.until(link)))
+            self._forget_expired()
+            sittings = [visit.sitting for visit in self._visits.values() if visit.sitting]
+        return tuple(end for sitting in sittings if (end := self._album.deadline(sitting)))
 
     def picture(self, link: str, picture: str) -> StoredPicture | None:
         """One of the link's pictures; None for any other."""

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 
@@ -26,6 +27,7 @@ from pages.stage.routes import Stage
 from pages.theme import style_routes
 from pipelines.look import read_looks
 from settings import Settings
+from tests.forwarder import Forwarder, forwarding
 from votes.room import Room
 from votes.schema import VoterId
 from votes.store import Store
@@ -119,3 +121,16 @@ def served_room(url: str, folder: Path) -> Iterator[ServedRoom]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[ServedRoom]:
+    with served_room(f"sqlite:///{tmp_path}/votes.sqlite3", tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+def way(served: ServedRoom) -> Iterator[Forwarder]:
+    """What stands between browsers and the room."""
+    with forwarding(("127.0.0.1", served.port)) as way:
+        yield way

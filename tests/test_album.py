@@ -15,23 +15,10 @@ from hypothesis import strategies as st
 
 from booth.album import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS, Album, SittingId
 from booth.clock import LatestClock
+from tests.clocks import Clock
+from tests.clocks import clock as clock  # the fixture
 
 JPEG = b"\xff\xd8 one \xff\xd9"
-
-
-class Clock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

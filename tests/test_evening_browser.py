@@ -3,16 +3,17 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from booth.catalogue import Pair, offer
 from pipelines.exhibit import PHONE, exhibits
-from tests.forwarder import Forwarder, forwarding
+from tests.forwarder import Forwarder
 from tests.hostile import card
-from tests.served_room import HOST, ServedRoom, served_room
+from tests.served_room import HOST, ServedRoom
+from tests.served_room import served as served  # the fixtures
+from tests.served_room import way as way
 from votes.rounds import Scene
 from votes.schema import Guess, Item, Kind, Source, VoterId
 from words import read_words
@@ -28,19 +29,6 @@ OFF = """(() => {{
     static now() {{ return Right.now() + off; }}
   }};
 }})()"""
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[ServedRoom]:
-    with served_room(f"sqlite:///{tmp_path}/votes.sqlite3", tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-def way(served: ServedRoom) -> Iterator[Forwarder]:
-    """What stands between the stage and the room."""
-    with forwarding(("127.0.0.1", served.port)) as way:
-        yield way
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ The seconds stand in what `pytest -rP` tells; what is asserted leaves room for a
 
 import logging
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.forwarder import Forwarder, forwarding
-from tests.served_room import ServedRoom, served_room
+from tests.forwarder import Forwarder
+from tests.served_room import ServedRoom
+from tests.served_room import served as served  # the fixtures
+from tests.served_room import way as way
 from words import read_words
 
 pytestmark = pytest.mark.browser
@@ -30,19 +30,6 @@ for (const name of ["at", "replaceAll", "matchAll"]) delete String.prototype[nam
 for (const name of ["any", "allSettled"]) delete Promise[name];
 delete Promise.prototype.finally; delete Object.fromEntries; delete HTMLImageElement.prototype.decode;
 """
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[ServedRoom]:
-    with served_room(f"sqlite:///{tmp_path}/votes.sqlite3", tmp_path) as served:
-        yield served
-
-
-@pytest.fixture
-def way(served: ServedRoom) -> Iterator[Forwarder]:
-    """What stands between the browsers and the room."""
-    with forwarding(("127.0.0.1", served.port)) as way:
-        yield way
 
 
 def opened(browser: Browser, way: Forwarder, path: str, script: str = "") -> Page:

@@ -5,7 +5,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,11 @@ from errors import VisitorError
 from pages.board import Board
 from pages.take.routes import MISSES, REQUESTS, TakeHomePages
 from settings import Settings
+from tests.clocks import Clock
+from tests.clocks import clock as clock  # the fixture
 from tests.test_visit import FACE, JPEG, with_portraits
+from tests.test_visit import album as album  # the fixtures
+from tests.test_visit import visits as visits
 from votes.room import Room
 from votes.schema import Drift
 from votes.store import Store
@@ -35,29 +39,6 @@ ROOT = Path(__file__).parent.parent
 WORDS = read_words()
 PHONE = "192.0.2.44"
 PAGE_BYTES = 10_000  # without its pictures: it is fetched over a venue's network
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 5, 1, 18, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def album(tmp_path: Path, clock: Clock) -> Album:
-    return Album(tmp_path, 30, 12, clock)
-
-
-@pytest.fixture
-def visits(album: Album) -> Visits:
-    return Visits(album, 30)
 
 
 @pytest.fixture

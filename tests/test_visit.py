@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -21,27 +21,14 @@ from pipelines.order import Order
 from pipelines.selfie.check import SelfieVerdict
 from pipelines.selfie.face import Face
 from pipelines.selfie.photo import Photo
+from tests.clocks import Clock
+from tests.clocks import clock as clock  # the fixture
 from votes.store import Store
 
 PHOTO = Photo(np.full((8, 8, 3), 128, np.uint8))
 EMPTY = np.zeros((1, 4), np.float32)
 FACE = Face(PHOTO, EMPTY, EMPTY.copy(), EMPTY.copy(), 0.0, 0.0, 0.0, SelfieVerdict("camera.good"))
 JPEG = b"\xff\xd8 a picture \xff\xd9"
-
-
-class Clock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -64,18 +64,13 @@ class LadderScreen(Screen):
         drawn, is_whole = making.ladder, making.has_whole_ladder
         shares = _shares(say, drawn)
         may_show = is_whole and not sharing.is_minor
-        may_save = self.services.take_home.has_files  # else it is on the phone's page
-        take = (
-            {"address": take_url(drawn.strip), "words": say("ladder.take")}
-            if drawn.strip and may_save
-            else {}
-        )
+        to_save = drawn.strip if self.services.take_home.has_files else None  # else it is on the phone's page
         return {
             self.portraits: _value(say, making.portraits, drawn, shares),
             self.report: render_steps(say, drawn.likeness, shares, drawn.recognised),
             self.steps: _end_note(say, sharing.is_minor) if is_whole else _progress(say, len(drawn.pictures)),
-            self.acts: gr.Row(visible=is_whole and may_save),
-            self.take: str(markup.render("booth/take_one.html", **take)) if take else "",
+            self.acts: gr.Row(visible=to_save is not None),
+            self.take: _take(say, to_save) if to_save else "",
             self.changed: gr.Button(visible=bool(drawn.pictures)),
             self.stage: gr.Button(visible=may_show),
             self.show: TICKED if sharing.stage_code and sharing.with_ladder else UNTICKED,
@@ -218,6 +213,11 @@ def _shares(say: Say, drawn: Ladder) -> list[str]:
 def _end_note(say: Say, is_minor: bool) -> str:
     why = markup.note(say("show.minor")) if is_minor else ""
     return markup.note(say("ladder.done")) + why
+
+
+def _take(say: Say, strip: PictureId) -> str:
+    """All steps as one file."""
+    return str(markup.render("booth/take_one.html", address=take_url(strip), words=say("ladder.take")))
 
 
 def _progress(say: Say, done: int) -> str:
