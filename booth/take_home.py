@@ -28,11 +28,6 @@ class TakeHome:
     wifi_password: str = ""
 
     @property
-    def is_offered(self) -> bool:
-        """Whether anything can be taken home."""
-        return self.has_links or self.has_files
-
-    @property
     def wifi_code(self) -> str:
         """What a QR code must say for a phone to join (ZXing's format, which Android and iOS read)."""
         name, password = (ESCAPED.sub(r"\\\g<0>", text) for text in (self.wifi_name, self.wifi_password))

@@ -760,7 +760,9 @@ def test_the_large_portrait_is_printed_as_often_as_one_visit_may(
 
     paper: Any = SimpleNamespace(print_sheet=print_sheet)
     services = replace(services, paper=paper, settings=Settings(copies=2))
+    services = replace(services, take_home=TakeHome(has_files=False))  # a kiosk that phones cannot reach
     does, on, updates = sat_down(services, astronaut)
+    assert updates[-1][on.result.take].visible  # the printer's button stands behind it
     large = updates[-1][on.result.portraits].value
     told = [list(does.result.print_sheet(large, visitor()))[-1][on.result.home.printed] for _ in range(4)]
     for key, sentence in zip(("jam", "done", "done", "enough"), told, strict=True):  # a jam costs no sheet

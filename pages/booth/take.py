@@ -39,6 +39,12 @@ class TakeSheet(ScreenPart):
         self.printed, self.print = html(""), screen.button("paper.print", "plain")
         self.files = html("")
 
+    @property
+    def is_offered(self) -> bool:
+        """Whether anything can be taken home: by phone, as files, or on paper."""
+        home = self._services.take_home
+        return home.has_links or home.has_files or self._services.paper is not None
+
     def fill(self, visit: Visit, notice: str = "") -> Update:
         """The pictures, and the link's code where the visitor has asked for it."""
         has_links = self._services.take_home.has_links

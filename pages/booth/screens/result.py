@@ -80,7 +80,7 @@ class ResultScreen(Screen):
             self.ask_about: gr.Button(visible=not self.services.recognizer.refusal),
             self.ask: gr.Button(visible=True),
             **self.home.fill(visit),
-            self.take: gr.Button(visible=self.services.take_home.is_offered),
+            self.take: gr.Button(visible=self.home.is_offered),
             self.wall: gr.Button(visible=not is_minor),
             **self._leaves(visit),
         }
