@@ -1,8 +1,8 @@
-"""One machine, first come first served: who is ahead of whom, and about how long that takes."""
+"""The line before what draws, first come first served: who is ahead of whom, and for about how long."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,11 +18,15 @@ class Place:
 
 
 class Line:
-    """The line before one machine. Safe to share between threads."""
+    """The line before one machine, or several alike. Safe to share between threads."""
 
-    def __init__(self, turn_s: float = 10.0) -> None:
-        """`turn_s` is what a turn is guessed to take until one was measured."""
+    def __init__(self, turn_s: float = 10.0, machines: Callable[[], int] = lambda: 1) -> None:
+        """`turn_s` is what a turn is guessed to take until one was measured.
+
+        `machines` says how many serve the line now, at least 1: as many have their turn at once.
+        """
         self._turn_s = turn_s
+        self._machines = machines
         self._places: list[Place] = []
         self._moved = threading.Condition()
 
@@ -52,22 +56,28 @@ class Line:
             self._remove(place)
 
     def count_ahead(self, place: Place) -> int:
-        """How many are ahead of that place, the one at work among them; 0 starts its turn."""
+        """How many turns end before that place's begins, those at work among them; 0 starts it."""
         with self._moved:
-            ahead = self._places.index(place)
+            ahead = self._turns_before(place)
             if not ahead and place.started_at is None:
                 place.started_at = time.monotonic()
             return ahead
 
     def estimated_wait_s(self, place: Place) -> int:
         """About how many seconds until its turn."""
-        return max(1, round(self.count_ahead(place) * self._turn_s))
+        return max(1, round(self.count_ahead(place) * self._turn_s / self._machines()))
 
     def wait(self, place: Place) -> None:
         """Return when the line moves, or after a moment."""
         with self._moved:
-            if self._places[0] is not place:
+            if self._turns_before(place):
                 self._moved.wait(POLL_S)
+
+    def _turns_before(self, place: Place) -> int:
+        """A turn that has begun stays one, also where a machine was lost since."""
+        if place.started_at is not None:
+            return 0
+        return max(0, self._places.index(place) + 1 - self._machines())
 
     def _remove(self, place: Place) -> None:
         with self._moved:

@@ -16,6 +16,27 @@ def test_the_first_to_come_is_served_first_and_the_others_know_how_many_are_befo
         assert line.estimated_wait_s(third) == 14
 
 
+def test_as_many_are_served_at_once_as_there_are_machines() -> None:
+    line = Line(turn_s=8, machines=lambda: 2)
+    with ExitStack() as standing:
+        places = [standing.enter_context(line.place()) for _ in range(5)]
+        assert [line.count_ahead(place) for place in places] == [0, 0, 1, 2, 3]
+        assert line.estimated_wait_s(places[4]) == 12  # three turns of 8 s, by two machines
+
+
+def test_a_turn_that_has_begun_goes_on_where_a_machine_is_lost() -> None:
+    machines = [2]
+    line = Line(machines=lambda: machines[0])
+    with line.place() as first, ExitStack() as stack:
+        second = stack.enter_context(line.place())
+        assert [line.count_ahead(first), line.count_ahead(second)] == [0, 0]
+        machines[0] = 1
+        with line.place() as third:
+            assert [line.count_ahead(place) for place in (first, second, third)] == [0, 0, 2]
+            stack.close()
+            assert line.count_ahead(third) == 1
+
+
 def test_a_turn_of_another_kind_does_not_change_how_long_one_usually_takes() -> None:
     line = Line(turn_s=7)
     with line.place(is_measured=False) as ladder:
