@@ -41,7 +41,7 @@ EVENT_KEYS = {
     "booth": (
         *("models", "looks", "expressions", "variations", "retention_minutes", "show_hours"),
         *("idle_seconds", "leave_seconds", "take_home", "wifi_name", "wifi_password"),
-        *("printer", "copies"),
+        *("printer", "copies", "sounds"),
     ),
     "room": ("deck", "timer"),
 }
@@ -218,6 +218,10 @@ class Settings(BaseSettings):
     leave_seconds: Annotated[
         int, Field(ge=5, le=300, description="Seconds from that question until the next person's visit")
     ] = 20
+
+    sounds: Annotated[
+        Literal["on", "off"], Field(description="`on`: the camera's countdown ticks, and its shutter clicks")
+    ] = "off"
 
     operator_pin: Annotated[
         Annotated[SecretStr, AfterValidator(_pin)] | None,

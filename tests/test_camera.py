@@ -303,6 +303,23 @@ def test_the_numbers_run_down_aloud_and_the_words_lead_the_eye_to_the_lens(
         expect(page.locator(".hint")).to_have_text(WORDS.say("camera.hint"))
 
 
+LISTENING = """window.heard = [];
+for (const [kind, name] of [[OscillatorNode, "tick"], [AudioBufferSourceNode, "click"]]) {
+  const real = kind.prototype.start;
+  kind.prototype.start = function (...given) { heard.push(name); return real.apply(this, given); };
+}"""
+
+
+def test_a_countdown_is_heard_only_where_sounds_are_on(browser: chromium.Window, harness: Harness) -> None:
+    with live(browser, harness, script=LISTENING) as page:
+        shoot(page)
+        assert page.evaluate("heard") == []
+        page.add_script_tag(url="style/sounds.js")  # what the head of such a booth names
+        assert page.evaluate("heard") == []
+        shoot(page, 2)
+        assert page.evaluate("heard") == ["tick", "tick", "click", "click"]  # the last second is still
+
+
 @pytest.mark.parametrize("how", ["Escape", "Stop", "hidden"])
 def test_a_countdown_can_be_stopped_and_nothing_is_taken(
     browser: chromium.Window, harness: Harness, how: str

@@ -18,7 +18,7 @@ from pages.booth.screens.look import LookScreen
 from pages.guards.gate import Gate
 from pages.logo import MOST_BYTES, Logo, logo_route, read_logo
 from pages.markup import event, render
-from pages.theme import booth_head, style_routes
+from pages.theme import booth_head, host_head, style_routes
 from services import Services, announce, offered
 from settings import EVENT_KEYS, Settings, read_settings
 from tests.test_booth import page_of
@@ -264,3 +264,9 @@ def test_the_services_are_built_as_the_file_says(file: Path, tmp_path: Path) -> 
 def test_the_booths_page_learns_how_long_it_waits() -> None:
     head = booth_head(read_words(), Settings(idle_seconds=45, leave_seconds=15))
     assert re.search(r'page\.js"[^>]* data-idle="45" data-leave="15"', head)
+
+
+def test_the_camera_is_silent_unless_the_operator_asks() -> None:
+    assert "sounds" not in booth_head(WORDS, Settings())
+    assert "style/sounds.js" in booth_head(WORDS, Settings(sounds="on"))
+    assert "sounds" not in host_head(WORDS)

@@ -229,9 +229,11 @@ const take = async () => {
   part(".stop").focus({ preventScroll: true });
   for (let left = COUNT_S; left > 0; left -= 1) {
     count(left);
+    if (left > 1) window.cameraSounds?.tick(); // the last second is still: eyes stay on the lens
     await wait(1000);
     if (turn !== counting) return;
   }
+  window.cameraSounds?.shutter();
   const developed = snap(); // before the other words come back and move the picture
   stop();
   if (!calm) {
