@@ -243,7 +243,7 @@ def test_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE schema SET version = 0")
     connection.close()
-    with pytest.raises(OperatorError, match=r"^votes\.sqlite3: schema version = 0\. .* reads version 5"):
+    with pytest.raises(OperatorError, match=r"^votes\.sqlite3: schema version = 0\. .* reads version 5 to 6"):
         Store(f"sqlite:///{file}")
 
 

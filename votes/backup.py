@@ -3,14 +3,13 @@
 SQLite only: PostgreSQL brings `pg_dump` and `pg_restore`, which do it better.
 """
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sql
 
 from errors import OperatorError
-from votes.store import Store
+from votes.migrate import copy_file, read_version
 
 POSTGRESQL = "These votes are in PostgreSQL. Use its own pg_dump and pg_restore."
 
@@ -22,29 +21,29 @@ def backup(url: str, file: Path) -> None:
         raise OperatorError(
             f"{source.name}: there is no such database. Does FACE_VALUE_DATA name its folder?"
         )
-    _copy(source, file)
+    copy_file(source, file)
 
 
 def restore(url: str, file: Path) -> None:
     """Put a copy where `url` says. Raises `OperatorError`, also where votes lie there already."""
     if not file.is_file():
         raise OperatorError(f"{file.name}: there is no such file.")
-    with Store(f"sqlite:///{file}"):
-        pass  # it is one of ours, and of this version
+    _require_ours(file)
     target = _file_of(url)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _copy(file, target)
+    copy_file(file, target)  # one of an earlier version is moved to this one when it is opened
 
 
-def _copy(source: Path, target: Path) -> None:
-    """SQLite's own online copy: whole and of one moment, whoever writes meanwhile."""
-    if target.exists():
-        raise OperatorError(f"{target.name}: this file exists. Name another one, or move it away.")
+def _require_ours(file: Path) -> None:
+    """Raises `OperatorError` for a file that this program cannot read; the file stays as it is."""
+    engine = sql.create_engine(f"sqlite:///file:{quote(str(file.absolute()))}?mode=ro&uri=true")
     try:
-        with closing(sqlite3.connect(source)) as votes, closing(sqlite3.connect(target)) as copy:
-            votes.backup(copy)
-    except sqlite3.Error as error:
-        raise OperatorError(f"{target.name}: cannot be written. {error}.") from error
+        with engine.connect() as connection:
+            read_version(connection, file.name)
+    except sql.exc.SQLAlchemyError as error:
+        raise OperatorError(f"{file.name}: this is no copy of votes.") from error
+    finally:
+        engine.dispose()
 
 
 def _file_of(url: str) -> Path:

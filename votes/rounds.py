@@ -87,6 +87,7 @@ class RoomState:
     start: str = ""  # what portraits are drawn from, "noise" or "plate"; empty: the model set's own
     code: str = ""  # of the room, on the big screen: who types it is here
     event: str = ""
+    moved_by: str = ""  # who did the last step, as far as they said
     version: int = 0
 
     @property

@@ -15,8 +15,9 @@ from typing import NamedTuple, NewType, assert_never
 import sqlalchemy as sql
 from sqlalchemy.engine import Dialect
 
-# Stored in every database and compared at start. Raise it with any change to the tables.
-VERSION = 5
+# Stored in every database and compared at start. Raise it with any change to the tables, and say in
+# `votes/migrations/` how the new ones are made of those before.
+VERSION = 6
 
 MONK_TONES = 10  # of the Monk Skin Tone scale, skintone.google
 
@@ -208,12 +209,14 @@ TABLES = sql.MetaData()
 
 SCHEMA = sql.Table("schema", TABLES, sql.Column("version", sql.Integer, primary_key=True))
 
-# What ids of voters are signed with: the same for every process that shares the database. One row.
+# What ids of voters are signed with, and the host's key where it was made here: the same for every process
+# that shares the database. One row.
 SECRETS = sql.Table(
     "secrets",
     TABLES,
     sql.Column("id", sql.Integer, primary_key=True),
     sql.Column("voters", sql.String(64), nullable=False),
+    sql.Column("host", sql.String(64)),
 )
 
 # Phones that joined until then are of the room, however fast they came: the host's word. One row at most.
@@ -297,4 +300,31 @@ ROOM = sql.Table(
     sql.Column("start", sql.String(16), nullable=False),
     sql.Column("code", sql.String(16), nullable=False),
     sql.Column("event", sql.String(200), nullable=False),
+    sql.Column("moved_by", sql.String(64), nullable=False),  # who did the last step, as far as they said
+)
+
+# The sittings of booths that keep their pictures where all of them find them. `version` counts changes, as
+# the room's does. One that is over stays until its pictures are deleted.
+SITTINGS = sql.Table(
+    "sittings",
+    TABLES,
+    sql.Column("id", sql.String(64), primary_key=True),
+    sql.Column("version", sql.Integer, nullable=False),
+    sql.Column("booth", sql.String(64), nullable=False),  # whose visitor it is; empty after the visit
+    sql.Column("deadline", _Utc, nullable=False),
+    sql.Column("until", _Utc),  # when the permission to show it ends; empty: there is none
+    sql.Column("code", sql.String(16), nullable=False),  # what takes it back
+    sql.Column("approved", sql.Boolean, nullable=False),
+    sql.Column("rejected", sql.Boolean, nullable=False),
+    sql.Column("facts", sql.Text, nullable=False),
+    sql.Column("names", sql.JSON, nullable=False),  # pictures that others may ask for: id, file name
+    sql.Column("shown", sql.JSON, nullable=False),  # those of them that a room may see
+)
+
+# What one process at a time does, and until when it may: who dies with it holds nobody up for long.
+LEASES = sql.Table(
+    "leases",
+    TABLES,
+    sql.Column("name", sql.String(16), primary_key=True),
+    sql.Column("until", _Utc, nullable=False),
 )

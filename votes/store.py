@@ -20,11 +20,13 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQL
 from errors import OperatorError, VisitorError
 from votes.database import ANSWER_S, DatabaseAway, open_engine
 from votes.group_commit import GroupCommit
+from votes.migrate import migrate
 from votes.rounds import Bookmark, RoomState, Scene
 from votes.schema import (
     DRIFTS,
     GUESSES,
     ITEMS,
+    LEASES,
     PARDONS,
     ROOM,
     ROUNDS,
@@ -52,7 +54,8 @@ START_LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xa
 class Store:
     """Rounds and guesses in the database that `url` names (SQLAlchemy's form; `sqlite://` is memory).
 
-    Raises `OperatorError` when it cannot be opened or was made by another version of this program.
+    One that an earlier version of this program made is moved to this version, with a copy beside it. Raises
+    `OperatorError` when it cannot be opened or was made by a later one.
     """
 
     def __init__(self, url: str) -> None:
@@ -320,23 +323,17 @@ class Store:
         self.close()
 
     def _prepare(self) -> None:
-        """Make the tables in an empty database; refuse one of another version or of another program."""
+        """Make the tables in an empty database, move those of an earlier version; refuse a foreign one."""
         with self._engine.begin() as connection:
             connection.exec_driver_sql(START_LOCKS[connection.dialect.name])  # another may be starting too
             if not sql.inspect(connection).get_table_names():
                 TABLES.create_all(connection)
                 connection.execute(SCHEMA.insert().values(version=VERSION))
                 connection.execute(ROOM.insert().values(id=1, **_room_row(RoomState())))
-            for later in (SECRETS, PARDONS):  # files of earlier programs have none
-                later.create(connection, checkfirst=True)
+                connection.execute(LEASES.insert().values(name="sweep", until=datetime.now(UTC)))
+            migrate(connection, self._name)
             if connection.scalar(sql.select(SECRETS.c.id)) is None:
                 connection.execute(SECRETS.insert().values(id=1, voters=secrets.token_urlsafe(32)))
-            found = connection.scalar(sql.select(SCHEMA.c.version))
-        if found != VERSION:
-            raise OperatorError(
-                f"{self._name}: schema version = {found}. This program reads version {VERSION}; "
-                "move the file away to start a new one."
-            )
 
 
 def _new_round(item: Item) -> Round:
