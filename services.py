@@ -134,7 +134,8 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
     generator, fallback, why = build_generators(settings, words, weights, lambda: int(board.has_phones))
     finder, studio, error_boundary = FaceFinder(), Studio(), ErrorBoundary(words)
     looks = offered(read_looks(), settings.looks)
-    pictures = LookPictures(looks, finder, studio, fallback or generator)  # which borrows no GPU
+    line = Line()
+    pictures = LookPictures(looks, finder, studio, fallback or generator, line)  # which borrows no GPU
     signer = Signer(settings.data, settings.signing_certificate, settings.signing_key)
     frame_judge = FrameJudge() if settings.gives_hints else None
     return Services(
@@ -153,13 +154,13 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         album=album,
         deck=deck,
         visits=Visits(album, settings.retention_minutes),
-        line=Line(),
+        line=line,
         recognizer=Recognizer(settings.recognition == "on"),
         error_boundary=error_boundary,
         warmup=Warmup(
             [signer.load, pictures.draw, generator.load, mesh_detector, generator.warm],
             error_boundary,
-            [pictures.draw_welcome, *([frame_judge.warm] if frame_judge else []), freeze_loaded],
+            [*([frame_judge.warm] if frame_judge else []), pictures.draw_welcome, freeze_loaded],
         ),
         board=board,
         host_auth=build_host_auth(settings),

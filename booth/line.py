@@ -41,6 +41,11 @@ class Line:
         with self._moved:
             return bool(self._places)
 
+    def wait_until_free(self) -> None:
+        """Return when nobody has a place."""
+        with self._moved:
+            self._moved.wait_for(lambda: not self._places)
+
     @contextmanager
     def place(self, is_measured: bool = True) -> Iterator[Place]:
         """Stand in line for the block; the last to come is the last to be served.

@@ -2,9 +2,10 @@
 
 Each look on one sample face, so that looks are told apart at a glance; and for the welcome screen the other
 sample face twice in one framing: its photograph as it is, and a portrait that this machine has drawn.
+Visitors go before all of it: the portrait gives the machine to whoever stands in line and is drawn anew
+afterwards, and no request waits for a picture, as a browser sends six at a time and a tap is one of them.
 """
 
-import asyncio
 import io
 from collections.abc import Mapping
 from contextlib import closing
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from booth.line import Line
 from pipelines.arrays import Pixels
 from pipelines.draw.generate import Generator
 from pipelines.draw.pose_map import draw_mesh
@@ -36,19 +38,20 @@ WELCOME = ("welcome-photograph", "welcome-portrait")
 WELCOME_LOOK = "outdoor"
 WELCOME_SEED = 1912  # of its own: the starter deck's portraits are others
 LARGE = (960, 1200)
-PATIENCE_S, PAUSE_S = 60.0, 0.25  # how long a browser is kept waiting, and how often we look
 
 
 class LookPictures:
     """`GET /looks/NAME.jpg`. Until a picture is drawn the frame shows the look's colours."""
 
     def __init__(
-        self, looks: Mapping[str, Look], finder: FaceFinder, studio: Studio, generator: Generator
+        self, looks: Mapping[str, Look], finder: FaceFinder, studio: Studio, generator: Generator, line: Line
     ) -> None:
+        """`line` is where visitors wait for the machine."""
         self._looks = looks
         self._finder = finder
         self._studio = studio
         self._generator = generator
+        self._line = line
         self._pictures: dict[str, bytes] = {}
         self._expected = {*looks, *WELCOME}
 
@@ -62,30 +65,39 @@ class LookPictures:
             self._pictures[name] = _jpeg(plate(cutouts[face_of(name)], look, SIZE).pixels)
 
     def draw_welcome(self) -> None:
-        """The portrait beside the welcome's photograph; without a model there is none."""
-        order = Order(self._welcome_look(), variations=1, seed=WELCOME_SEED)
+        """The portrait beside the welcome's photograph, when nobody stands in line; none without a model."""
+        portrait = None
         try:
-            chain = sit([sample(WELCOME_FACE)], order, self._finder, self._studio, self._generator)
-            with closing(chain) as events:  # before the portrait is measured, which nobody here asks for
-                portrait = next(event.portrait for event in events if isinstance(event, PortraitReady))
-            self._pictures[WELCOME[1]] = _jpeg(crop_to_fit(portrait.image, LARGE))
+            while portrait is None:
+                self._line.wait_until_free()
+                portrait = self._draw_portrait()
+            self._pictures[WELCOME[1]] = _jpeg(crop_to_fit(portrait, LARGE))
         finally:
             self._expected &= set(self._pictures)
 
     def route(self) -> Route:
-        """Waits for a picture that is still to be drawn, then says 202; 404 for one that will not come."""
+        """Answers at once: 202 for a picture that is still to be drawn, 404 for one that will not come."""
 
         async def picture(request: Request) -> Response:
-            name, waited = request.path_params["name"], 0.0
-            while name in self._expected and name not in self._pictures and waited < PATIENCE_S:
-                await asyncio.sleep(PAUSE_S)
-                waited += PAUSE_S
+            name = request.path_params["name"]
             jpeg = self._pictures.get(name)
             if jpeg is None:
                 return Response(status_code=202 if name in self._expected else 404)
             return Response(jpeg, media_type="image/jpeg")
 
         return Route("/looks/{name}.jpg", picture)
+
+    def _draw_portrait(self) -> Pixels | None:
+        """None where a visitor came meanwhile: closing the chain ends the drawing within one step."""
+        order = Order(self._welcome_look(), variations=1, seed=WELCOME_SEED)
+        chain = sit([sample(WELCOME_FACE)], order, self._finder, self._studio, self._generator)
+        with closing(chain) as events:  # before the portrait is measured, which nobody here asks for
+            for event in events:
+                if isinstance(event, PortraitReady):
+                    return event.portrait.image
+                if self._line.is_busy:
+                    break
+        return None
 
     def _welcome_look(self) -> Look:
         return self._looks.get(WELCOME_LOOK) or next(iter(self._looks.values()))

@@ -112,11 +112,12 @@ def services(
         deck = read_deck(ROOT / "examples" / "deck")
         catalogue = Catalogue(deck, album)
         board = Board(Room(store, catalogue), catalogue, Settings())
+        line = Line()
         yield Services(
             words=WORDS,
             is_hosted=False,
             looks=looks,
-            pictures=LookPictures(looks, finder, studio, painter),
+            pictures=LookPictures(looks, finder, studio, painter, line),
             expressions=read_expressions(),
             why="Small offline model.",
             finder=finder,
@@ -128,7 +129,7 @@ def services(
             album=album,
             deck=deck,
             visits=Visits(album, 30),
-            line=Line(),
+            line=line,
             recognizer=Recognizer(),
             frame_judge=FrameJudge(),
             error_boundary=error_boundary,

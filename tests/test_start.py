@@ -5,6 +5,10 @@ import io
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +17,7 @@ import pytest
 from gradio.routes import App
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 import app
@@ -23,9 +28,12 @@ from pages.guards.error_boundary import ErrorBoundary
 from pages.health import health_route
 from pages.look_pictures import WELCOME
 from pages.warmup import Warmup
+from pipelines.draw.drawer import DrawRequest
+from pipelines.draw.generate import Progress, Rendering
+from pipelines.sitting import sit
 from services import Services
 from settings import Settings
-from tests.test_booth import Painter
+from tests.test_booth import STEPS, Painter
 from tests.test_booth import services as services  # the fixture
 from words import read_words
 
@@ -95,14 +103,55 @@ def test_the_welcome_shows_a_photograph_and_a_portrait_drawn_here_or_none(servic
     assert client.get(f"/looks/{WELCOME[1]}.jpg").status_code == 404  # at once: it will not come
 
 
-def test_a_picture_that_is_still_being_drawn_after_a_while_is_told_apart_from_one_that_never_comes(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+def test_a_picture_that_is_still_to_be_drawn_is_told_at_once_from_one_that_never_comes(
+    services: Services,
 ) -> None:
-    monkeypatch.setattr("pages.look_pictures.PATIENCE_S", 0.0)
     client = TestClient(Starlette(routes=[services.pictures.route()]))
     for asking in (client.head, client.get):
         assert asking(f"/looks/{WELCOME[1]}.jpg").status_code == 202
         assert asking("/looks/nosuch.jpg").status_code == 404
+    scope = {"type": "http", "path_params": {"name": WELCOME[1]}}
+    with pytest.raises(StopIteration):  # it awaits nothing: a browser's six connections are for its visitor
+        services.pictures.route().endpoint(Request(scope)).send(None)
+
+
+@pytest.mark.draws
+def test_a_visitor_passes_what_the_page_draws_for_itself(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painter: Any = services.generator
+    paint, standing, drawn = painter.draw, ExitStack(), list[int]()
+    stopped, again, tries = threading.Event(), threading.Event(), count(1)
+
+    def begin(*given: Any) -> Iterator[Any]:
+        if next(tries) > 1:
+            again.set()
+        return sit(*given)
+
+    def watched(request: DrawRequest) -> Iterator[Progress | Rendering]:
+        """A visitor comes while the first step of the first drawing is made."""
+        drawn.append(0)
+        if len(drawn) == 1:
+            standing.enter_context(services.line.place())
+        try:
+            for event in paint(request):
+                drawn[-1] += 1
+                yield event
+        finally:
+            stopped.set()
+
+    painter.draw = watched
+    monkeypatch.setattr("pages.look_pictures.sit", begin)
+    drawing = threading.Thread(target=services.pictures.draw_welcome)
+    drawing.start()
+    assert stopped.wait(60)
+    assert drawn == [1]  # it ended within a step
+    assert not again.wait(0.1)  # and begins no other while somebody is there
+    standing.close()
+    drawing.join(60)
+    assert drawn == [1, STEPS + 1]
+    client = TestClient(Starlette(routes=[services.pictures.route()]))
+    assert client.get(f"/looks/{WELCOME[1]}.jpg").status_code == 200
 
 
 def test_gradio_keeps_nothing_of_a_visit_that_is_over(

@@ -6,6 +6,11 @@ const check = () =>
   });
 check();
 watch("value", check);
+// A frame shows its backdrop until its picture is there.
+element.querySelectorAll("[data-src]").forEach(async (frame) => {
+  const { src } = frame.dataset, { backgroundImage } = frame.style;
+  if (await isDrawn(src, frame)) frame.style.backgroundImage = `url("${src}"), ${backgroundImage}`;
+});
 element.addEventListener("change", ({ target }) => {
   props.value = target.value;
   trigger("input");

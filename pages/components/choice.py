@@ -22,6 +22,7 @@ class Option:
     value: str
     title: str
     backdrop: str = ""  # CSS background of a frame
+    picture: str = ""  # address of what lies over it, as soon as that is drawn
     lang: str = ""  # of its title, where that is another than the page's
 
 

@@ -13,6 +13,7 @@ import gradio as gr
 from pages.markup import render
 
 FOLDER = Path(__file__).parent
+SHARED = ("words", "drawn")  # what the scripts of all parts may use
 
 
 def component(
@@ -29,7 +30,7 @@ def component(
     return gr.HTML(
         value,
         html_template=literal(render(f"components/{name}.html", words=spoken, **given)),
-        js_on_load=_script("words") + _script(name),
+        js_on_load="".join(map(_script, (*SHARED, name))),
         apply_default_css=False,
         visible=visible,
         elem_classes=classes.split(),

@@ -2,7 +2,6 @@ const wipe = element.querySelector(".wipe");
 const range = wipe.querySelector("input");
 const [left, right] = wipe.querySelectorAll("img");
 const PERIOD_MS = 24000; // to and fro
-const SOON_MS = 50, AGAIN_MS = 3000, LATE_MS = 10000;
 let attracting = !matchMedia("(prefers-reduced-motion: reduce)").matches;
 const place = (share) => {
   wipe.style.setProperty("--x", `${share}%`);
@@ -24,19 +23,8 @@ const move = (began) => (now) => {
   place(share);
   requestAnimationFrame(move(began));
 };
-// 202: it is still being drawn; anything else but a picture: it never comes. A lost connection may come back.
 const arrive = async (picture) => {
-  if (!wipe.isConnected) return;
-  if (!window.askWithin) { // Gradio may mount us before it has run the page's own scripts
-    setTimeout(arrive, SOON_MS, picture);
-    return;
-  }
-  const reply = await askWithin(LATE_MS, picture.dataset.src, { method: "HEAD" }).catch(() => null);
-  if (!reply || reply.status === 202) {
-    setTimeout(arrive, AGAIN_MS, picture);
-    return;
-  }
-  if (reply.status === 200) picture.src = picture.dataset.src;
+  if (await isDrawn(picture.dataset.src, wipe)) picture.src = picture.dataset.src;
 };
 left.addEventListener("load", () => wipe.classList.add("here"));
 right.addEventListener("load", () => {

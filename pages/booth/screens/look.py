@@ -260,4 +260,4 @@ def _option(look: Look, title: str) -> Option:
     shape = "to bottom" if look.backdrop.upright else "circle at 50% 35%"
     kind = "linear" if look.backdrop.upright else "radial"
     ground = f"{kind}-gradient({shape}, {look.backdrop.centre}, {look.backdrop.edge})"
-    return Option(look.name, title, f"url(looks/{look.name}.jpg) center/cover, {ground}")
+    return Option(look.name, title, ground, f"looks/{look.name}.jpg")
