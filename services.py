@@ -163,7 +163,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
             [*([frame_judge.warm] if frame_judge else []), pictures.draw_welcome, freeze_loaded],
         ),
         board=board,
-        host_auth=build_host_auth(settings),
+        host_auth=build_host_auth(settings, store.share_host_key),
         voters=Voters(
             store.voters_secret(), settings.new_voters, settings.is_hosted, board.room.pardoned_until
         ),
@@ -213,9 +213,9 @@ def require_folder(folder: Path) -> None:
         raise OperatorError(f"FACE_VALUE_DATA: nothing can be kept in this folder. {why}.") from error
 
 
-def build_host_auth(settings: Settings) -> HostAuth:
+def build_host_auth(settings: Settings, share: Callable[[str], str]) -> HostAuth:
     """Opens for the host's key, which is shown once where it is new. Raises `OperatorError`."""
-    key, is_new = ensure_host_key(settings)
+    key, is_new = ensure_host_key(settings, share)
     if is_new:
         sys.stderr.write(f"The key of the host page, shown this once and kept in host.key: {key}\n")
     return HostAuth(key, settings.is_hosted)

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from booth.catalogue import Catalogue
 from pipelines.tonight import find_own_address
 from settings import LOOPBACK_NAMES, Settings
-from votes.latest import FRESH_S, LATE_S
+from votes.latest import LATE_S
 from votes.room import Room, Snapshot
 from votes.rounds import public_round
 from votes.schema import State
@@ -44,7 +44,7 @@ class Board:
     async def now(self) -> Snapshot:
         """The room a moment ago, or as it was last known where the database does not answer."""
         latest = self.room.latest
-        if latest.age >= FRESH_S and (self._reading is None or self._reading.done()):
+        if not latest.is_fresh and (self._reading is None or self._reading.done()):
             self._reading = asyncio.create_task(run_in_threadpool(self.room.snapshot))
         if latest.age >= STALE_S and self._reading and not latest.is_stale:
             await asyncio.wait({self._reading}, timeout=LATE_S)

@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from sqlite3 import SQLITE_BUSY, OperationalError
@@ -63,6 +63,9 @@ class DriverConnection(Protocol):
     def fileno(self) -> int:
         """Of its socket. Raises where it is closed."""
 
+    def notifies(self, *, timeout: float) -> Iterator[Any]:
+        """What others announce, as it comes, for that many seconds."""
+
     def close(self) -> None:
         """For good."""
 
@@ -106,11 +109,13 @@ class Watchdog:
             with self._lock:
                 for connection in [one for one, deadline in self._deadlines.items() if deadline < now]:
                     del self._deadlines[connection]
-                    self._shut(connection)
+                    shut(connection, self._closed)
 
-    def _shut(self, connection: DriverConnection) -> None:
-        with suppress(OSError, self._closed), socket.socket(fileno=os.dup(connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+
+def shut(connection: DriverConnection, closed: type[Exception]) -> None:
+    """Whoever waits for it gets the driver's error; `closed` is what that raises where it is closed."""
+    with suppress(OSError, closed), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def open_engine(url: str) -> sql.Engine:
@@ -159,7 +164,7 @@ def _open_postgresql(url: sql.URL) -> sql.Engine:
         connection = cast(DriverConnection, dialect.connect(*given, **named))
         watchdog.watch(connection, CALL_S)  # SQLAlchemy asks it some things before anybody uses it
         try:
-            _ask(connection, SESSION)
+            ask(connection, SESSION)
         except failure:
             connection.close()
             raise
@@ -172,25 +177,26 @@ def _open_postgresql(url: sql.URL) -> sql.Engine:
         record.info["was used"] = True
         watchdog.watch(connection, PING_S)
         try:
-            takes_writes = _ask(connection, "SHOW transaction_read_only") == "off"
+            takes_writes = ask(connection, "SHOW transaction_read_only") == "off"
         except failure as error:
             raise refusal from error
         if not takes_writes:  # an old primary or a copy, which only let themselves be read
             raise refusal
         watchdog.watch(connection, CALL_S)
 
-    def check_in(connection: DriverConnection | None, _: ConnectionPoolEntry) -> None:
+    def check_in(connection: DriverConnection | None, _: ConnectionPoolEntry | None) -> None:
         if connection is not None:
             watchdog.release(connection)
 
     sql.event.listen(engine, "do_connect", connect)
     sql.event.listen(engine, "checkout", check_out)
     sql.event.listen(engine, "checkin", check_in)
+    sql.event.listen(engine, "detach", check_in)
     sql.event.listen(engine, "engine_disposed", lambda _: watchdog.end())
     return engine
 
 
-def _ask(connection: DriverConnection, statement: str) -> object:
+def ask(connection: DriverConnection, statement: str) -> object:
     """Outside of any transaction: the first value of the answer, if it has one."""
     connection.autocommit = True
     with connection.cursor() as cursor:

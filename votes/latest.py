@@ -1,6 +1,7 @@
 """What was read last of something that changes: one thread reads for all, what is known stays meanwhile."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,9 @@ class Latest(Generic[Read]):
         self._lock = threading.Lock()
         self._unanswered_since: float | None = None  # monotonic s, of the first read that has no answer yet
         self._rests_until = 0.0  # monotonic s
-        self._known = read(), time.monotonic()
+        self._expired = -math.inf  # monotonic s, what was read before that is known to have changed since
+        began = time.monotonic()
+        self._known = read(), began
 
     @property
     def value(self) -> Read:
@@ -32,8 +35,13 @@ class Latest(Generic[Read]):
 
     @property
     def age(self) -> float:
-        """For how many seconds it has been known."""
+        """How many seconds ago it was read."""
         return time.monotonic() - self._known[1]
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody need read it anew now."""
+        return self.age < FRESH_S and self._known[1] > self._expired
 
     @property
     def is_stale(self) -> bool:
@@ -55,14 +63,19 @@ class Latest(Generic[Read]):
         with self._lock:
             return self._renew()
 
+    def expire(self) -> None:
+        """It has changed: whoever asks next has it read anew, also where it is being read just now."""
+        self._expired = time.monotonic()
+
     @property
     def _is_good_enough(self) -> bool:
-        return self.age < FRESH_S or time.monotonic() < self._rests_until
+        return self.is_fresh or time.monotonic() < self._rests_until
 
     def _renew(self) -> Read:
-        self._unanswered_since = self._unanswered_since or time.monotonic()
+        began = time.monotonic()
+        self._unanswered_since = self._unanswered_since or began
         try:
-            self._known = self._read(), time.monotonic()
+            self._known = self._read(), began
         except SQLAlchemyError as error:
             LOG.error("the room cannot be read now: %s", type(error).__name__)
             self._rests_until = time.monotonic() + REST_S

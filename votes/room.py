@@ -88,8 +88,8 @@ class Room:
         self._spawn = spawn or _start_thread
         self._voting = threading.Lock()  # a made-up voter votes in a rehearsal, or it has ended
         self.latest = Latest(self._read)
+        store.listen(self.latest.expire)
         self._pooled: tuple[object, Finding] | None = None
-        self._moved_by = ""  # who did the last step, as far as they said
         programme = store.room_state().programme
         renewed = pictures.renew_programme(programme)
         if programme and renewed != programme:  # another deck than last time, or pictures that went
@@ -307,13 +307,12 @@ class Room:
         """
         for _ in range(TRIES):
             before = self._store.room_state()
-            if seen and seen != before.position and not (by and by == self._moved_by):
+            if seen and seen != before.position and not (by and by == before.moved_by):
                 return self.latest.renew()
             round_ = self._store.find(before.round_id) if before.round_id else None
             after = step(before, round_)
-            entered = after if after == before else self._enter(before, after, round_)
+            entered = after if after == before else self._enter(before, after.with_mover(by), round_)
             if entered:
-                self._moved_by = by
                 shown = self.latest.renew()  # first: whoever is started now reads it
                 was_open = before.scene == Scene.OPEN and before.round_id == entered.round_id
                 if entered.rehearsing and entered.scene == Scene.OPEN and not was_open:
@@ -357,12 +356,12 @@ class Room:
         room = self._store.room_state()
         while room.item and self._pictures.is_withdrawn(room.item):
             tells = self._pictures.was_taken_back(room.item)
-            self._store.move(room, room.without_item(room.item, tells))
-            room, self._moved_by = self._store.room_state(), ""
+            self._store.move(room, room.without_item(room.item, tells).with_mover())
+            room = self._store.room_state()
         round_ = self._store.find(room.round_id) if room.round_id else None
         if round_ and room.scene == Scene.OPEN and round_.closes_at and self._clock() >= round_.closes_at:
-            self._enter(room, room.with_scene(Scene.CLOSED), round_)
-            room, self._moved_by = self._store.room_state(), ""
+            self._enter(room, room.with_scene(Scene.CLOSED).with_mover(), round_)
+            room = self._store.room_state()
         count, source = self._count(room, round_)
         return Snapshot(room, round_, count, source, self._store.pardoned_until())
 

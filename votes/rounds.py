@@ -5,11 +5,12 @@ or back is one call, so a clicker with two keys is enough.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from errors import VisitorError
-from votes.schema import Count, Kind, Round, RoundId, State
+from votes.schema import MOVED_BY_LENGTH, Count, Kind, Round, RoundId, State
 from votes.tally import FEWEST_ANSWERS, wilson
 
 
@@ -125,6 +126,10 @@ class RoomState:
         bookmark = Bookmark(self.place, self.scene, self.round_id) if self.round_id else self.bookmark
         return replace(self, place=place, scene=Scene.READY, round_id=None, bookmark=bookmark, blank=False)
 
+    def with_mover(self, by: str = "") -> "RoomState":
+        """The same, moved by somebody; empty: by nobody who said so, or by itself."""
+        return replace(self, moved_by=by[:MOVED_BY_LENGTH])
+
     def with_programme(self, programme: tuple[str, ...]) -> "RoomState":
         """Another programme; at the same picture where it is still in it, else before the first question."""
         if self.item in programme:
@@ -147,6 +152,24 @@ class RoomState:
             room = room.with_picture(place if is_told else min(place, max(0, len(remaining) - 1)))
             room = room.with_scene(Scene.WITHDRAWN) if is_told else room
         return replace(room, bookmark=None)
+
+
+def room_row(room: RoomState) -> dict[str, object]:
+    """The columns of the room; `left` is its bookmark, as a list of place, scene and round."""
+    row = vars(room) | {"programme": list(room.programme)}
+    round_id, bookmark = row.pop("round_id"), row.pop("bookmark")
+    return row | {"round": round_id, "left": astuple(bookmark) if bookmark else None}
+
+
+def room_of(row: dict[str, Any]) -> RoomState:
+    """The room of its row."""
+    del row["id"]
+    round_id, bookmark = row.pop("round"), row.pop("left")
+    if bookmark:
+        place, scene, bookmarked = bookmark
+        bookmark = Bookmark(place, Scene(scene), RoundId(bookmarked))
+    row |= {"programme": tuple(row["programme"]), "scene": Scene(row["scene"])}
+    return RoomState(**row, round_id=round_id, bookmark=bookmark)
 
 
 def step_forward(room: RoomState, skipped: Collection[Scene] = ()) -> RoomState:

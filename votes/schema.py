@@ -19,6 +19,7 @@ from sqlalchemy.engine import Dialect
 # `votes/migrations/` how the new ones are made of those before.
 VERSION = 6
 
+MOVED_BY_LENGTH = 64
 MONK_TONES = 10  # of the Monk Skin Tone scale, skintone.google
 
 RoundId = NewType("RoundId", str)  # unguessable: it is shown to browsers
@@ -300,7 +301,9 @@ ROOM = sql.Table(
     sql.Column("start", sql.String(16), nullable=False),
     sql.Column("code", sql.String(16), nullable=False),
     sql.Column("event", sql.String(200), nullable=False),
-    sql.Column("moved_by", sql.String(64), nullable=False),  # who did the last step, as far as they said
+    sql.Column(
+        "moved_by", sql.String(MOVED_BY_LENGTH), nullable=False
+    ),  # who did the last step, as far as they said
 )
 
 # The sittings of booths that keep their pictures where all of them find them. `version` counts changes, as

@@ -8,7 +8,7 @@ a crash of this program and of the machine. No call waits for ever: where the da
 import asyncio
 import secrets
 from contextlib import suppress
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +18,11 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from errors import OperatorError, VisitorError
+from votes.changes import Listener, announce
 from votes.database import ANSWER_S, DatabaseAway, open_engine
 from votes.group_commit import GroupCommit
 from votes.migrate import migrate
-from votes.rounds import Bookmark, RoomState, Scene
+from votes.rounds import RoomState, room_of, room_row
 from votes.schema import (
     DRIFTS,
     GUESSES,
@@ -67,6 +68,8 @@ class Store:
                 "like sqlite:///votes.sqlite3."
             ) from error
         self._guesses = GroupCommit(self._engine)
+        self._listener = Listener(self._engine)
+        self.listen = self._listener.call  # `Listener.call`
         is_file, database = self._engine.name == "sqlite", self._engine.url.database
         self._name = Path(database or "memory").name if is_file else "FACE_VALUE_DATABASE"
         try:
@@ -175,6 +178,7 @@ class Store:
             for i, kind in enumerate(answers, 1)
         ]
         with self._engine.begin() as connection:
+            announce(connection)
             connection.execute(_delete_from(Source.HANDS).where(GUESSES.c.round == round_id))
             if hands:
                 connection.execute(GUESSES.insert(), [asdict(hand) for hand in hands])
@@ -182,6 +186,7 @@ class Store:
     def forget(self, source: Source) -> int:
         """Every answer of that source goes, as after a rehearsal; how many they were."""
         with self._engine.begin() as connection:
+            announce(connection)
             return connection.execute(_delete_from(source)).rowcount
 
     def count_source(self, source: Source) -> int:
@@ -196,6 +201,7 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(PARDONS.delete())
             connection.execute(PARDONS.insert().values(until=datetime.now(UTC)))
+            announce(connection)
             return connection.execute(accepted).rowcount
 
     def pardoned_until(self) -> datetime | None:
@@ -240,7 +246,7 @@ class Store:
         """Where the room is now; every process that shares the database reads the same."""
         with self._engine.connect() as connection:
             row = connection.execute(ROOM.select()).mappings().one()
-        return _room_state(dict(row))
+        return room_of(dict(row))
 
     def move(
         self, before: RoomState, after: RoomState, opened: Round | None = None, **of_round: object
@@ -251,11 +257,12 @@ class Store:
         state, that it was seen, when it closes. One that the room leaves is closed; it stays revealed where
         its truth is on the stage. Raises `ValueError` when another item has its item's id.
         """
-        values = _room_row(after) | {"version": before.version + 1}
+        values = room_row(after) | {"version": before.version + 1}
         unmoved = ROOM.c.version == before.version
         with suppress(IntegrityError), self._engine.begin() as connection:
             if not connection.execute(ROOM.update().where(unmoved).values(**values)).rowcount:
                 return False
+            announce(connection)
             if opened:
                 self._ensure_item(connection, opened.item)
                 connection.execute(ROUNDS.insert().values(**_round_row(opened)))
@@ -274,6 +281,14 @@ class Store:
         """What ids of voters are signed with: made at the first start, then the same for every process."""
         with self._engine.connect() as connection:
             return str(connection.scalar(sql.select(SECRETS.c.voters))).encode()
+
+    def share_host_key(self, key: str) -> str:
+        """The host's key of all processes on PostgreSQL: `key`, unless another was first. `key` on SQLite."""
+        if self._engine.name == "sqlite":
+            return key
+        with self._engine.begin() as connection:
+            connection.execute(SECRETS.update().where(SECRETS.c.host.is_(None)).values(host=key))
+            return str(connection.scalar(sql.select(SECRETS.c.host)))
 
     def is_healthy(self) -> bool:
         """Whether the database keeps what is written now: a row is, with the value that it has."""
@@ -306,11 +321,13 @@ class Store:
     def forget_all(self) -> None:
         """Every answer goes, and what was kept of sitters who told a skin tone; the questions stay."""
         with self._engine.begin() as connection:
+            announce(connection)
             for table in (GUESSES, DRIFTS):
                 connection.execute(table.delete())
 
     def close(self) -> None:
         """Write what was handed in and close every connection; the store is not used afterwards."""
+        self._listener.close()
         self._guesses.close()
         self._engine.dispose()
 
@@ -329,7 +346,7 @@ class Store:
             if not sql.inspect(connection).get_table_names():
                 TABLES.create_all(connection)
                 connection.execute(SCHEMA.insert().values(version=VERSION))
-                connection.execute(ROOM.insert().values(id=1, **_room_row(RoomState())))
+                connection.execute(ROOM.insert().values(id=1, **room_row(RoomState())))
                 connection.execute(LEASES.insert().values(name="sweep", until=datetime.now(UTC)))
             migrate(connection, self._name)
             if connection.scalar(sql.select(SECRETS.c.id)) is None:
@@ -348,24 +365,6 @@ def _round_row(round_: Round) -> dict[str, object]:
 def _round(row: dict[str, Any], item: Item) -> Round:
     row.pop("asked_once")
     return Round(**{**row, "id": RoundId(row["id"]), "item": item})
-
-
-def _room_row(room: RoomState) -> dict[str, object]:
-    """The columns of the room; `left` is its bookmark, as a list of place, scene and round."""
-    row = vars(room) | {"programme": list(room.programme)}
-    round_id, bookmark = row.pop("round_id"), row.pop("bookmark")
-    return row | {"round": round_id, "left": astuple(bookmark) if bookmark else None}
-
-
-def _room_state(row: dict[str, Any]) -> RoomState:
-    """The room of its row."""
-    del row["id"]
-    round_id, bookmark = row.pop("round"), row.pop("left")
-    if bookmark:
-        place, scene, bookmarked = bookmark
-        bookmark = Bookmark(place, Scene(scene), RoundId(bookmarked))
-    row |= {"programme": tuple(row["programme"]), "scene": Scene(row["scene"])}
-    return RoomState(**row, round_id=round_id, bookmark=bookmark)
 
 
 def _refusal(state: State) -> str:

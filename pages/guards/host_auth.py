@@ -36,12 +36,18 @@ class Access(StrEnum):
     THROTTLED = "throttled"  # too many wrong keys just now
 
 
-def ensure_host_key(settings: Settings) -> tuple[str, bool]:
-    """The key, and whether it was made just now. Raises `OperatorError` where it cannot be kept."""
+def ensure_host_key(settings: Settings, share: Callable[[str], str] = str) -> tuple[str, bool]:
+    """The key, and whether it is new here. Raises `OperatorError` where it cannot be kept.
+
+    `share` is told the one that is kept here and answers with the room's: of several booths one was first.
+    """
     if settings.host_key:
         return settings.host_key.get_secret_value(), False
     try:
-        return keep_secret(settings.data / FILE, lambda: secrets.token_urlsafe(12))
+        kept, is_new = keep_secret(settings.data / FILE, lambda: secrets.token_urlsafe(12))
+        if (key := share(kept)) != kept:
+            (settings.data / FILE).write_text(key, encoding="ascii")
+        return key, is_new or key != kept
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(
             f"{FILE}: the host's key cannot be kept there. Set FACE_VALUE_HOST_KEY."
