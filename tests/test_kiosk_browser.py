@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
+from booth.album import WITHDRAWAL_LETTERS
 from tests import chromium
 from tests.serving import Booth, is_failure, serving, weights
 from tests.test_browser import SIZES, agree, button
@@ -106,6 +107,34 @@ def test_five_taps_in_the_corner_and_the_pin_open_the_operators_page(page: Page)
     expect(button(page, "welcome.start")).to_be_visible(timeout=30_000)
     page.goto(f"{page.url}operator")
     expect(page.locator("[name=pin]")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", ["kiosk", "laptop"])
+def test_a_code_is_tapped_on_keys_of_the_page_or_typed(page: Page, size: str) -> None:
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    button(page, "withdraw.link").tap()
+    field = page.get_by_role("textbox", name=WORDS.say("withdraw.code"))
+    keys = page.get_by_role("group", name=WORDS.say("withdraw.code")).get_by_role("button")
+    assert (field.get_attribute("inputmode"), keys.count()) == ("none", len(WITHDRAWAL_LETTERS) + 1)
+    for letter in "AB2":
+        keys.get_by_text(letter, exact=True).tap()
+    expect(field).to_have_value("AB2")
+    expect(page.locator(".code-keys [role=status]")).to_have_text("A B 2")
+    button(page, "withdraw.erase").tap()
+    look_at(page, f"withdraw-{size}")
+    small = "keys => keys.filter(key => Math.min(key.offsetWidth, key.offsetHeight) < 44).length"
+    assert keys.evaluate_all(small) == 0
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    field.focus()
+    page.keyboard.type("i-cdefghkm")  # a code has no I, no sign and eight letters
+    expect(field).to_have_value("ABCDEFGH")
+    page.keyboard.press("Enter")
+    expect(page.locator(".withdraw .notice")).to_have_text(WORDS.say("withdraw.unknown"))
+    look_at(page, f"withdraw-unknown-{size}")
+    button(page, "withdraw.back").tap()
+    button(page, "withdraw.link").tap()
+    expect(field).to_have_value("")  # what somebody typed is nobody else's
 
 
 def look_at(page: Page, name: str) -> None:

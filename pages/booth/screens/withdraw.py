@@ -4,6 +4,8 @@ import gradio as gr
 
 from booth.visit import ScreenName
 from pages.booth.screen import Screen, Update, html, part
+from pages.components.code_keys import code_keys
+from words import Say
 
 
 class WithdrawScreen(Screen):
@@ -12,12 +14,11 @@ class WithdrawScreen(Screen):
     name = ScreenName.WITHDRAW
 
     def lay_out(self) -> None:
-        """Where the code is typed."""
+        """Where the code is typed; on a kiosk, with keys of its own."""
         with part("say"):
             self.heading("withdraw.title", "withdraw.lead")
-            self.code = self.spoken(
-                lambda say: gr.Textbox(label=say("withdraw.code"), max_length=40, elem_classes=["code"])
-            )
+            self.code: gr.HTML | gr.Textbox
+            self.code = self.spoken(code_keys) if self.services.settings.is_kiosk else self.spoken(_field)
             self.notice = html("")
             self.send, self.back = self.button("withdraw.go", "go"), self.button("withdraw.back", "plain")
 
@@ -38,3 +39,7 @@ class WithdrawScreen(Screen):
         if found:
             visit.go(ScreenName.WELCOME)
         return self.booth.show(visit, self.say_to(visit)("withdraw.done" if found else "withdraw.unknown"))
+
+
+def _field(say: Say) -> gr.Textbox:
+    return gr.Textbox(label=say("withdraw.code"), max_length=40, elem_classes=["code"])
