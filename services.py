@@ -32,6 +32,7 @@ from pipelines.draw.machine import WEIGHTS
 from pipelines.draw.model_set import ModelSet, Start, read_model_sets
 from pipelines.draw.pose_map import mesh_detector
 from pipelines.draw.zero_gpu import ZeroGpuGenerator, zero_gpu
+from pipelines.lettering import unwritable
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.marks.signing import Signer
 from pipelines.measure.recognition import Recognizer
@@ -126,6 +127,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
     Raises `OperatorError`.
     """
     require_folder(settings.data)
+    warn_of_letters(settings)
     album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     deck = read_deck(settings.deck or DECK)
     store = Store(settings.database_url)
@@ -192,6 +194,18 @@ def take_home(settings: Settings, board: Board) -> TakeHome:
 def offered(presets: dict[str, T], names: tuple[str, ...] | None) -> dict[str, T]:
     """Those of an event, in its order; all where it names none."""
     return presets if names is None else {name: presets[name] for name in names}
+
+
+def warn_of_letters(settings: Settings) -> None:
+    """Name what of an event no sheet of paper can have, as our typefaces lack its letters."""
+    for key, value in (("name", settings.name), ("date", settings.date)):
+        if settings.printer and value and (letters := unwritable(value)):
+            LOG.warning(
+                "%s = %r. On paper it is left out: our typefaces have no %s.",
+                settings.spell(key),
+                value,
+                letters,
+            )
 
 
 def announce(room: Room, settings: Settings) -> Room:

@@ -3,13 +3,18 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from booth.paper import MOST_WAITING, PaperPrinter
 from errors import OperatorError, VisitorError
+from pipelines.arrays import Pixels
+from pipelines.lettering import unwritable
 from pipelines.paper import MARGIN, PICTURE, SHEET, as_pdf, lay_out_sheet
+from services import warn_of_letters
+from settings import read_settings
 from tests.cups import NO_PAPER, SLOW, Cups, require_cups, serving_cups
 
 RED, BLUE = (np.full((1350, 1080, 3), colour, np.uint8) for colour in ((200, 0, 0), (0, 0, 200)))
@@ -51,6 +56,32 @@ def test_every_letter_of_our_languages_is_written(letter: str) -> None:
     assert (written[MARGIN + PICTURE[1] :] < 128).any()
     box = lay_out_sheet((RED, BLUE), ("\uffff", ""), "")  # what stands for a letter that is not there
     assert (written != box).any()
+
+
+def test_an_events_name_in_another_european_script_is_written_letter_by_letter() -> None:
+    for name in ("Łódź", "Žluťoučký kůň", "İstanbul ığş", "Αθήνα ώ", "Ярославль ї"):
+        assert unwritable(name) == ""
+        foot = foot_of(name)
+        for place, letter in enumerate(name):
+            there = name[:place] + "\uffff" + name[place + 1 :]
+            assert letter == " " or foot_of(there).tobytes() != foot.tobytes(), letter
+
+
+def test_letters_that_no_typeface_of_ours_has_are_named_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = tmp_path / "event.toml"
+    event.write_text('name = "Nuit à 京都"\n[booth]\nprinter = "photo"', encoding="utf-8")
+    monkeypatch.setenv("FACE_VALUE_EVENT", str(event))
+    warn_of_letters(read_settings())
+    assert [record.getMessage() for record in caplog.records] == [
+        "event.toml: name = 'Nuit à 京都'. On paper it is left out: our typefaces have no 京都."
+    ]
+
+
+def foot_of(line: str) -> Pixels:
+    """What is written at the foot of a sheet."""
+    return lay_out_sheet((RED, BLUE), ("", ""), line)[SHEET[1] - MARGIN :]
 
 
 def test_a_long_name_of_an_event_stays_on_the_sheet() -> None:

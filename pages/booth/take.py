@@ -12,6 +12,7 @@ from errors import ChoiceError, VisitorError
 from pages.board import qr
 from pages.booth.screen import Screen, ScreenPart, Update, html, picture_url, take_url
 from pages.markup import note, render, status
+from pipelines.lettering import unwritable
 from pipelines.paper import as_pdf, lay_out_sheet
 from pipelines.selfie.photo import read_photo
 
@@ -70,7 +71,8 @@ class TakeSheet(ScreenPart):
         kept = [services.album.get(picture) for picture in making.result().pair(making.chosen).values()]
         photograph, portrait = (read_photo(picture.jpeg).pixels for picture in kept if picture)
         yield status(say("paper.printing"))
-        line = " · ".join(filter(None, (services.settings.name, self._date(), "Face Value")))
+        parts = services.settings.name, self._date(), "Face Value"
+        line = " · ".join(part for part in parts if part and not unwritable(part))
         captions = say("paper.photograph"), say("paper.portrait")
         visit.copies += 1  # before: two taps are two sheets
         try:
