@@ -55,7 +55,6 @@ class Services:
     """Built once at start, handed to the page."""
 
     words: Words
-    is_hosted: bool  # visitors sit elsewhere: "this server", not "this machine"
     looks: dict[str, Look]
     pictures: LookPictures
     expressions: dict[str, Expression]
@@ -76,8 +75,6 @@ class Services:
     board: Board
     host_auth: HostAuth
     voters: Voters
-    retention_minutes: int
-    show_hours: int
     frame_judge: FrameJudge | None = None  # gives hints before the shot; None where none are given
     signs_in: bool = False  # visitors may, to hear what they have left of a lent GPU
     settings: Settings = field(default_factory=Settings)
@@ -95,7 +92,7 @@ class Services:
 
     def speaker(self, language: str) -> Say:
         """The same in a visitor's language."""
-        ending = "_hosted" if self.is_hosted else "_kiosk" if self.settings.is_kiosk else ""
+        ending = "_hosted" if self.settings.is_hosted else "_kiosk" if self.settings.is_kiosk else ""
 
         def say(key: str, /, **values: object) -> str:
             special = f"{key}{ending}"
@@ -142,7 +139,6 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
     frame_judge = FrameJudge() if settings.gives_hints else None
     return Services(
         words=words,
-        is_hosted=settings.is_hosted,
         looks=looks,
         pictures=pictures,
         expressions=offered(read_expressions(), settings.expressions),
@@ -169,8 +165,6 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
         voters=Voters(
             store.voters_secret(), settings.new_voters, settings.is_hosted, board.room.pardoned_until
         ),
-        retention_minutes=settings.retention_minutes,
-        show_hours=settings.show_hours,
         frame_judge=frame_judge,
         signs_in=settings.signs_in and fallback is not None,
         settings=settings,

@@ -31,7 +31,7 @@ def count_remains(folder: Path, visits: Visits, album: Album, store: Store) -> R
         pictures=sum(file.suffix == ".jpg" for file in files),
         approved=sum(offer.approved for offer in album.offers()),
         megabytes=sum(file.stat().st_size for file in files) / 1e6,
-        votes=len(store.guesses()),
+        votes=store.count_guesses(),
     )
 
 

@@ -1,19 +1,12 @@
-"""A printer of CUPS, for sheets of paper: jobs never pile up, and none stays in its spool.
-
-`pycups` is used where it is installed. Each call has a connection of its own: a printer that was switched
-off, or a CUPS that was started anew, is found again.
-"""
+"""Sheets of paper on a printer of CUPS: jobs never pile up, and none stays in its spool."""
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import IntEnum
-from importlib import import_module
-from typing import Any
 
 from errors import OperatorError, VisitorError
+from pipelines.printer import KINDS, Printer
 
 LOG = logging.getLogger("face_value")
 TITLE = "Face Value"  # of every job: whoever reads the printer's list learns nothing of a sitter
@@ -21,26 +14,7 @@ OPTIONS = {"media": "om_small-photo_100x150mm", "print-scaling": "fit", "copies"
 MOST_WAITING = 2  # jobs of ours that CUPS has; whoever comes then is asked to try later
 PATIENCE_S = 180.0  # a photo printer takes 20 to 60 s a sheet
 LOOK_EVERY_S = 0.5
-# What a printer says of itself (RFC 8011, 5.4.12), and the sentence for it: the first that it says counts.
-TROUBLES = {
-    "media-empty": "paper",
-    "media-needed": "paper",
-    "media-jam": "jam",
-    "marker-supply-empty": "ink",
-    "toner-empty": "ink",
-    "door-open": "door",
-    "cover-open": "door",
-    "offline": "away",
-    "connecting-to-device": "away",
-    "shutdown": "away",
-    "timed-out": "away",
-    "paused": "stopped",
-}
-
-REFUSALS = frozenset({*TROUBLES.values(), "busy", "failed", "unknown"})  # each a sentence, `paper.<name>`
-
-
-PRINTER_STOPPED = 5  # `printer-state` of RFC 8011, 5.4.11
+REFUSALS = frozenset({*KINDS, "busy"})  # each a sentence, `paper.<name>`
 
 
 class JobStatus(IntEnum):
@@ -60,47 +34,31 @@ class PaperPrinter:
 
     def __init__(self, name: str, server: str = "") -> None:
         """`server`: CUPS's host and port; empty for this machine's own. Raises `OperatorError`."""
-        self._name = name
-        self._server = server
+        self._printer = Printer(name, server)
         self._lock = threading.Lock()  # of counting what waits and adding to it
-        self._cups = _load_cups()
         self._waiting: set[int] = set()  # jobs of ours that nobody saw end
         self.last_trouble = ""  # what kept the last sheet from being printed; empty where nothing did
-        if self.trouble() == "unknown":
+        if self._printer.trouble() == "unknown":
             raise OperatorError(f"FACE_VALUE_PRINTER = {name!r}: CUPS knows no printer of that name.")
-
-    def trouble(self) -> str:
-        """What keeps it from printing: paper, jam, ink, door, away, stopped, unknown; empty for nothing."""
-        try:
-            with self._connected() as cups:
-                said = cups.getPrinterAttributes(
-                    self._name, requested_attributes=["printer-state", "printer-state-reasons"]
-                )
-        except VisitorError as error:
-            return error.key.removeprefix("paper.")
-        reasons = [reason.rsplit("-", 1)[0] for reason in said["printer-state-reasons"] if reason != "none"]
-        found = [TROUBLES[reason] for reason in reasons if reason in TROUBLES]
-        is_stopped = said["printer-state"] == PRINTER_STOPPED
-        return found[0] if found else "stopped" if is_stopped else ""
 
     def print_sheet(self, pdf: bytes, patience_s: float = PATIENCE_S) -> None:
         """Give a sheet to the printer, without a file of ours, and wait for it. CUPS keeps nothing of it.
 
         Raises `VisitorError` where the printer cannot print now, has enough to do, or did not print it.
         """
-        if trouble := self.trouble():
+        if trouble := self._printer.trouble():
             raise self._refuse(trouble)
         with self._lock:
             if len(self._waiting) >= MOST_WAITING:
                 raise VisitorError("paper.busy")
-            with self._connected() as cups:
-                job = cups.createJob(self._name, TITLE, OPTIONS)
+            with self._printer.connected() as cups:
+                job = cups.createJob(self._printer.name, TITLE, OPTIONS)
             self._waiting.add(job)
         try:
-            with self._connected() as cups:
-                cups.startDocument(self._name, job, TITLE, "application/pdf", 1)
+            with self._printer.connected() as cups:
+                cups.startDocument(self._printer.name, job, TITLE, "application/pdf", 1)
                 cups.writeRequestData(pdf, len(pdf))
-                cups.finishDocument(self._name)
+                cups.finishDocument(self._printer.name)
             trouble = self._wait(job, patience_s)
         finally:
             self._purge(job)
@@ -117,15 +75,15 @@ class PaperPrinter:
         """Until the sheet is printed; what kept it from that, or nothing."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            with self._connected() as cups:
+            with self._printer.connected() as cups:
                 state = cups.getJobAttributes(job, ["job-state"])["job-state"]
             if state == JobStatus.COMPLETED:
                 return ""
-            trouble = self.trouble()
+            trouble = self._printer.trouble()
             if state in FAILED or trouble not in ("", "away"):  # it connects anew by itself
                 return trouble or "failed"
             time.sleep(LOOK_EVERY_S)
-        return self.trouble() or "failed"
+        return self._printer.trouble() or "failed"
 
     def _refuse(self, trouble: str) -> VisitorError:
         """What is told to the visitor; the operator finds it in the log and on the host page."""
@@ -136,33 +94,9 @@ class PaperPrinter:
     def _purge(self, job: int) -> None:
         """Off the list, and off the disk, where CUPS keeps a day's documents by itself."""
         try:
-            with self._connected() as cups:
+            with self._printer.connected() as cups:
                 cups.cancelJob(job, purge_job=True)
         except VisitorError:  # it does not know the job any more, or is away
             LOG.warning("a printed sheet could not be taken out of the printer's list")
         with self._lock:
             self._waiting.discard(job)
-
-    @contextmanager
-    def _connected(self) -> Iterator[Any]:
-        """A connection. What CUPS refuses is told by a `VisitorError`: unknown, away or failed."""
-        try:
-            if self._server:  # libcups keeps it for each thread
-                self._cups.setServer(self._server)
-            yield self._cups.Connection()
-        except self._cups.IPPError as error:
-            is_unknown = error.args[0] == self._cups.IPP_NOT_FOUND
-            raise VisitorError("paper.unknown" if is_unknown else "paper.failed") from error
-        except (RuntimeError, self._cups.HTTPError) as error:
-            raise VisitorError("paper.away") from error
-
-
-def _load_cups() -> Any:
-    """The module of pycups. Raises `OperatorError` where it is not installed."""
-    try:
-        return import_module("cups")
-    except ImportError as error:
-        raise OperatorError(
-            "FACE_VALUE_PRINTER: printing needs pycups. On Debian: apt-get install libcups2-dev gcc, then "
-            ".venv/bin/pip install pycups==2.0.4"
-        ) from error

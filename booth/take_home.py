@@ -42,6 +42,11 @@ class Keepsake(StrEnum):
     SKIN_TONE = "ai-portrait-{}-skin-tone.jpg"
     LADDER = "ai-ladder.jpg"
 
+    @property
+    def caption(self) -> str:
+        """The key of the words that name it; `i` is of which portrait it is."""
+        return f"home.{self.name.lower()}"
+
     def file_name(self, number: int = 1) -> str:
         """The name for one portrait, counted from 1."""
         return self.value.format(number)

@@ -19,6 +19,7 @@ from errors import OperatorError
 from pipelines.draw.machine import is_here
 from pipelines.draw.model_set import read_model_sets
 from pipelines.marks.certificates import known_chain
+from pipelines.printer import Printer
 from settings import LOOPBACK_NAMES, Settings
 
 Ask = Callable[..., str]  # a command's words -> what it says on stdout; empty where it does not
@@ -63,7 +64,7 @@ def look_around(settings: Settings, ask: Ask = ask) -> Iterator[Finding]:
     yield probe_certificate(settings)
     yield probe_sets(settings)
     if settings.printer:
-        yield probe_printer(settings.printer, ask)
+        yield probe_printer(settings.printer)
     yield probe_power(ask)
 
 
@@ -160,11 +161,13 @@ def probe_sets(settings: Settings, cache: Path | None = None) -> Finding:
     return Finding("sets_none", False, {"name": "mini" if settings.models == "auto" else settings.models})
 
 
-def probe_printer(name: str, ask: Ask) -> Finding:
-    """Whether CUPS knows it and lets it print; paper and ink it does not tell."""
-    said = ask("env", "LC_ALL=C", "lpstat", "-p", name)
-    is_ready = said.startswith(f"printer {name} ") and " disabled " not in said
-    return Finding("printer" if is_ready else "printer_none", is_ready, {"name": name})
+def probe_printer(name: str, server: str = "") -> Finding:
+    """Whether it could print now, and what keeps it from that, as the booth would find."""
+    try:
+        trouble = Printer(name, server).trouble()
+    except OperatorError as error:
+        return Finding("printer_wrong", False, {"why": str(error)})
+    return Finding(f"printer_{trouble}" if trouble else "printer", not trouble, {"name": name})
 
 
 def probe_power(ask: Ask, desktop: str | None = None) -> Finding:

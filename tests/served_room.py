@@ -86,7 +86,6 @@ def serve_room(store: Store, album: Album) -> tuple[Starlette, Board, Voters]:
         settings=Settings(),
         looks=read_looks(),
         model_titles={},
-        is_hosted=False,
         store=store,
         board=board,
         visits=None,

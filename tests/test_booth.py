@@ -17,6 +17,8 @@ import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from booth.album import Album
 from booth.catalogue import Catalogue
@@ -39,6 +41,7 @@ from pages.guards.host_auth import HostAuth
 from pages.guards.voters import Voters
 from pages.look_pictures import LookPictures
 from pages.stage.scenes import Scenes
+from pages.take.routes import TakeHomePages
 from pages.warmup import Warmup
 from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Progress, Rendering
@@ -115,7 +118,6 @@ def services(
         line = Line()
         yield Services(
             words=WORDS,
-            is_hosted=False,
             looks=looks,
             pictures=LookPictures(looks, finder, studio, painter, line),
             expressions=read_expressions(),
@@ -137,8 +139,6 @@ def services(
             board=board,
             host_auth=HostAuth("the host's key"),
             voters=Voters(store.voters_secret(), 1000, False, board.room.pardoned_until),
-            retention_minutes=30,
-            show_hours=12,
         )
 
 
@@ -363,7 +363,7 @@ def test_what_changed_least_comes_first_and_mended_skin_is_a_file_beside_it(
     assert prove(taken, services.signer.own_chain()) == Proof(ProofVerdict.OURS, "ai")
     told = re.findall(r"<p>([^<]*)</p>", updates[-1][on.result.report])
     assert told[0] == WORDS.say("likeness.skin_a_little_more")
-    assert WORDS.say("take.skin", i=2) in updates[-1][on.result.home.files]
+    assert WORDS.say("home.skin_tone", i=2) in updates[-1][on.result.home.files]
 
 
 def test_a_round_is_about_the_portrait_as_it_was_drawn(services: Services, astronaut: Photo) -> None:
@@ -749,6 +749,36 @@ def test_the_sitter_may_allow_the_portrait_to_be_shown_and_take_it_back(
     assert WORDS.say("withdraw.done") in gone[on.welcome.notice]
 
 
+def test_goodbye_and_the_phones_page_tell_alike_what_the_room_said(
+    services: Services, astronaut: Photo
+) -> None:
+    does, on, updates = sat_down(services, astronaut)
+    does.result.allow_stage(TICKED, updates[-1][on.result.portraits].value, visitor())
+    visit, room, catalogue = visit_of(services), services.board.room, services.board.catalogue
+    catalogue.approve(visit.sitting)
+    item = catalogue.items_of(visit.sitting)[Kind.GENERATED]
+    room.add([item])
+    room.go_to(item)
+    asked = room.open().room.round_id
+    assert asked
+    given = Guess(asked, VoterId(""), Kind.GENERATED, False, 1.0, datetime.now(UTC), source=Source.PHONE)
+    for voter in ("a", "b"):
+        services.store.record(replace(given, voter=VoterId(voter)))
+
+    def told() -> str:
+        return html.unescape(does.welcome.go(ScreenName.GOODBYE)(visitor())[on.goodbye.words])
+
+    assert WORDS.say("home.room") not in told()  # the room was not shown yet what is true
+    while room.snapshot().room.scene != Scene.TRUTH:
+        room.next()
+    said = "Your AI portrait: 2 said AI, nobody said photograph."
+    assert WORDS.say("home.room") in told() and said in told()
+    phone = TestClient(Starlette(routes=TakeHomePages(services).routes()))
+    assert said in phone.get(f"/take/{services.visits.links.open(visit)}").text
+    visit.speak("fr")
+    assert "Votre portrait IA\xa0: 2 ont dit IA, personne n’a dit photographie." in told()
+
+
 def test_the_large_portrait_is_printed_as_often_as_one_visit_may(
     services: Services, astronaut: Photo
 ) -> None:
@@ -960,6 +990,7 @@ def test_the_stage_tells_the_rooms_answer_and_the_programs_beside_it(
     room, programme = services.board.room, services.board.catalogue
     (item,) = programme.approve(programme.waiting()[0][0])
     room.add((item,))
+    room.add([item])
     room.go_to(item)
     room.change(informed=True)
     while room.snapshot().room.scene != Scene.OPEN:
@@ -1002,10 +1033,12 @@ def test_a_skin_tone_is_kept_when_it_is_told_and_goes_with_delete(
     assert services.store.drifts() == []
 
 
-def test_on_a_hosted_instance_the_words_say_server(services: Services) -> None:
-    there = replace(services, is_hosted=True)
-    assert "this server" in there.say("consent.tick", m=30)
+def test_on_a_hosted_instance_the_words_say_server(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "this machine" in services.say("consent.tick", m=30)
+    monkeypatch.setenv("SPACE_ID", "somebody/face-value")
+    assert "this server" in services.say("consent.tick", m=30)
 
 
 @pytest.mark.parametrize(

@@ -123,13 +123,17 @@ def test_a_language_that_is_not_offered_is_one_sentence(offering: Services, forg
     assert visit_of(offering).language == ""
 
 
-def test_on_a_space_the_browser_says_which_language_comes_first(offering: Services) -> None:
+def test_on_a_space_the_browser_says_which_language_comes_first(
+    offering: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def guest(name: str, accepted: str) -> Any:
         return SimpleNamespace(**vars(visitor(name)), headers={"accept-language": accepted})
 
-    does, on = page_of(replace(offering, is_hosted=True))
+    monkeypatch.setenv("SPACE_ID", "somebody/face-value")
+    does, on = page_of(offering)
     assert does.open(guest("one", "fr-CA,de"))[on.welcome.language].value == "fr"
     assert on.welcome.language not in does.open(guest("two", "nl"))
+    monkeypatch.delenv("SPACE_ID")
     there, here = page_of(offering)
     assert here.welcome.language not in there.open(guest("three", "fr"))  # a kiosk's browser is nobody's
 

@@ -114,7 +114,7 @@ def served(
         monkeypatch.setattr(f"gradio.oauth.{name}", value)
     monkeypatch.setenv("SYSTEM", "spaces")
     monkeypatch.setenv("SPACE_ID", "somebody/face-value")
-    services = replace(services, signs_in=signs_in, is_hosted=True)
+    services = replace(services, signs_in=signs_in)
 
     async def built() -> tuple[App, gr.Blocks]:  # without a running loop Gradio makes three and closes none
         page = booth_page(services)

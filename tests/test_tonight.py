@@ -2,13 +2,17 @@
 
 import os
 import shutil
+import sys
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from booth.paper import PaperPrinter
+from errors import VisitorError
 from pipelines.marks.certificates import credential
+from pipelines.printer import KINDS
 from pipelines.tonight import (
     Finding,
     ask,
@@ -26,6 +30,8 @@ from pipelines.tonight import (
     probe_sets,
 )
 from settings import Settings
+from tests.cups import NO_PAPER, SLOW, require_cups, serving_cups
+from tests.test_paper import PDF
 from words import read_words
 
 HALL = Settings(bind="0.0.0.0")
@@ -133,18 +139,33 @@ def test_gnomes_settings_are_not_believed_where_gnome_does_not_run() -> None:
     assert found(probe_power(settings, "sway")) == ("power_unknown", None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("said", "is_ready"),
-    [
-        ("printer Selphy is idle.  enabled since Sat 28 Nov 2026\n", True),
-        ("printer Selphy disabled since Sat 28 Nov 2026 -\n\tPaused\n", False),
-        ("printer Selphy2 is idle.  enabled since Sat 28 Nov 2026\n", False),
-        ("", False),
-    ],
-)
-def test_a_printer_takes_jobs_or_is_named(said: str, is_ready: bool) -> None:
-    finding = probe_printer("Selphy", saying(Selphy=said))  # type: ignore[arg-type]
-    assert found(finding) == ("printer" if is_ready else "printer_none", is_ready)
+@pytest.mark.app  # CUPS is one
+def test_a_printer_is_told_as_the_booth_finds_it() -> None:
+    require_cups()
+    with serving_cups() as cups:
+        cups.add_driver("slow", SLOW)
+        cups.add_driver("empty", NO_PAPER)
+        with pytest.raises(VisitorError):
+            PaperPrinter("empty", cups.server).print_sheet(PDF, patience_s=60)
+        said = {name: found(probe_printer(name, cups.server)) for name in ("slow", "empty", "none")}
+    assert said == {
+        "slow": ("printer", True),
+        "empty": ("printer_paper", False),
+        "none": ("printer_unknown", False),
+    }
+    assert found(probe_printer("slow", cups.server)) == ("printer_away", False)
+
+
+@pytest.mark.parametrize("trouble", sorted(KINDS))
+def test_each_trouble_of_a_printer_has_its_sentence(trouble: str) -> None:
+    words = read_words()
+    assert all(f"tonight.printer_{trouble}" in words.tables[language] for language in words.complete)
+
+
+def test_without_pycups_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cups", None)
+    finding = probe_printer("Selphy")
+    assert found(finding) == ("printer_wrong", False) and "pip install pycups" in str(finding.values["why"])
 
 
 def test_free_memory_is_told_where_the_system_tells(tmp_path: Path) -> None:

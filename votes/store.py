@@ -189,9 +189,11 @@ class Store:
             announce(connection)
             return connection.execute(_delete_from(source)).rowcount
 
-    def count_source(self, source: Source) -> int:
-        """How many answers came from there, to whatever round."""
-        query = sql.select(sql.func.count()).where(GUESSES.c.source == source)
+    def count_guesses(self, source: Source | None = None) -> int:
+        """How many answers there are to whatever round; with `source` those that came from there."""
+        query = sql.select(sql.func.count()).select_from(GUESSES)
+        if source is not None:
+            query = query.where(GUESSES.c.source == source)
         with self._engine.connect() as connection:
             return connection.scalar(query) or 0
 

@@ -111,7 +111,7 @@ class BoothPage:
     def _first_language(self, request: gr.Request) -> str:
         """A new visit's, where its visitor sits at a browser of their own; empty for the booth's."""
         words = self.services.words
-        if not self.services.is_hosted:
+        if not self.services.settings.is_hosted:
             return ""
         first = words.preferred(request.headers.get("accept-language", ""))
         return first if first in words.offered and first != words.language else ""

@@ -6,7 +6,7 @@ from datetime import date, datetime
 import gradio as gr
 from markupsafe import Markup
 
-from booth.take_home import Keepsake, pictures_to_take
+from booth.take_home import pictures_to_take
 from booth.visit import Visit
 from errors import ChoiceError, VisitorError
 from pages.board import qr
@@ -15,13 +15,6 @@ from pages.markup import note, render, status
 from pipelines.lettering import unwritable
 from pipelines.paper import as_pdf, lay_out_sheet
 from pipelines.selfie.photo import read_photo
-
-CAPTIONS = {
-    Keepsake.PHOTOGRAPH: "take.photo",
-    Keepsake.PORTRAIT: "take.one",
-    Keepsake.SKIN_TONE: "take.skin",
-    Keepsake.LADDER: "take.ladder",
-}
 
 
 def time_of(moment: datetime) -> str:
@@ -112,7 +105,7 @@ class TakeSheet(ScreenPart):
             (
                 take_url(taken.id) if home.has_files else "",
                 picture_url(taken.id),
-                say(CAPTIONS[taken.kind], i=taken.number),
+                say(taken.kind.caption, i=taken.number),
             )
             for taken in pictures_to_take(self._services.album, visit.sitting)
         ]

@@ -298,7 +298,7 @@ class Handlers:
         return gr.HTML(markup.note(self._say("host.broken", files=files)), visible=bool(files))
 
     def _suspects(self) -> Update:
-        n, on = self._services.store.count_source(Source.SUSPECT), self._on
+        n, on = self._services.store.count_guesses(Source.SUSPECT), self._on
         key = "host.suspects_one" if n == 1 else "host.suspects"
         buttons = {button: gr.Button(visible=n > 0) for button in (on.remove_suspects, on.accept_suspects)}
         return {on.suspects: gr.HTML(markup.note(self._say(key, n=n)), visible=n > 0), **buttons}

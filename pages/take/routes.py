@@ -8,14 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from markupsafe import Markup
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from booth.album import SittingId
-from booth.take_home import Keepsake, Links, pictures_to_take
+from booth.take_home import Links, pictures_to_take
 from booth.visit import ScreenName
 from errors import VisitorError
 from pages.booth.pictures import PRIVATE, disposition, pack
@@ -24,18 +22,12 @@ from pages.guards.addresses import JOINED_PAGE
 from pages.guards.error_boundary import refusal
 from pages.guards.rate_limit import TokenBuckets, address_of
 from pages.markup import render
+from pages.said import said_by_room
 from services import Services
-from votes.answers import RoomAnswers, room_answers
 
 MISSES, MISSES_PER_S = 30, 0.2  # of one address; a phone misses once, when its link is over
 REQUESTS, REQUESTS_PER_S = 120, 4.0  # of one link: a page with its pictures takes a dozen
 STYLE = Path(__file__).parent / "take.css"
-CAPTIONS = {
-    Keepsake.PHOTOGRAPH: "home.photograph",
-    Keepsake.PORTRAIT: "home.portrait",
-    Keepsake.SKIN_TONE: "home.skin",
-    Keepsake.LADDER: "home.ladder",
-}
 
 
 class TakeHomePages:
@@ -118,10 +110,9 @@ class TakeHomePages:
             return self._say("home.gone", request, 404)
         seconds = max(1, round((until - datetime.now(until.tzinfo)).total_seconds()))
         pictures = [
-            (taken.id, self._words.say(CAPTIONS[taken.kind], language, i=taken.number), taken.kind)
+            (taken.id, self._words.say(taken.kind.caption, language, i=taken.number), taken.kind)
             for taken in pictures_to_take(services.album, sitting)
         ]
-        answers = self._answers(sitting)
         page = self._render(
             "pictures",
             request,
@@ -129,17 +120,9 @@ class TakeHomePages:
             pictures=pictures,
             until=time_of(until),
             seconds=seconds,
-            answers=answers,
+            answers=said_by_room(services, sitting, language),
         )
         return HTMLResponse(page, headers=PRIVATE)
-
-    def _answers(self, sitting: SittingId) -> RoomAnswers:
-        """What the room said of the sitter's pictures; nothing while the votes cannot be reached."""
-        services = self._services
-        try:
-            return room_answers(services.store, services.board.catalogue.items_of(sitting))
-        except SQLAlchemyError:  # logged where the room is read; the pictures matter more
-            return RoomAnswers()
 
     def _wipe(self, link: str) -> None:
         try:

@@ -16,7 +16,7 @@ class ConsentScreen(Screen):
 
     def lay_out(self) -> None:
         """What happens to the pictures, and when; the visitor's own sentence."""
-        minutes = self.services.retention_minutes
+        minutes = self.services.settings.retention_minutes
         with part("see"):
             self.spoken(lambda say: html(markup.timeline(self._points_in_time(say))))
         with part("say"):
@@ -58,5 +58,5 @@ class ConsentScreen(Screen):
         return [
             (say("consent.now"), " ".join([say("consent.now_is"), *hints])),
             (say("consent.making", s=services.line.turn_s), say("consent.making_is")),
-            (say("consent.end", m=services.retention_minutes), say("consent.end_is")),
+            (say("consent.end", m=services.settings.retention_minutes), say("consent.end_is")),
         ]

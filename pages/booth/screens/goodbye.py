@@ -12,6 +12,7 @@ from pages import markup
 from pages.booth.screen import Screen, Update, html, part
 from pages.booth.take import time_of
 from pages.components.choice import Option, choice
+from pages.said import said_by_room
 from votes.schema import Drift, Kind
 
 # The Monk Skin Tone scale, sRGB, from light to dark (E. Monk 2019, skintone.google).
@@ -42,8 +43,8 @@ class GoodbyeScreen(Screen):
         say, is_kept = self.say_to(visit), visit.has_consented
         ways = {way: gr.Button(visible=is_kept) for way in self.ways.values()}
         if is_kept:
-            words = markup.heading(say("goodbye.title")) + self._score(visit) + markup.lead(self._fate(visit))
-            return {self.words: words, **ways, **self._fairness(visit)}
+            words = markup.heading(say("goodbye.title")) + self._score(visit) + self._said(visit)
+            return {self.words: words + markup.lead(self._fate(visit)), **ways, **self._fairness(visit)}
         lead = say("goodbye.downloads") if visit.has_taken_home else ""
         hidden = {self.band: gr.HTML(visible=False), self.fair: ""}
         return {self.words: markup.heading(say("delete.done"), lead), **ways, **hidden}
@@ -72,7 +73,7 @@ class GoodbyeScreen(Screen):
 
     def _fate(self, visit: Visit) -> str:
         """What happens to the pictures when the visitor taps Done."""
-        hours, sharing, say = self.services.show_hours, visit.sharing, self.say_to(visit)
+        hours, sharing, say = self.services.settings.show_hours, visit.sharing, self.say_to(visit)
         until = self.services.visits.links.until(visit.link)
         linked = f"{say('goodbye.linked_too', t=time_of(until))} " if until else ""
         if sharing.stage_code:
@@ -81,7 +82,7 @@ class GoodbyeScreen(Screen):
             return linked + say("goodbye.misfire", c=sharing.misfire_code, h=hours)
         if until:
             return say("goodbye.linked", t=time_of(until))
-        return say("goodbye.kept", m=self.services.retention_minutes)
+        return say("goodbye.kept", m=self.services.settings.retention_minutes)
 
     def _score(self, visit: Visit) -> str:
         """How often they were right, and what that leaves out; nothing where they guessed nothing."""
@@ -94,6 +95,11 @@ class GoodbyeScreen(Screen):
                 say("goodbye.apart_one" if score.excluded == 1 else "goodbye.apart", n=score.excluded)
             )
         return markup.score(say("goodbye.score", k=score.right, n=score.answered), " ".join(below))
+
+    def _said(self, visit: Visit) -> str:
+        """What the room said of this visitor's own pictures, where it has by now."""
+        said = said_by_room(self.services, visit.sitting, visit.language) if visit.sitting else ()
+        return markup.score(self.say_to(visit)("home.room"), " ".join(said)) if said else ""
 
     def _fairness(self, visit: Visit) -> Update:
         """The swatches, where there is something that may be told with one; and what is kept."""

@@ -39,7 +39,7 @@ class LadderScreen(Screen):
 
     def lay_out(self) -> None:
         """The pair, the steps, and the sheets."""
-        hours = self.services.show_hours
+        hours = self.services.settings.show_hours
         with part("see"):
             self.portraits = self.spoken(lambda say: portraits(say, "ladder.which"))
         with part("say"):

@@ -51,7 +51,7 @@ class ResultScreen(Screen):
         self.ladder.visible = has_dial(self.services.generator.model_set)
 
     def _lay_out_sheets(self) -> None:
-        hours = self.services.show_hours
+        hours = self.services.settings.show_hours
         with self.sheet("take", "take.title"):
             self.home = TakeSheet(self)
         with self.sheet("changed", "likeness.title"):
