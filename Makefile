@@ -1,12 +1,13 @@
 # make run: the app. make test: format, lint, types, tests. make quick: the same without the tests that need
 # a browser, a started app or a network that draws (tests/kinds.py). All install what they need into .venv.
+# make cluster: what other machines need to draw for this one, and it for others (docs/scale.md).
 BIN = .venv/bin
 export HF_HUB_DISABLE_TELEMETRY = 1
 # Tests start Python many times; where its environment forbids it to keep what it compiled, each start compiles
 # the product anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: install run test quick bench space fix clean
+.PHONY: install cluster run test quick bench space fix clean
 install: .venv/installed
 
 .venv/installed: requirements.txt requirements-dev.txt constraints.txt
@@ -19,6 +20,12 @@ install: .venv/installed
 	! command -v cups-config || $(BIN)/python -m pip install pycups==2.0.4
 	command -v chromium || $(BIN)/playwright install chromium || echo "No browser here: its tests will be skipped."
 	touch .venv/installed
+
+cluster: .venv/cluster
+
+.venv/cluster: .venv/installed requirements-cluster.txt
+	$(BIN)/python -m pip install -r requirements-cluster.txt -c constraints.txt
+	touch .venv/cluster
 
 run: .venv/installed
 	$(BIN)/python app.py

@@ -104,6 +104,7 @@ def serve(settings: Settings, services: "Services") -> None:
         services.visits.close()  # first: pictures of open visits are gone whatever takes its time now
         services.album.close()
         page.close(verbose=False)
+        services.generator.close()
         services.studio.close()
         services.finder.close()
         if services.frame_judge:
@@ -208,7 +209,9 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
         *Checks(services.signer, services.words, services.error_boundary).routes(),
         *style_routes(services.settings.accent == "on"),
         services.pictures.route(),
-        health_route(services.warmup, services.store, services.generator.model_set.name, version()),
+        health_route(
+            services.warmup, services.store, services.generator.model_set.name, version(), services.fleet
+        ),
     ]
 
 

@@ -5,7 +5,8 @@
     │   ├── PhotoError      a file we cannot read, or a face we cannot use
     │   ├── OutOfMemory     the machine ran out of memory, even one portrait at a time
     │   └── NoGpu           no GPU is lent now
-    │       └── QuotaSpent  the visitor's share of a lent GPU is spent
+    │       ├── QuotaSpent  the visitor's share of a lent GPU is spent
+    │       └── NoFleet     no machine of a fleet can be reached
     └── OperatorError       what an operator can cause; its text is the sentence
         ├── PresetError     a preset file is wrong: names file, key, value, rule
         ├── ChoiceError     an unknown look, set or option, or one that the set cannot honour
@@ -59,6 +60,13 @@ class QuotaSpent(NoGpu):
 
     def __init__(self) -> None:
         super().__init__("making.quota")
+
+
+class NoFleet(NoGpu):
+    """None of the machines that draw for this booth can be reached."""
+
+    def __init__(self) -> None:
+        super().__init__("making.fleet")
 
 
 class OperatorError(FaceValueError):

@@ -27,6 +27,7 @@ from pages.guards.voters import Voters
 from pages.logo import Logo, read_logo
 from pages.look_pictures import LookPictures
 from pages.warmup import Warmup
+from pipelines.draw.fleet import Fleet, fleet_of
 from pipelines.draw.generate import Generator
 from pipelines.draw.machine import WEIGHTS
 from pipelines.draw.model_set import ModelSet, Start, read_model_sets
@@ -63,7 +64,7 @@ class Services:
     studio: Studio
     generator: Generator
     signer: Signer
-    fallback: Generator | None  # draws where a lent GPU's quota is spent
+    fallback: Generator | None  # draws where a lent GPU's quota is spent, and where no fleet is reached
     store: Store
     album: Album
     deck: Deck
@@ -102,6 +103,11 @@ class Services:
 
         return say
 
+    @property
+    def fleet(self) -> Fleet | None:
+        """Other machines that draw, where there are any."""
+        return self.generator if isinstance(self.generator, Fleet) else None
+
     @cached_property
     def model_titles(self) -> dict[str, str]:
         """What people call each model set, by its name."""
@@ -133,7 +139,7 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
     generator, fallback, why = build_generators(settings, words, weights, lambda: int(board.has_phones))
     finder, studio, error_boundary = FaceFinder(), Studio(), ErrorBoundary(words)
     looks = offered(read_looks(), settings.looks)
-    line = Line()
+    line = Line(machines=lambda: generator.places)
     pictures = LookPictures(looks, finder, studio, fallback or generator, line)  # which borrows no GPU
     signer = Signer(settings.data, settings.signing_certificate, settings.signing_key)
     frame_judge = FrameJudge() if settings.gives_hints else None
@@ -249,7 +255,7 @@ def freeze_loaded() -> None:
 def build_generators(
     settings: Settings, words: Words, weights: Path | None, spared: Callable[[], int]
 ) -> tuple[Generator, Generator | None, str]:
-    """What draws; what draws instead where no GPU is lent, the bundled set, without one; why that set.
+    """What draws; what draws instead where others' GPUs cannot, the bundled set, without one; why that set.
 
     `spared` is how many cores the room needs now: with all of them drawing, a vote takes three times as long.
     """
@@ -257,9 +263,11 @@ def build_generators(
     sets, weights = read_model_sets(), weights or WEIGHTS
     where = settings.data, settings.device
     model_set, why = choose_commissioned(sets, settings.models, *where, words.say, weights)
+    small = Generator(sets[BUNDLED], "cpu", weights=weights, spared=spared)
+    if lend is None and settings.cluster:
+        return fleet_of(settings.cluster, model_set, settings.device), small, why
     if lend is None:
         return Generator(model_set, settings.device, weights=weights, spared=spared), None, why
-    small = Generator(sets[BUNDLED], "cpu", weights=weights, spared=spared)
     borrowed = ZeroGpuGenerator(
         model_set, settings.device, weights=weights, lend=lend
     )  # ZeroGPU stops without one

@@ -32,6 +32,7 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")  # that no other machine reac
 WEB_ADDRESS = re.compile(
     r"https?://([A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~-]+)*/?"
 )
+HEAD_ADDRESS = re.compile(r"([A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")  # name or number, port
 PIN_DIGITS = 8  # of the operator's page: five tries a minute need 19 years for half of them
 COUNTS = (1, 2, 4)  # portraits of a sitting that the page offers
 TIMES = (0, 20, 30, 60)  # seconds until a round closes by itself, as the host page offers them
@@ -59,6 +60,13 @@ def _pin(pin: SecretStr) -> SecretStr:
     if not re.fullmatch(rf"[0-9]{{{PIN_DIGITS}}}", pin.get_secret_value()):
         raise rule(f"{PIN_DIGITS} digits")
     return pin
+
+
+def _cluster(address: str) -> str:
+    found = HEAD_ADDRESS.fullmatch(address)
+    if address != "auto" and not (found and 1 <= int(found[2]) <= 65535):
+        raise rule("auto, or the address of a cluster's head like 10.0.0.1:6379")
+    return address
 
 
 def _offered(*values: int) -> AfterValidator:
@@ -127,6 +135,10 @@ class Settings(BaseSettings):
         Literal["auto", "cpu", "cuda", "mps"],
         Field(description="Where models run; `auto` takes the GPU if there is one"),
     ] = "auto"
+    cluster: Annotated[
+        Annotated[str, AfterValidator(_cluster)] | None,
+        Field(description="Machines that draw: address of a cluster's head, or `auto`: one started here"),
+    ] = None
     recognition: Annotated[
         Literal["on", "off"], Field(description="`off` where a face descriptor may not be computed")
     ] = "on"

@@ -7,6 +7,7 @@
     python -m pipelines verify FILE
     python -m pipelines ladder SELFIE... --out DIR
     python -m pipelines commission SET --photos DIR
+    python -m pipelines cluster --join HOST:PORT
 
 Exit 0: done. Exit 2: an argument or a picture will not do. Exit 3: a model set is not on this machine.
 `verify` exits 0 only for an unchanged file of this booth, and 1 for any other picture; `commission` 0 only
@@ -32,6 +33,7 @@ from errors import ChoiceError, NotDownloaded, OperatorError, PhotoError, Visito
 from pipelines.draw.generate import Generator, Progress
 from pipelines.draw.machine import locate
 from pipelines.draw.model_set import ModelSet, read_model_sets
+from pipelines.draw.node import run_node
 from pipelines.look import Expression, Look, read_expressions, read_looks
 from pipelines.marks.certificates import known_chain
 from pipelines.marks.signing import Signer, drawn_from
@@ -168,12 +170,13 @@ def doctor(
 ) -> None:
     """Say what is on this machine, time one portrait, and draw the effect of the scales."""
     from pipelines.doctor import contact_sheet, findings
+    from pipelines.draw.fleet import open_generator
 
     settings = read_settings()
     if out:
         require_folder(out)
     model_set, why = chosen_here(settings, settings.models)
-    generator = Generator(model_set, settings.device)
+    generator = open_generator(settings.cluster, model_set, settings.device)
     for line in findings(settings, generator, why):
         say(line)
     if out:
@@ -249,6 +252,9 @@ def commission_command(
         verdict = commission(tools, settings, out, write, say, own)
     say(verdict.last_line)
     return 0 if verdict.ready else 1
+
+
+app.command("cluster")(run_node)
 
 
 @app.command("ladder")

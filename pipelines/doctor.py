@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from commission.record import commission_state
 from errors import NotDownloaded
 from pipelines.arrays import Pixels
+from pipelines.draw.fleet import Fleet
 from pipelines.draw.generate import Generator
 from pipelines.draw.machine import find_device, locate
 from pipelines.draw.model_set import read_model_sets
@@ -67,6 +68,9 @@ def findings(settings: Settings, generator: Generator, why: str) -> Iterator[str
             yield f"{model_set.name}: {error}"
     yield why
     generator.load()
+    if isinstance(generator, Fleet):
+        key, values = generator.sentence
+        yield say(key, **values)
     sitter = example(generator)
     began = time.perf_counter()
     draw_one(generator, sitter, pose=None, identity=None)

@@ -27,7 +27,7 @@ from booth.line import Line
 from booth.take_home import TakeHome
 from booth.visit import GRACE_S, ScreenName, Visit
 from booth.visits import Visits
-from errors import NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent, VisitorError
+from errors import NoFleet, NoGpu, NotDownloaded, OutOfMemory, PhotoError, QuotaSpent, VisitorError
 from evaluation.drift import lighter
 from pages import markup
 from pages.board import Board
@@ -481,7 +481,7 @@ def test_what_the_machine_cannot_do_is_one_sentence(
     assert "/secret/path" not in caplog.text
 
 
-@pytest.mark.parametrize("lacking", [QuotaSpent(), NoGpu()])
+@pytest.mark.parametrize("lacking", [QuotaSpent(), NoGpu(), NoFleet()])
 def test_without_a_gpu_the_small_model_draws_and_the_page_says_why(
     services: Services, astronaut: Photo, lacking: NoGpu
 ) -> None:

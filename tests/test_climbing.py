@@ -17,7 +17,7 @@ from PIL import Image
 
 from booth.catalogue import STEPS
 from booth.visit import ScreenName
-from errors import NoGpu, OutOfMemory, QuotaSpent
+from errors import NoFleet, NoGpu, OutOfMemory, QuotaSpent
 from pages.booth.page import BoothPage
 from pages.booth.screens.ladder import LadderScreen
 from pages.host.layout import Host, lay_out
@@ -241,7 +241,12 @@ def test_a_reload_comes_back_to_a_whole_ladder_and_to_the_result_from_half_of_on
 
 @pytest.mark.parametrize(
     ("failure", "key"),
-    [(OutOfMemory(), "making.memory"), (QuotaSpent(), "ladder.quota"), (NoGpu(), "ladder.card")],
+    [
+        (OutOfMemory(), "making.memory"),
+        (QuotaSpent(), "ladder.quota"),
+        (NoGpu(), "ladder.card"),
+        (NoFleet(), "ladder.fleet"),
+    ],
 )
 def test_what_the_machine_cannot_do_is_told_beside_the_portraits(
     services: Services, astronaut: Photo, failure: Exception, key: str

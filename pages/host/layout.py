@@ -58,6 +58,7 @@ class Host:
     reach: gr.HTML
     code: gr.Button
     fair: gr.HTML
+    fleet: gr.HTML
     clock: gr.Timer
 
     def outputs(self) -> list[gr.HTML | gr.Textbox | gr.Button]:
@@ -84,6 +85,7 @@ class Host:
                 self.end_rehearsal,
                 self.reach,
                 self.fair,
+                self.fleet,
             ),
         ]
 
@@ -100,6 +102,7 @@ def lay_out(words: Words, starts: Sequence[Start], why: str = "") -> Host:
             parts["fair"] = _html("")
         with _part(words.say("host.draws"), "wide"):
             _html(markup.note(why))
+            parts["fleet"] = _html("")
     return Host(bar=bar, clock=gr.Timer(1.0), **parts)
 
 

@@ -256,7 +256,16 @@ class Handlers:
             on.end_rehearsal: gr.Button(visible=room.rehearsing),
             on.reach: self._reach(),
             on.fair: self._fair(),
+            on.fleet: self._fleet(),
         }
+
+    def _fleet(self) -> str:
+        """How the machines are that draw for this one, where there are any."""
+        fleet = self._services.fleet
+        if fleet is None:
+            return ""
+        key, values = fleet.sentence
+        return markup.note(self._say(key, **values))
 
     def _bar(self) -> Markup:
         reach = "yes" if self._board.is_reached else "no" if self._board.is_only_here else "not_yet"

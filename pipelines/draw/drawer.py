@@ -45,6 +45,11 @@ class DrawRequest:
         """The same for the portrait at one place alone, with another seed."""
         return replace(self, controls=(self.controls[place],), plates=(self.plates[place],), seeds=(seed,))
 
+    def after(self, count: int) -> "DrawRequest":
+        """The same without the first portraits."""
+        left = self.controls[count:], self.plates[count:], self.seeds[count:]
+        return replace(self, controls=left[0], plates=left[1], seeds=left[2])
+
 
 def check_request(request: DrawRequest, model_set: ModelSet) -> None:
     """Programming errors, said before a thread starts."""

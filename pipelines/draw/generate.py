@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -139,6 +139,11 @@ class Generator:
         # one thread for all: networks and scheduler have a state, and two at once would crash them
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="draw")
 
+    @property
+    def places(self) -> int:
+        """How many requests are drawn at once."""
+        return 1
+
     def load(self) -> None:
         """Read the networks, unless they are there. Any thread may call this, any number of times.
 
@@ -149,6 +154,9 @@ class Generator:
     def unload(self) -> None:
         """Give the networks' memory back, after what is being drawn; `load` reads them anew."""
         self._thread.submit(self._forget).result()
+
+    def close(self) -> None:
+        """Nothing outlives the process."""
 
     def warm(self) -> None:
         """Compile what the plan wants compiled, by drawing once, which takes minutes.
@@ -176,9 +184,17 @@ class Generator:
         Raises at once `ChoiceError` for a start that the set cannot honour and `ValueError` for pictures
         of the wrong shape; while drawing what `load` raises, and `OutOfMemory`.
         """
-        course = self.model_set.course(request.start, request.strength)
-        check_request(request, self.model_set)
-        return self._events(request, course)
+        self._course_of(request)
+        return self._events(request)
+
+    def begin(
+        self, request: DrawRequest, put: Callable[[DrawEvent], None], stop: threading.Event
+    ) -> Future[None]:
+        """The same without waiting: `put` gets each event, in the thread that draws; `stop` ends it there.
+
+        Raises at once what `draw` does; the future raises what drawing raises.
+        """
+        return self._thread.submit(self._draw, request, self._course_of(request), put, stop)
 
     def revisions(self) -> dict[str, str]:
         """Commit of each repository, digest of a local folder's weights. Raises `NotDownloaded`."""
@@ -205,10 +221,16 @@ class Generator:
             self._drawer = None
             _free_memory(drawer)
 
-    def _events(self, request: DrawRequest, course: Course) -> Iterator[DrawEvent]:
+    def _course_of(self, request: DrawRequest) -> Course:
+        """Raises for what this set cannot draw."""
+        course = self.model_set.course(request.start, request.strength)
+        check_request(request, self.model_set)
+        return course
+
+    def _events(self, request: DrawRequest) -> Iterator[DrawEvent]:
         events: queue.SimpleQueue[DrawEvent | None] = queue.SimpleQueue()
         stop = threading.Event()
-        work = self._thread.submit(self._draw, request, course, events.put, stop)
+        work = self.begin(request, events.put, stop)
         work.add_done_callback(lambda _: events.put(None))
         try:
             while (event := events.get()) is not None:

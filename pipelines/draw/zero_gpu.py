@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any
 
 from errors import FaceValueError, NoGpu, OutOfMemory, QuotaSpent
-from pipelines.draw.drawer import DrawRequest, check_request
+from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import DrawEvent, Generator
 
 # What is stated to ZeroGPU, in seconds of the H200 that it once lent. For the RTX PRO 6000 it takes them
@@ -68,8 +68,7 @@ class ZeroGpuGenerator(Generator):
 
     def draw(self, request: DrawRequest) -> Iterator[DrawEvent]:
         """As `Generator.draw`; raises `NoGpu` when none is lent now, `QuotaSpent` when the share is spent."""
-        self.model_set.course(request.start, request.strength)  # what cannot be drawn asks for no card
-        check_request(request, self.model_set)
+        self._course_of(request)  # what cannot be drawn asks for no card
         return self._borrow(request)
 
     def _borrow(self, request: DrawRequest) -> Iterator[DrawEvent]:
