@@ -179,6 +179,7 @@ def launch_arguments(services: "Services", settings: Settings, page: "Blocks") -
 
 def plain_routes(services: "Services") -> "list[BaseRoute]":
     """Everything that is no page of Gradio's."""
+    from pages.attract import attract_routes
     from pages.booth.hints import hint_routes
     from pages.booth.pictures import picture_routes
     from pages.booth.uploads import Intake
@@ -204,6 +205,7 @@ def plain_routes(services: "Services") -> "list[BaseRoute]":
         *wall_routes(services.board.catalogue, services.words),
         *intake.routes(),
         *hint_routes(services),
+        *attract_routes(services),
         *TakeHomePages(services).routes(),
         *picture_routes(services.album, services.visits, services.words),
         *Checks(services.signer, services.words, services.error_boundary).routes(),

@@ -42,7 +42,7 @@ EVENT_KEYS = {
     "booth": (
         *("models", "looks", "expressions", "variations", "retention_minutes", "show_hours"),
         *("idle_seconds", "leave_seconds", "take_home", "wifi_name", "wifi_password"),
-        *("printer", "copies", "sounds"),
+        *("printer", "copies", "sounds", "attract_seconds"),
     ),
     "room": ("deck", "timer"),
 }
@@ -234,6 +234,13 @@ class Settings(BaseSettings):
     sounds: Annotated[
         Literal["on", "off"], Field(description="`on`: the camera's countdown ticks, and its shutter clicks")
     ] = "off"
+
+    attract_seconds: Annotated[
+        int,
+        Field(
+            ge=0, le=600, description="Seconds until a kiosk's first screen shows what happens here; 0: never"
+        ),
+    ] = 20  # to read that screen takes about fifteen, and who has gone by is not called back
 
     operator_pin: Annotated[
         Annotated[SecretStr, AfterValidator(_pin)] | None,

@@ -49,6 +49,12 @@ class Exhibit:
         return all(name in self.frames for name in STEPS)
 
     @property
+    def left(self) -> tuple[str, ...]:
+        """How much of the photograph each step of its ladder was given, in per cent."""
+        usual = [str(round(100 * (1 - strength))) for strength in RUNGS]
+        return tuple(str(self.facts.get("left", "")).split() or usual)
+
+    @property
     def is_from_sitting(self) -> bool:
         """Whether it came from a sitting of this booth."""
         return self.sitting is not None

@@ -236,7 +236,9 @@ def paths(routes: list[BaseRoute]) -> Iterator[tuple[str, str]]:
 def test_every_address_is_documented_with_its_methods_and_no_other(services: Services) -> None:
     paper: Any = object()
     # which has a page more than a laptop
-    kiosk = replace(services, operator_auth=OperatorAuth("01234567"), paper=paper)
+    kiosk = replace(
+        services, settings=Settings(mode="kiosk"), operator_auth=OperatorAuth("01234567"), paper=paper
+    )
     offered = {*paths(app.plain_routes(kiosk)), (LOGIN, "POST")}
     documented = {
         (address, method)

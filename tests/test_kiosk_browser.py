@@ -4,11 +4,12 @@ FACE_VALUE_SCREENSHOTS names a folder for a picture of the operator's page.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
 from booth.album import WITHDRAWAL_LETTERS
 from tests import chromium
@@ -26,6 +27,7 @@ PIN = "00112233"
 @pytest.fixture(scope="module")
 def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
     folder, given = tmp_path_factory.mktemp("kiosk"), {"MODE": "kiosk", "OPERATOR_PIN": PIN}
+    given |= {"ATTRACT_SECONDS": "1"}
     with serving(folder / "served", weights(folder / "weights"), models=False, **given) as booth:
         yield booth
 
@@ -135,6 +137,40 @@ def test_a_code_is_tapped_on_keys_of_the_page_or_typed(page: Page, size: str) ->
     button(page, "withdraw.back").tap()
     button(page, "withdraw.link").tap()
     expect(field).to_have_value("")  # what somebody typed is nobody else's
+
+
+def test_while_nobody_is_there_it_shows_what_happens_here_until_a_touch(page: Page) -> None:
+    def lose(route: Route) -> None:
+        scenes = route.fetch().json()
+        scenes[0]["html"] = scenes[0]["html"].replace("attract/", "attract/gone-", 1)
+        route.fulfill(json=scenes)
+
+    page.route("**/attract?*", lose)
+    page.route("**/attract/gone-*", lambda route: route.abort())
+    page.keyboard.press("Shift")  # one that has begun already ends
+    scene = page.locator(".attract .scene")
+    page.evaluate("document.querySelector('.wipe').classList.remove('alone')")  # as with both its pictures
+    expect(scene).to_have_class(re.compile("climbing"), timeout=15_000)  # the wipe has lost a picture
+    look_at(page, "kiosk-attract")
+    for x in (500, 506, 500):
+        page.mouse.move(x, 700)  # somebody leans on the table
+    expect(scene).to_be_visible()
+    page.touchscreen.tap(200, 500)
+    assert scene.count() == 0
+    expect(page.get_by_role("heading", name=WORDS.say("welcome.title"))).to_be_visible()
+    assert page.locator(".wipe input").input_value() == "50"  # nothing below it was touched
+    expect(scene).to_be_visible(timeout=15_000)
+    button(page, "welcome.start").tap()
+    assert page.locator(".attract").count() == 0
+    expect(page.get_by_role("heading", name=WORDS.say("consent.title"))).to_be_visible()
+
+
+def test_whoever_asks_for_less_motion_sees_none(page: Page) -> None:
+    expect(page.locator(".attract .scene")).to_be_visible(timeout=15_000)
+    page.emulate_media(reduced_motion="reduce")
+    expect(page.locator(".attract")).to_have_count(0)
+    page.wait_for_timeout(3000)  # longer than it takes to begin
+    assert page.locator(".attract").count() == 0
 
 
 def look_at(page: Page, name: str) -> None:

@@ -117,6 +117,10 @@ class RoomState:
         is_after_all = self.scene == Scene.WITHDRAWN and self.item is None
         return is_after_all or (self.scene.is_last and self.is_last)
 
+    def is_still_to_tell(self, item: str) -> bool:
+        """Whether the room is to hear the truth of that item: it stands before it, or comes to it."""
+        return item in self.programme[self.place + self.scene.is_truth_known :]
+
     def with_scene(self, scene: Scene) -> "RoomState":
         """The same picture at another scene; a stage that was blank shows it."""
         return replace(self, scene=scene, blank=False)

@@ -104,6 +104,14 @@ class Store:
         with self._engine.connect() as connection:
             return connection.scalar(query) is not None
 
+    def was_revealed(self, item_id: str) -> bool:
+        """Whether a room was ever told what is true of that item."""
+        told = ROUNDS.c.room, ROUNDS.c.state == State.REVEALED
+        with self._engine.connect() as connection:
+            return (
+                connection.scalar(sql.select(ROUNDS.c.id).where(ROUNDS.c.item == item_id, *told)) is not None
+            )
+
     def _ensure_item(self, connection: sql.Connection, item: Item) -> None:
         """The item is in its table afterwards."""
         known = connection.execute(ITEMS.select().where(ITEMS.c.id == item.id)).mappings().one_or_none()

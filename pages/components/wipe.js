@@ -18,6 +18,10 @@ range.addEventListener("input", () => {
 ["pointerdown", "keydown", "focus"].forEach((name) => range.addEventListener(name, rest));
 const move = (began) => (now) => {
   if (!attracting || !wipe.isConnected) return;
+  if (wipe.classList.contains("covered")) { // by the attract loop: nobody sees it move
+    setTimeout(() => requestAnimationFrame(move(began)), SOON_MS);
+    return;
+  }
   const share = 50 + 38 * Math.sin((2 * Math.PI * (now - began)) / PERIOD_MS);
   range.value = share;
   place(share);

@@ -17,6 +17,7 @@ BOOTH_ROUTES = (
     "/gradio_api/",
     "/selfies",
     "/hints",
+    "/attract",
     "/config",
 )  # of a visit; below /host they are the host's
 ROOM_PAGE = "vote"

@@ -14,7 +14,6 @@ from booth.catalogue import FRAMES, STEPS, Exhibit
 from pages.board import qr
 from pages.booth.report import explain_loss
 from pages.charts import KIND_KEYS, count_in_words, split_chart
-from pipelines.ladder import RUNGS
 from pipelines.measure.likeness import Level
 from services import Services
 from votes.room import Snapshot
@@ -221,8 +220,7 @@ class View:
     @property
     def _shares(self) -> list[str]:
         """How much of the photograph each step was given."""
-        usual = [str(round(100 * (1 - strength))) for strength in RUNGS]
-        return [self.say("stage.left", p=p) for p in str(self.shown.facts.get("left", "")).split() or usual]
+        return [self.say("stage.left", p=p) for p in self.shown.left]
 
     @property
     def _levels(self) -> list[str]:

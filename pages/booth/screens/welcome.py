@@ -67,6 +67,10 @@ def _faces(say: Say) -> gr.HTML:
 
 
 def _note(say: Say, is_kiosk: bool) -> str:
-    """With a way to the check of pictures; on a kiosk there is none, as it has a file dialog."""
-    leads = () if is_kiosk else ("verify", say("verify.title"))
-    return markup.note(f"{say('welcome.note')} {say('welcome.sample')}", *leads)
+    """With a way to the check of pictures; on a kiosk there is none, as it has a file dialog.
+
+    Who is in a kiosk's picture stands by itself: not while another picture is shown there (`attract.css`).
+    """
+    if is_kiosk:
+        return markup.note(say("welcome.note")) + markup.note(say("welcome.sample"))
+    return markup.note(f"{say('welcome.note')} {say('welcome.sample')}", "verify", say("verify.title"))
