@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 .PHONY: install cluster run test quick bench space fix clean
 install: .venv/installed
 
-.venv/installed: requirements.txt requirements-dev.txt constraints.txt
+.venv/installed: requirements.txt requirements-dev.txt requirements-storage.txt constraints.txt
 	python=$$(bin/find-python) && "$$python" -m venv .venv
 	$(BIN)/python -m pip install -r requirements.txt -r requirements-dev.txt -c constraints.txt
 	# The two OpenCV wheels that mediapipe and controlnet-aux bring write the same folder, and one needs
@@ -19,6 +19,9 @@ install: .venv/installed
 	# Printing: where CUPS' headers are, which pycups is built with.
 	! command -v cups-config || $(BIN)/python -m pip install pycups==2.0.4
 	command -v chromium || $(BIN)/playwright install chromium || echo "No browser here: its tests will be skipped."
+	# An S3-compatible store for tests, on its own: what it needs does not go with what the product needs.
+	$(BIN)/python -m venv .venv/moto && .venv/moto/bin/pip install 'moto[s3]==5.2.5' flask flask-cors || \
+		echo "No moto here: tests of the store of pictures will be skipped."
 	touch .venv/installed
 
 cluster: .venv/cluster

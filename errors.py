@@ -4,6 +4,7 @@
     ├── VisitorError        what a visitor can cause; `words` turns its key into a sentence
     │   ├── PhotoError      a file we cannot read, or a face we cannot use
     │   ├── OutOfMemory     the machine ran out of memory, even one portrait at a time
+    │   ├── StorageAway     the store of pictures does not answer
     │   └── NoGpu           no GPU is lent now
     │       ├── QuotaSpent  the visitor's share of a lent GPU is spent
     │       └── NoFleet     no machine of a fleet can be reached
@@ -46,6 +47,13 @@ class OutOfMemory(VisitorError):
 
     def __init__(self) -> None:
         super().__init__("making.memory")
+
+
+class StorageAway(VisitorError):
+    """The store of pictures does not answer, or refuses what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__("visit.storage")
 
 
 class NoGpu(VisitorError):

@@ -14,6 +14,7 @@ from booth.album import Album
 from booth.catalogue import Catalogue
 from booth.deck import Deck, read_deck
 from booth.line import Line
+from booth.open_album import open_album
 from booth.paper import PaperPrinter
 from booth.take_home import TakeHome
 from booth.visits import Visits
@@ -87,19 +88,23 @@ class Services:
     def say(self, key: str, /, **values: object) -> str:
         """A sentence in the booth's own language; where the visitor sits elsewhere, the one that says so.
 
-        A kiosk has sentences of its own too: it has no keyboard and takes no files.
+        A kiosk has sentences of its own too: it has no keyboard and takes no files. So has a booth whose
+        pictures lie where others find them.
         """
         return self.speaker("")(key, **values)
 
     def speaker(self, language: str) -> Say:
         """The same in a visitor's language."""
-        ending = "_hosted" if self.settings.is_hosted else "_kiosk" if self.settings.is_kiosk else ""
+        settings = self.settings
+        of_this_machine = {"_shared": settings.pictures is not None, "_kiosk": settings.is_kiosk}
+        endings = (
+            ["_hosted"] if settings.is_hosted else [end for end, holds in of_this_machine.items() if holds]
+        )
 
         def say(key: str, /, **values: object) -> str:
-            special = f"{key}{ending}"
-            return self.words.say(
-                special if special in self.words.tables[FALLBACK] else key, language, **values
-            )
+            special = (f"{key}{ending}" for ending in endings)
+            found = next((each for each in special if each in self.words.tables[FALLBACK]), key)
+            return self.words.say(found, language, **values)
 
         return say
 
@@ -131,9 +136,9 @@ def build_services(settings: Settings, words: Words, weights: Path | None = None
     """
     require_folder(settings.data)
     warn_of_letters(settings)
-    album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
     deck = read_deck(settings.deck or DECK)
     store = Store(settings.database_url)
+    album = open_album(settings, store)
     catalogue = Catalogue(deck, album)
     board = Board(announce(Room(store, catalogue), settings), catalogue, settings)
     generator, fallback, why = build_generators(settings, words, weights, lambda: int(board.has_phones))

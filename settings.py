@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     database: Annotated[
         str | None, Field(description="SQLAlchemy URL of the votes; default SQLite inside the data folder")
     ] = None
+    pictures: Annotated[
+        str | None,
+        Field(description="Where several booths keep their pictures: file:///FOLDER or s3://BUCKET/PREFIX"),
+    ] = None
     deck: Annotated[
         Path | None, Field(description="Folder with a deck.toml: the pictures that everyone is asked about")
     ] = None

@@ -9,9 +9,10 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from booth.album import Album
+from booth.open_album import open_album
 from errors import OperatorError
 from settings import read_settings
+from votes.store import Store
 
 PATIENCE_S = 2.0
 
@@ -32,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"FACE_VALUE_PORT = {settings.port}: a program answers there. If it is the booth, end "
                     "it: then it deletes by itself."
                 )
-        album = Album(settings.data / "sittings", settings.retention_minutes, settings.show_hours)
-        album.close()
+        with Store(settings.database_url) as store:
+            album = open_album(settings, store)
+            album.close()
+            kept = len(album.offers())
     except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(
-        f"{len(album.offers())} sittings that may be shown are kept, everything else is deleted.\n"
-    )
+    sys.stdout.write(f"{kept} sittings that may be shown are kept, everything else is deleted.\n")
     return 0
 
 

@@ -14,9 +14,10 @@ from functools import lru_cache, partial
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from booth.album import Album, Offer, PictureId, SittingId
+from booth.album import Album, Offer
 from booth.deck import Card, Deck
-from errors import PhotoError
+from booth.records import PictureId, SittingId
+from errors import PhotoError, StorageAway
 from pipelines.arrays import Pixels
 from pipelines.exhibit import EXHIBIT, PHONE, exhibit, exhibits
 from pipelines.ladder import RUNGS
@@ -140,7 +141,6 @@ class Catalogue:
         self._cards = {card.item.id: (card, group) for group in deck.groups for card in group}
         self._shown_items: dict[str, datetime] = {}  # of sittings, and until when they may be shown
         self._broken: dict[str, str] = {}  # cards of the deck that cannot be read any more: item, file
-        self._rejected: set[SittingId] = set()
         self._jpeg = lru_cache(CACHED_EXHIBITS)(self._encode)
         self._encoding = threading.Lock()
 
@@ -182,16 +182,11 @@ class Catalogue:
 
     def reject(self, sitting: SittingId) -> None:
         """The host's no: it is not shown, or not any more."""
-        self._rejected.add(sitting)
-        self._album.approve(sitting, False)
+        self._album.reject(sitting)
 
     def waiting(self) -> tuple[tuple[SittingId, Exhibit], ...]:
         """The portraits of sittings that a host has said nothing of yet."""
-        offers = [
-            offer
-            for offer in self._album.offers()
-            if not offer.approved and offer.sitting not in self._rejected
-        ]
+        offers = [offer for offer in self._album.offers() if not offer.approved and not offer.rejected]
         portraits = [(offer.sitting, self._sitting_exhibit(offer, Kind.GENERATED)) for offer in offers]
         return tuple((sitting, portrait) for sitting, portrait in portraits if portrait)
 
@@ -208,8 +203,8 @@ class Catalogue:
 
     def is_withdrawn(self, item_id: str) -> bool:
         """Whether it was here and was taken back, or cannot be read any more."""
-        was_here = item_id in self._shown_items or item_id in self._broken
-        withdrawn = was_here and self.exhibit(item_id) is None
+        is_gone = self.exhibit(item_id) is None  # first: it notes what is here
+        withdrawn = is_gone and (item_id in self._shown_items or item_id in self._broken)
         if withdrawn:
             self._jpeg.cache_clear()
         return withdrawn
@@ -254,6 +249,8 @@ class Catalogue:
                 if card_and_group := self._cards.get(item_id):
                     self._broken[item_id] = card_and_group[0].path.name
                 return None
+            except StorageAway:  # not gone: it is asked for again
+                return None
 
     def host_jpeg(self, item_id: str) -> bytes | None:
         """The same for a host, who also sees what waits for approval."""
@@ -268,7 +265,7 @@ class Catalogue:
         read = found.frames.get(name) if found else None
         try:
             return read() if read else None
-        except (PhotoError, KeyError):
+        except (PhotoError, KeyError, StorageAway):
             return None
 
     # ---- inside

@@ -1,15 +1,10 @@
 """What of an evening is still here, and its end: everything of its visitors goes, the votes only if asked."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from booth.album import ID_PATTERN, Album, SittingId
+from booth.album import Album
 from booth.visits import Visits
 from votes.store import Store
-
-SITTING = re.compile(ID_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -23,27 +18,21 @@ class Remains:
     votes: int  # which stay unless they are ticked
 
 
-def count_remains(folder: Path, visits: Visits, album: Album, store: Store) -> Remains:
-    """`folder` holds the album's sittings."""
-    files = [file for sitting in _sittings(folder) for file in sitting.iterdir() if file.is_file()]
+def count_remains(visits: Visits, album: Album, store: Store) -> Remains:
+    """Of this booth's visitors, and of what is shown. Raises `OSError` or `StorageAway`."""
+    pictures, size = album.sizes()
     return Remains(
         visits=visits.count_open(),
-        pictures=sum(file.suffix == ".jpg" for file in files),
+        pictures=pictures,
         approved=sum(offer.approved for offer in album.offers()),
-        megabytes=sum(file.stat().st_size for file in files) / 1e6,
+        megabytes=size / 1e6,
         votes=store.count_guesses(),
     )
 
 
-def end_day(folder: Path, visits: Visits, album: Album, store: Store, with_votes: bool) -> None:
+def end_day(visits: Visits, album: Album, store: Store, with_votes: bool) -> None:
     """Every visit ends, every picture goes, those that the host approved too."""
     visits.end_all()
-    for sitting in _sittings(folder):
-        album.delete(SittingId(sitting.name))
-    album.sweep()  # once more what resisted
+    album.delete_all()
     if with_votes:
         store.forget_all()
-
-
-def _sittings(folder: Path) -> Iterator[Path]:
-    yield from (path for path in sorted(folder.glob("*")) if path.is_dir() and SITTING.fullmatch(path.name))

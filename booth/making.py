@@ -4,9 +4,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from booth.album import Album, PictureId
+from booth.album import Album
 from booth.catalogue import STEPS, Pair
 from booth.quiz import Quiz
+from booth.records import PictureId
 from errors import ChoiceError, VisitorError
 from pipelines.measure.likeness import LikenessReport
 from pipelines.order import Order

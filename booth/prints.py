@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from booth.album import PictureId
 from booth.catalogue import Pair
 from booth.making import Portraits
 from booth.quiz import Question, new_item_id
+from booth.records import PictureId
 from booth.take_home import Keepsake
 from booth.visit import Visit
 from pipelines.arrays import Pixels

@@ -6,8 +6,9 @@ All of it is asked for, may be taken back, and goes with "Delete mine". One code
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from booth.album import Album, PictureId, SittingId
+from booth.album import Album
 from booth.catalogue import Pair, keep_misfire, offer
+from booth.records import PictureId, SittingId
 from errors import VisitorError
 from votes.schema import Kind
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from booth.album import ID_BYTES, Album, PictureId, SittingId, StoredPicture
+from booth.album import Album, StoredPicture
+from booth.records import PictureId, SittingId
+from booth.storage import ID_BYTES
 from booth.visit import Visit
 from errors import VisitorError
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from booth.album import Album, PictureId, SittingId
+from booth.album import Album
 from booth.making import Making
 from booth.quiz import Quiz
+from booth.records import PictureId, SittingId
 from booth.sharing import Sharing
 from errors import PhotoError, VisitorError
 from pipelines.draw.model_set import Start

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from datetime import date
 
-from booth.album import Album, SittingId
+from booth.album import Album
+from booth.records import SittingId
 from booth.take_home import Links
 from booth.visit import Visit
 from errors import VisitorError

@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from booth.album import SittingId
+from booth.records import SittingId
 from pages.charts import count_in_words
 from services import Services
 from votes.answers import room_answers

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from booth.album import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS, Album, SittingId
+from booth.album import Album
 from booth.clock import LatestClock
+from booth.records import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS, SittingId
 from tests.clocks import Clock
 from tests.clocks import clock as clock  # the fixture
 

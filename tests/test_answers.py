@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from booth.album import Album, SittingId
+from booth.album import Album
 from booth.catalogue import Catalogue, Pair, offer
 from booth.deck import Deck
+from booth.records import SittingId
 from pipelines.exhibit import PHONE, exhibits
 from tests.hostile import card
 from votes.answers import RoomAnswers, room_answers

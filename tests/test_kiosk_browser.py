@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
-from booth.album import WITHDRAWAL_LETTERS
+from booth.records import WITHDRAWAL_LETTERS
 from tests import chromium
 from tests.serving import Booth, is_failure, serving, weights
 from tests.test_browser import SIZES, agree, button

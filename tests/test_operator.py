@@ -202,7 +202,7 @@ def test_models_go_out_of_memory_and_come_in_again(kiosk: Services) -> None:
 
 
 def remains(kiosk: Services, tmp_path: Path) -> tuple[int, int, int, int]:
-    found = count_remains(tmp_path / "sittings", kiosk.visits, kiosk.album, kiosk.store)
+    found = count_remains(kiosk.visits, kiosk.album, kiosk.store)
     return found.visits, found.pictures, found.approved, found.votes
 
 
@@ -238,7 +238,7 @@ def test_the_end_of_the_day_shows_what_goes_then_deletes_it_and_votes_only_if_ti
 
 def test_a_room_that_shows_what_is_wiped_goes_on_with_the_deck(kiosk: Services, tmp_path: Path) -> None:
     evening(kiosk)
-    end_day(tmp_path / "sittings", kiosk.visits, kiosk.album, kiosk.store, with_votes=True)
+    end_day(kiosk.visits, kiosk.album, kiosk.store, with_votes=True)
     assert kiosk.board.room.next().room.item
 
 

@@ -9,7 +9,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from booth.album import Album, PictureId
+from booth.album import Album
+from booth.records import PictureId
 from booth.visit import Visit
 from booth.visits import Visits
 from pages.booth.pictures import picture_routes

@@ -9,10 +9,11 @@ from typing import cast
 import numpy as np
 import pytest
 
-from booth.album import Album, PictureId
+from booth.album import Album
 from booth.catalogue import Pair
 from booth.making import Portraits
 from booth.quiz import Quiz
+from booth.records import PictureId
 from booth.visit import GRACE_S, NEED_NO_CONSENT, ScreenName, Visit
 from booth.visits import MOST_STRANGERS, UNUSED_S, Visits
 from errors import PhotoError, VisitorError

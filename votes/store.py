@@ -47,7 +47,9 @@ from votes.schema import (
     Trial,
     VoterId,
 )
+from votes.sittings import SittingTable
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 # What lets one program at a time look whether the tables are there; the number is any of our own.
 START_LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(18006)"}
 
@@ -69,6 +71,7 @@ class Store:
             ) from error
         self._guesses = GroupCommit(self._engine)
         self._listener = Listener(self._engine)
+        self.sittings = SittingTable(self._engine)
         self.listen = self._listener.call  # `Listener.call`
         is_file, database = self._engine.name == "sqlite", self._engine.url.database
         self._name = Path(database or "memory").name if is_file else "FACE_VALUE_DATABASE"
@@ -357,7 +360,7 @@ class Store:
                 TABLES.create_all(connection)
                 connection.execute(SCHEMA.insert().values(version=VERSION))
                 connection.execute(ROOM.insert().values(id=1, **room_row(RoomState())))
-                connection.execute(LEASES.insert().values(name="sweep", until=datetime.now(UTC)))
+                connection.execute(LEASES.insert().values(name="sweep", until=LONG_AGO))
             migrate(connection, self._name)
             if connection.scalar(sql.select(SECRETS.c.id)) is None:
                 connection.execute(SECRETS.insert().values(id=1, voters=secrets.token_urlsafe(32)))

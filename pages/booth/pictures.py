@@ -13,6 +13,7 @@ from starlette.routing import Route
 from booth.album import Album, StoredPicture
 from booth.visit import Visit
 from booth.visits import Visits
+from errors import StorageAway
 from pages.guards.error_boundary import refusal
 from pages.guards.gate import COOKIE
 from words import Words
@@ -24,7 +25,10 @@ def picture_routes(album: Album, visits: Visits, words: Words) -> list[Route]:
     """Both routes. Unknown, gone and somebody else's are one answer."""
 
     def picture(request: Request) -> Response:
-        kept = album.get(request.path_params["picture"])
+        try:
+            kept = album.get(request.path_params["picture"])
+        except StorageAway as error:
+            return refusal(words.sentence(error), 503)
         visit = visits.with_sitting(kept.sitting) if kept else None
         if kept is None or visit is None or not _its_own(visit, request):
             return refusal(words.say("picture.gone"), 404)
@@ -39,7 +43,10 @@ def picture_routes(album: Album, visits: Visits, words: Words) -> list[Route]:
         visit = visits.with_ticket(request.path_params["ticket"])
         if visit is None or visit.sitting is None or not _its_own(visit, request):
             return refusal(words.say("picture.gone"), 404)
-        packed = await run_in_threadpool(pack, album.downloads(visit.sitting))
+        try:
+            packed = await run_in_threadpool(lambda sitting: pack(album.downloads(sitting)), visit.sitting)
+        except StorageAway as error:
+            return refusal(words.sentence(error), 503)
         visit.take_home()
         return Response(packed, media_type="application/zip", headers=PRIVATE | disposition("face-value.zip"))
 

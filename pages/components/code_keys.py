@@ -6,7 +6,7 @@ field; the system's own on-screen keyboard stays away.
 
 import gradio as gr
 
-from booth.album import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS
+from booth.records import WITHDRAWAL_LENGTH, WITHDRAWAL_LETTERS
 from pages.components.template import component
 from words import Say
 

@@ -12,7 +12,7 @@ import gradio as gr
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
-from booth.album import SittingId
+from booth.records import SittingId
 from errors import ChoiceError, VisitorError
 from pages import markup
 from pages.board import qr

@@ -46,7 +46,6 @@ class Operator:
         self._say = services.words.say
         self._auth = auth
         self._judge = services.frame_judge or FrameJudge()
-        self._sittings = services.settings.data / "sittings"
 
     def routes(self) -> list[Route]:
         """The page, the PIN, and what an operator does."""
@@ -115,7 +114,7 @@ class Operator:
     async def _wipe(self, request: Request) -> Response:
         """The end of the day."""
         services, with_votes = self._services, "votes" in _form(await request.body())
-        given = self._sittings, services.visits, services.album, services.store, with_votes
+        given = services.visits, services.album, services.store, with_votes
         with services.error_boundary.catch() as failure:
             await run_in_threadpool(end_day, *given)
             return _back("wiped")
@@ -139,7 +138,7 @@ class Operator:
 
     def _menu(self, done: str) -> Response:
         services = self._services
-        given = self._sittings, services.visits, services.album, services.store
+        given = services.visits, services.album, services.store
         page = render(
             "operator/menu.html",
             say=self._say,

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from booth.album import ID_PATTERN
+from booth.storage import ID_PATTERN
 from errors import VisitorError
 from pages.guards.error_boundary import refusal
 from pages.guards.gate import COOKIE

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from booth.take_home import Links, pictures_to_take
 from booth.visit import ScreenName
-from errors import VisitorError
+from errors import StorageAway, VisitorError
 from pages.booth.pictures import PRIVATE, disposition, pack
 from pages.booth.take import time_of
 from pages.guards.addresses import JOINED_PAGE
@@ -63,7 +63,10 @@ class TakeHomePages:
         link = request.path_params["link"]
         if refused := self._refuse(request, link):
             return refused
-        kept = await run_in_threadpool(self._links.picture, link, request.path_params["picture"])
+        try:
+            kept = await run_in_threadpool(self._links.picture, link, request.path_params["picture"])
+        except StorageAway as error:
+            return refusal(self._words.sentence(error, self._language(request)), 503)
         if kept is None:
             return refusal(self._words.say("home.gone", self._language(request)), 404)
         is_saved = "save" in request.query_params
@@ -78,7 +81,10 @@ class TakeHomePages:
         if refused := self._refuse(request, link):
             return refused
         sitting, album = self._links.sitting(link), self._services.album
-        packed = await run_in_threadpool(lambda: pack(album.downloads(sitting) if sitting else ()))
+        try:
+            packed = await run_in_threadpool(lambda: pack(album.downloads(sitting) if sitting else ()))
+        except StorageAway as error:
+            return refusal(self._words.sentence(error, self._language(request)), 503)
         self._links.mark_taken(link)
         return Response(packed, media_type="application/zip", headers=PRIVATE | disposition("face-value.zip"))
 

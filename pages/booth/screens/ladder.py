@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import gradio as gr
 
-from booth.album import PictureId
 from booth.catalogue import STEPS
 from booth.making import Ladder, Making, Portraits
 from booth.prints import Printer
+from booth.records import PictureId
 from booth.take_home import Keepsake
 from booth.visit import ScreenName, Visit
 from errors import NoGpu, VisitorError
