@@ -11,14 +11,17 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from booth.visit import ScreenName
+from errors import NotDownloaded, VisitorError
 from pages.booth.page import BoothPage
+from pages.guards.error_boundary import ErrorBoundary
 from pages.host.layout import Host, lay_out
 from pages.stage.scenes import Scenes
 from pipelines.selfie.photo import Photo
 from services import Services
-from tests.test_booth import TICKED, page_of, services, visit_of, visitor
+from tests.test_booth import TICKED, page_of, sat_down, services, visit_of, visitor
 from votes.schema import Kind
 from votes.studies import read_studies
 from words import Words, read_words
@@ -86,6 +89,46 @@ def test_a_visitor_is_spoken_to_in_their_language_on_every_screen(
     assert [english(update, credits) for update in seen] == [[]] * len(seen)
     screens = {name for name in ScreenName for update in seen if is_shown(on, name, update)}
     assert screens == set(ScreenName) - {ScreenName.WELCOME, ScreenName.LADDER}
+
+
+@pytest.mark.parametrize(
+    ("failure", "key"),
+    [
+        (VisitorError("camera.missing"), "camera.missing"),
+        (NotDownloaded("a/b", "mini"), "making.missing"),
+        (SQLAlchemyError(), "error.database"),
+        (RuntimeError(), "error.any"),
+    ],
+)
+def test_whatever_fails_is_told_in_the_language_that_was_asked_for(failure: Exception, key: str) -> None:
+    with ErrorBoundary(WORDS).catch("de") as told:
+        raise failure
+    assert told.sentence.startswith(GERMAN[key].split("{")[0])
+
+
+def test_what_fails_while_it_is_made_is_told_in_the_visitors_language(
+    offering: Services, astronaut: Photo
+) -> None:
+    def print_sheet(_: bytes) -> None:
+        raise VisitorError("paper.jam")
+
+    paper: Any = SimpleNamespace(print_sheet=print_sheet)
+    services = replace(offering, paper=paper)
+    does, on, updates = sat_down(services, astronaut)
+    visit_of(services).speak("de")
+    large = updates[-1][on.result.portraits].value
+    assert GERMAN["paper.jam"] in last(does.result.print_sheet(large, visitor()))
+    painter: Any = services.generator
+    painter.failure = NotDownloaded("a/b", "mini")
+    does.ladder.begin(large, visitor())
+    assert GERMAN["making.missing"] in last(does.ladder.draw(visitor()))
+    does.making.begin(visitor())
+    assert GERMAN["making.missing"] in last(does.look.draw("grey", "", "1", "0", visitor()))
+
+
+def last(updates: Iterable[dict[Any, Any]]) -> str:
+    """Every text of the last one."""
+    return said(list(updates)[-1])
 
 
 def is_shown(on: BoothPage, name: ScreenName, update: dict[Any, Any]) -> bool:
