@@ -122,6 +122,7 @@ def deploy(ray: Any, serve: Any, wanted: Wanted) -> tuple[Any, int]:
             Replica,
             name="replica",
             num_replicas=count,
+            max_replicas_per_node=None if cards or wanted.replicas else 1,  # two would share its cores
             ray_actor_options={"num_cpus": 0, "num_gpus": cards},
             max_ongoing_requests=1,
             logging_config=logs,

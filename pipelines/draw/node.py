@@ -71,7 +71,9 @@ def ensure_token() -> bool:
 def run_node(
     join: Annotated[str | None, typer.Option(help="Address of the cluster's head, host:port")] = None,
     bind: Annotated[str | None, typer.Option(help="This machine's own private address")] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of a head")] = 6379,
+    port: Annotated[
+        int, typer.Option(min=1024, max=65534, help="Of a head; it takes the next one too")
+    ] = 6379,
 ) -> int:
     """Let this machine draw for booths, until Ctrl-C: as the head of a cluster, or with --join as one more.
 
@@ -83,7 +85,9 @@ def run_node(
         head, where = join, [f"--address={join}"]
     else:
         bind = bind or "127.0.0.1"
-        head, where = f"{bind}:{port}", ["--head", f"--port={port}", *QUIET_HEAD]
+        # Ray opens a second port for programs outside of the cluster, with the same token
+        ports = [f"--port={port}", f"--ray-client-server-port={port + 1}"]
+        head, where = f"{bind}:{port}", ["--head", *ports, *QUIET_HEAD]
         if ensure_token():
             typer.echo(f"The cluster's token was made: copy ~/{TOKEN} to each of its machines.")
     known = [f"--node-ip-address={bind}"] if bind else []
