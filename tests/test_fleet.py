@@ -29,9 +29,12 @@ from pages.warmup import Warmup
 from pipelines.draw.fleet import Fleet, FleetState, fleet_of, open_generator
 from pipelines.draw.generate import Generator, Progress, Rendering
 from pipelines.draw.node import require_token
+from services import Services
 from settings import Settings, read_settings
 from tests.drawing import difference, portraits
 from tests.fleets import FULL, FullSleeper
+from tests.test_booth import services as services  # the fixture
+from tests.test_dial import host_of
 from votes.store import Store
 from words import read_words
 
@@ -239,6 +242,12 @@ def test_a_cluster_that_is_not_there_holds_nothing_up() -> None:
         found = client.get("/healthz").json()
     assert found["status"] == "ok"
     assert found["fleet"] == {"running": 0, "wanted": 0, "drawing": 0, "seconds": None}
+
+
+def test_the_host_page_says_that_nobody_over_there_draws(services: Services) -> None:
+    for generator, said in ((Fleet(MINI, "cpu", "127.0.0.1:1"), True), (services.generator, False)):
+        does, on = host_of(replace(services, generator=generator))
+        assert (read_words().say("fleet.away") in does.refresh()[on.fleet]) == said
 
 
 def test_one_machine_imports_nothing_of_it() -> None:
