@@ -18,8 +18,12 @@ range.addEventListener("input", () => {
 ["pointerdown", "keydown", "focus"].forEach((name) => range.addEventListener(name, rest));
 const move = (began) => (now) => {
   if (!attracting || !wipe.isConnected) return;
-  if (wipe.classList.contains("covered")) { // by the attract loop: nobody sees it move
-    setTimeout(() => requestAnimationFrame(move(began)), SOON_MS);
+  if (wipe.classList.contains("covered")) { // by the scenes of a kiosk: nobody sees it move until they go
+    const again = new MutationObserver(() => {
+      again.disconnect();
+      requestAnimationFrame(move(began));
+    });
+    again.observe(wipe, { attributeFilter: ["class"] });
     return;
   }
   const share = 50 + 38 * Math.sin((2 * Math.PI * (now - began)) / PERIOD_MS);
