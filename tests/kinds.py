@@ -47,6 +47,7 @@ LONGEST = (
     "test_studio.py",
     "test_faults.py",
     "test_start.py",
+    "test_several_booths_browser.py",
 )
 
 

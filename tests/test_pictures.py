@@ -1,6 +1,7 @@
 """A visit's pictures are for its own browser, and for as long as the visit lasts."""
 
 import io
+import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,10 @@ from starlette.testclient import TestClient
 
 from booth.album import Album
 from booth.records import PictureId
+from booth.storage import FolderStorage
 from booth.visit import Visit
 from booth.visits import Visits
+from errors import StorageAway
 from pages.booth.pictures import picture_routes
 from pages.guards.gate import COOKIE
 from words import read_words
@@ -136,3 +139,15 @@ def test_where_cookies_are_blocked_the_address_alone_opens_it(world: World) -> N
     visit = world.visits.of("", "page without cookies")
     visit.consent(True)
     assert world.get(f"/pictures/{visit.keep(JPEG)}", "") == (200, JPEG)
+
+
+def test_a_store_that_does_not_answer_is_one_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> bytes:
+        raise StorageAway
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStorage, "read", away)
+        for path in (f"/pictures/{world.picture}", f"/take/{world.visit.ticket}.zip"):
+            status, body = world.get(path)
+            assert (status, json.loads(body)["error"]) == (503, read_words().say("visit.storage"))
+    assert world.get(f"/pictures/{world.picture}") == (200, JPEG)
