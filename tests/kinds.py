@@ -33,6 +33,7 @@ LONGEST = (
     "test_browser.py",
     "test_camera.py",
     "test_generate.py",
+    "test_fleet.py",
     "test_space.py",
     "test_room_browser.py",
     "test_booth.py",
