@@ -8,13 +8,23 @@ import argparse
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from booth.open_album import open_album
 from errors import OperatorError
-from settings import read_settings
+from settings import Settings, read_settings
 from votes.store import Store
 
 PATIENCE_S = 2.0
+
+
+def sweep(settings: Settings) -> int:
+    """Delete; how many sittings stay. A booth alone needs no database for it. Raises `OperatorError`."""
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(settings.database_url)) if settings.pictures else None
+        album = open_album(settings, store)
+        album.close()
+        return len(album.offers())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,10 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"FACE_VALUE_PORT = {settings.port}: a program answers there. If it is the booth, end "
                     "it: then it deletes by itself."
                 )
-        with Store(settings.database_url) as store:
-            album = open_album(settings, store)
-            album.close()
-            kept = len(album.offers())
+        kept = sweep(settings)
     except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 2

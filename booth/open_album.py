@@ -13,11 +13,16 @@ from votes.store import Store
 BOOTH_FILE = "booth.id"
 
 
-def open_album(settings: Settings, store: Store) -> Album:
-    """Of this booth alone, or with those that share their pictures. Raises `OperatorError`."""
+def open_album(settings: Settings, store: Store | None) -> Album:
+    """Of this booth alone, which needs no store, or with those that share their pictures.
+
+    Raises `OperatorError`.
+    """
     times = settings.retention_minutes, settings.show_hours
     if settings.pictures is None:
         return Album(settings.data / "sittings", *times)
+    if store is None:
+        raise OperatorError("FACE_VALUE_PICTURES is for booths that share a database.")
     storage = open_storage(settings.pictures)
     try:
         return Album(SharedRecords(storage, store, _booth_name(settings.data / BOOTH_FILE)), *times)

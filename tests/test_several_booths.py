@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from booth.__main__ import main
 from booth.album import Album
 from booth.open_album import open_album
 from booth.records import SWEEP_EVERY, PictureId, SharedRecords, SittingId
@@ -276,3 +277,22 @@ def test_on_postgresql_a_decision_is_seen_at_once(
         one.delete(sitting)
         waited_for(lambda: other.get(shown) is None)
         assert not other.withdraw(code)
+
+
+def test_a_sweep_from_outside_spares_other_booths(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = f"sqlite:///{tmp_path}/votes.sqlite3"
+    monkeypatch.setenv("FACE_VALUE_PICTURES", bucket.url)
+    monkeypatch.setenv("FACE_VALUE_DATABASE", database)
+    monkeypatch.setattr("votes.latest.FRESH_S", 0.0)
+    with Store(database) as store:
+        killed, other = (open_album(Settings(data=tmp_path / name), store) for name in ("killed", "other"))
+        killed.put(killed.begin(), JPEG)
+        theirs = other.put(other.begin(), JPEG)
+        monkeypatch.setenv("FACE_VALUE_DATA", str(tmp_path / "killed"))
+        monkeypatch.setenv("FACE_VALUE_PORT", "1")  # nobody answers there
+        assert main(["sweep"]) == 0
+        assert [name.rpartition("/")[2] for name in bucket.versions] == [f"{theirs}.jpg"]
+        assert other.get(theirs)
+    assert "0 sittings" in capsys.readouterr().out
