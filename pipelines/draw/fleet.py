@@ -93,7 +93,7 @@ class Fleet(Generator):
         )
         self._report = AWAY
         self._found: dict[str, str] = {}
-        self._drawing = 0
+        self._drawing: set[object] = set()  # one of each request; adding and taking away is atomic
         self._seconds: float | None = None
         self._is_answered = threading.Event()  # it is known whether there is a fleet
         self._is_over = threading.Event()
@@ -107,7 +107,7 @@ class Fleet(Generator):
     @property
     def state(self) -> FleetState:
         """How it is now."""
-        return FleetState(self._report.running, self._report.wanted, self._drawing, self._seconds)
+        return FleetState(self._report.running, self._report.wanted, len(self._drawing), self._seconds)
 
     @property
     def sentence(self) -> tuple[str, dict[str, int]]:
@@ -157,8 +157,8 @@ class Fleet(Generator):
         return self._events(request)
 
     def _events(self, request: DrawRequest) -> Iterator[DrawEvent]:
-        done, seconds = 0, 0.0
-        self._drawing += 1
+        done, seconds, own = 0, 0.0, object()
+        self._drawing.add(own)
         try:
             for _ in range(MOST_TRIES):
                 with suppress(_Lost), closing(self._ask(request.after(done))) as events:
@@ -171,7 +171,7 @@ class Fleet(Generator):
                     return
                 log.warning("A machine of the fleet was lost while it drew.")
         finally:
-            self._drawing -= 1
+            self._drawing.discard(own)
         raise NoFleet
 
     def _ask(self, request: DrawRequest) -> Yields[DrawEvent, None, None]:
