@@ -2,7 +2,8 @@
 
 Visitors come one after the other. Most make a portrait and leave; some fetch it with a phone, print it,
 delete it, or walk away, so that the screen clears itself. In the middle the camera is unplugged, later the
-program is killed and started again, as by systemd. At the end it is stopped, and what it left is listed.
+program is killed and started again, as by systemd. Then the printer is slow and its queue full, and the
+operator ends the day from the menu. At the end it is stopped, and what it left is listed.
 """
 
 import argparse
@@ -38,6 +39,10 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".pdf")
 FLAGS = ("--no-sandbox", "--disable-gpu")
 CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 WAYS = ("leaves", "phone", "walks away", "deletes", "prints", "leaves")  # of visitors, in turn
+SAID = ".pane.take [role=status], .pane.take .notice"  # where the take-home sheet tells of the printer
+PIN = "27182818"  # of the operator's menu
+ANSWER_MS = 5_000  # a printer with a full queue is told by then
+QUEUED = 3  # visitors at the slow printer: two jobs may wait (`booth.paper.MOST_WAITING`)
 
 
 @dataclass
@@ -72,6 +77,7 @@ class Evening:
                 "LEAVE_SECONDS": str(LEAVE_S),
             },
             "PRINTER": self.printer,
+            "OPERATOR_PIN": PIN,
         }
         ours = {f"FACE_VALUE_{name}": value for name, value in settings.items()}
         environment = os.environ | ours | {"TMPDIR": str(self.folder / "tmp")}
@@ -135,9 +141,9 @@ class Kiosk:
         if way == "walks away":
             self.button("welcome.start").wait_for(timeout=PATIENCE_MS)
             return
-        if way in ("phone", "prints"):
+        if way in ("phone", "prints", "queues"):
             self.button("take.title").click()
-            self.fetch() if way == "phone" else self.print()
+            {"phone": self.fetch, "prints": self.print, "queues": self.queue}[way]()
             self._page.keyboard.press("Escape")
         if way == "deletes":
             self.button("result.delete").first.click()
@@ -163,12 +169,30 @@ class Kiosk:
         if not self._evening.printer:
             return
         self.button("paper.print").click()
-        said = self._page.locator(".pane.take [role=status], .pane.take .notice")
-        printing = self._words.say("paper.printing")
-        said.filter(has_not_text=printing).filter(has_text=re.compile(r"\w")).first.wait_for(
-            timeout=PATIENCE_MS
-        )
+        self._hear(self._page.locator(SAID).filter(has_not_text=self._words.say("paper.printing")))
+
+    def queue(self) -> None:
+        """The same, but nobody waits until it is out."""
+        self.button("paper.print").click()
+        self._page.locator(SAID).filter(has_text=self._words.say("paper.printing")).first.wait_for()
+        self._page.wait_for_timeout(ANSWER_MS)
+        self._hear(self._page.locator(SAID))
+
+    def _hear(self, said: Locator) -> None:
+        said = said.filter(has_text=re.compile(r"\w"))
+        said.first.wait_for(timeout=PATIENCE_MS)
         self._evening.counts[f"printer: {said.last.inner_text().strip()}"] += 1
+
+    def end_day(self) -> None:
+        """As the operator does: the PIN, the button, yes; the votes go too."""
+        self._page.goto(f"{self._evening.url}operator")
+        for digit in PIN:
+            self._page.locator(f"[data-digit='{digit}']").click()
+        self.button("operator.open").click()
+        self._page.locator("summary").click()
+        self._page.locator("[action$=wipe] [name=votes]").check()
+        self.button("operator.end_now").click()
+        self._page.get_by_text(self._words.say("operator.done_wiped")).wait_for(timeout=PATIENCE_MS)
 
 
 @contextmanager
@@ -231,11 +255,27 @@ def run(evening: Evening, visits: int, film: Path) -> None:
                 evening.counts["pictures left after the kill"] += len(evening.left())
 
 
+def close_down(evening: Evening, film: Path, slow_printer: str) -> None:
+    """A printer that is slow until its queue is full, where there is one; then the end of the day."""
+    words = read_words()
+    if slow_printer:
+        evening.stop(signal.SIGTERM)
+        evening.printer = slow_printer
+        evening.start()
+    with sync_playwright() as playwright, standing(playwright, evening, words, film) as kiosk:
+        for number in range(QUEUED if slow_printer else 0):
+            kiosk.visit("queues")
+            sys.stderr.write(f"{number + 1} of {QUEUED} at the slow printer\n")
+        kiosk.end_day()
+    evening.counts["pictures left after the end of the day"] = len(evening.left())
+
+
 def main() -> int:
     """0; or 1 where something was left on the disk."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--visits", type=int, default=60)
     parser.add_argument("--printer", default="", help="name in CUPS; without one nothing is printed")
+    parser.add_argument("--slow-printer", default="", help="one that takes minutes a sheet, for a full queue")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -245,7 +285,9 @@ def main() -> int:
         evening = Evening(Path(folder) / "evening", port, options.printer)
         began = time.monotonic()
         try:
-            run(evening, options.visits, film_face(Path(folder)))
+            film = film_face(Path(folder))
+            run(evening, options.visits, film)
+            close_down(evening, film, options.slow_printer)
         finally:
             evening.stop(signal.SIGTERM)
         report(evening, time.monotonic() - began)
