@@ -8,6 +8,7 @@ import pytest
 
 from errors import PhotoError
 from evaluation.scenes import SceneJudge, compose, person_of, read_person
+from pipelines.plate.bystanders import BystanderFinder
 from pipelines.plate.matte import Cutout
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
@@ -36,6 +37,31 @@ def test_who_stands_beside_the_sitter_is_not_in_the_plate(
     error, faces, _ = judge.judge(scene)
     assert faces == 0
     assert error < 0.03  # with her left in it is 0.1
+
+
+@pytest.mark.parametrize("place", ["cut in half by the edge", "near the edge", "half behind the sitter"])
+def test_half_a_face_is_found_and_a_whole_one_once(both: tuple[Cutout, Cutout], place: str) -> None:
+    sitter, other = (person_of(cutout) for cutout in both)
+    share = 0.7 * sitter.site.d / other.site.d
+    behind_sitter = sitter.site.eyes[0] + 1.4 * sitter.site.d
+    x = {"cut in half by the edge": 0.0, "near the edge": sitter.site.d}.get(place, behind_sitter)
+    eyes = np.array([x, sitter.site.eyes[1] - 0.2 * sitter.site.d])
+    matrix, size = (
+        np.column_stack([share * np.eye(2), eyes - share * other.site.eyes]),
+        sitter.alpha.shape[::-1],
+    )
+    behind, cover = (cv2.warpAffine(layer, matrix, size) for layer in (other.colours, other.alpha))
+    seen = np.full((*sitter.alpha.shape, 3), (120, 140, 150))
+    for colours, alpha in ((behind, cover), (sitter.colours, sitter.alpha)):
+        seen = alpha[..., None] * colours + (1 - alpha[..., None]) * seen
+    pixels = seen.round().clip(0, 255).astype(np.uint8)
+    bystanders = BystanderFinder()
+    boxes = bystanders.other_faces(pixels, sitter.site)
+    beside = [bystanders.is_face_beside(shown, sitter.site) for shown in (sitter.colours, pixels)]
+    bystanders.close()
+    assert beside == [False, place == "half behind the sitter"]
+    assert len(boxes) == 1
+    assert np.hypot(*(boxes[0, :2] + boxes[0, 2:] / 2 - eyes)) < 1.8 * sitter.site.d
 
 
 def test_a_shoulder_and_an_ear_beside_other_people_are_not_cut(

@@ -15,16 +15,23 @@ import numpy as np
 
 from errors import PhotoError
 from pipelines.arrays import Array, Floats, Mask, Pixels
-from pipelines.mesh import CHIN, NOSE_TIP, Window, window
+from pipelines.mesh import CHIN, NOSE_TIP, OVAL, Window, window
 from pipelines.plate.masks import Segmenter, Site, blur, linear_step, resize, shrink_to
 from pipelines.selfie.face import detected_boxes, silence_mediapipe
 from pipelines.selfie.upright import LEFT_SHOULDER, RIGHT_SHOULDER
 
 LEAST_SURE, SURE_ON_CHEST = 0.35, 0.8  # of another face: lower than of the sitter's, a poster's may go too
+SURE_NEAR = (
+    0.7  # by the near detector: half a face is .7 to .95, curls up to .8, so it only looks at a cut-out
+)
+CLOSE_SQUARE = 2.5  # side of what it looks at: a face fills half of it
 TILE = 0.5  # of the picture's sides: a face as small as .3 of the sitter's is found in it
 EDGE = 0.15  # of the longer side, so much room is added about the picture
 OWN = 1.3  # a face whose middle is so near the sitter's eyes is the sitter's
 SMALLEST_FACE = 0.45  # width; smaller ones cannot be told from patterns
+# Seen only once the sitter's face is painted over: faces of scenes were 1.5 to 2.5 wide, patterns in 3 of 164
+# portraits narrower.
+SMALLEST_HIDDEN = 1.5
 FACE = 0.9  # of a face's box: the ellipse that is surely somebody else
 CROWN = 0.4  # of a face's height: so far up the same ellipse is their hair
 TORSO = 1.2  # of a face's height: so far below it what is not the sitter's body is that person's
@@ -44,6 +51,7 @@ CLEAR, BESIDE = 0.3, 1.9  # so far over the line of the shoulders and beside the
 SEAMS = 0.1, 0.2  # of others beside head and shoulders, left for the person mask to tell
 GREY, REACH = np.uint8(128), 1.0  # the paint; so far from other people the mask stays as it was
 RIM = 0.03  # about other people, where a matte would find them again
+FACE_RIM = 1.15  # of the sitter's face oval, painted over so that a face beside it is found
 PAINTED = 1.4  # of a face's box, painted over so that a body is not found by it
 CLOSE, CLOSE_PX = 3.2, 720  # how far about the eyes a plate shows, and the longest side it is looked at
 WATERSHED_PX = 480  # longest side at which edges divide people
@@ -59,26 +67,47 @@ class BystanderFinder:
             self._faces = of.face_detection.FaceDetection(
                 model_selection=1, min_detection_confidence=LEAST_SURE
             )
+            self._near = of.face_detection.FaceDetection(
+                model_selection=0, min_detection_confidence=SURE_NEAR
+            )
             self._body = of.pose.Pose(static_image_mode=True, model_complexity=1, enable_segmentation=True)
 
     def close(self) -> None:
         """Give the graphs back."""
         with silence_mediapipe():
             self._faces.close()
+            self._near.close()
             self._body.close()
 
-    def other_faces(self, pixels: Pixels, site: Site) -> Floats:
-        """Boxes of faces that are not the sitter's, (n, 4): left, top, width, height px."""
+    def other_faces(self, pixels: Pixels, site: Site, hidden: float = SMALLEST_HIDDEN) -> Floats:
+        """Boxes of faces that are not the sitter's, (n, 4): left, top, width, height px.
+
+        `hidden` is the least width of one that is seen only without the sitter's.
+        """
         boxes: list[Floats] = []
         with silence_mediapipe():
-            for seen in _tiles(pixels):
+            for seen, smallest in (
+                *((tile, SMALLEST_FACE) for tile in _tiles(pixels, cv2.BORDER_REFLECT)),
+                *((tile, hidden) for tile in _tiles(_without_face(pixels, site))),
+            ):
                 for *edges, score in detected_boxes(seen, self._faces.process(seen.pixels)):
-                    box = np.array(edges)
+                    box = _folded(np.array(edges), pixels.shape)
                     least = SURE_ON_CHEST if on_chest(box, site) else LEAST_SURE
-                    sure = score >= least and _is_another(box, site)
+                    sure = score >= least and _is_another(box, site) and box[2] > smallest * site.d
                     if sure and not any(_same(box, known) for known in boxes):
                         boxes.append(box)
         return np.array(boxes).reshape(-1, 4)
+
+    def is_face_beside(self, pixels: Pixels, site: Site) -> bool:
+        """Whether the near detector sees half a face in what is beside the sitter's, enlarged."""
+        with silence_mediapipe():
+            for seen in _beside(_without_face(pixels, site), site):
+                for *edges, score in detected_boxes(seen, self._near.process(seen.pixels)):
+                    box = _folded(np.array(edges), pixels.shape)
+                    least = SURE_ON_CHEST if on_chest(box, site) else SURE_NEAR
+                    if score >= least and _is_another(box, site) and box[2] > SMALLEST_FACE * site.d:
+                        return True
+        return False
 
     def body(self, pixels: Pixels, site: Site, others: Floats) -> tuple[Array, Floats]:
         """The sitter's body by BlazePose: its share (H, W), and the shoulders (2, 2) px.
@@ -161,9 +190,9 @@ def require_alone(finder: BystanderFinder, pixels: Pixels, alpha: Array, site: S
     near = Site(
         (site.points - np.array([seen.left, seen.top], np.float32)) * np.float32(larger), site.d * larger
     )
-    left_over = finder.other_faces(seen.pixels, near)
-    if len(left_over):
-        raise PhotoError("face.many", n=1 + len(left_over))
+    left_over = finder.other_faces(seen.pixels, near, SMALLEST_FACE)  # no patterns are left in it
+    if len(left_over) or finder.is_face_beside(seen.pixels, near):
+        raise PhotoError("face.many", n=1 + max(1, len(left_over)))
 
 
 def draw_heads(shape: tuple[int, ...], others: Floats, size: float) -> Mask:
@@ -301,13 +330,31 @@ def connected_share(alpha: Array, site: Site) -> Array:
     return np.asarray(linear_step(resize(share, alpha.shape), 0.05, 0.95), np.float32)
 
 
-def _tiles(pixels: Pixels) -> Iterator[Window]:
+def _without_face(pixels: Pixels, site: Site) -> Pixels:
+    """The sitter's face painted over: the detector takes one close beside it for a part of it."""
+    rim = site.points[list(OVAL)]
+    middle = rim.mean(axis=0)
+    painted = pixels.copy()
+    cv2.fillPoly(painted, [np.round(middle + FACE_RIM * (rim - middle)).astype(np.int32)], (128, 128, 128))
+    return painted
+
+
+def _folded(box: Floats, shape: tuple[int, ...]) -> Floats:
+    """The box, or where it is when it lies in the mirror beyond the picture's edge."""
+    size = np.array(shape[1::-1], np.float64)
+    middle = box[:2] + box[2:] / 2
+    middle = np.where(middle < 0, -middle, np.where(middle > size, 2 * size - middle, middle))
+    return np.concatenate([middle - box[2:] / 2, box[2:]])
+
+
+def _tiles(pixels: Pixels, border: int = cv2.BORDER_REPLICATE) -> Iterator[Window]:
     """The whole picture with room about it, then nine overlapping parts of that.
 
-    A face that the picture's edge cuts is found only when it seems to go on.
+    A face that the picture's edge cuts is found only when it seems to go on: in a mirror at best, where half
+    a face is a whole one.
     """
     edge = round(EDGE * max(pixels.shape))
-    wider = cv2.copyMakeBorder(pixels, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+    wider = cv2.copyMakeBorder(pixels, edge, edge, edge, edge, border)
     height, width = wider.shape[:2]
     yield Window(-edge, -edge, width, height, wider)
     high, wide = round(TILE * height), round(TILE * width)
@@ -315,6 +362,18 @@ def _tiles(pixels: Pixels) -> Iterator[Window]:
         for left in (0, (width - wide) // 2, width - wide):
             part = wider[top : top + high, left : left + wide]
             yield Window(left - edge, top - edge, wide, high, np.ascontiguousarray(part))
+
+
+def _beside(pixels: Pixels, site: Site) -> Iterator[Window]:
+    """Eight squares left and right of the sitter's face, mirrored where they leave the picture."""
+    size = round(CLOSE_SQUARE * site.d)
+    wider = cv2.copyMakeBorder(pixels, size, size, size, size, cv2.BORDER_REFLECT)
+    for aside in (-3.0, -2.0, 2.0, 3.0):
+        for down in (-0.5, 0.8):
+            left, top = (site.eyes + site.d * np.array([aside, down]) - size / 2).round().astype(int)
+            part = wider[max(0, top + size) :, max(0, left + size) :][:size, :size]
+            if part.shape[:2] == (size, size):
+                yield Window(left, top, size, size, np.ascontiguousarray(part))
 
 
 def on_chest(box: Floats, site: Site) -> bool:
@@ -325,7 +384,7 @@ def on_chest(box: Floats, site: Site) -> bool:
 
 def _is_another(box: Floats, site: Site) -> bool:
     away = box[:2] + box[2:] / 2 - site.points[NOSE_TIP]
-    return bool(np.hypot(*away) > OWN * site.d and box[2] > SMALLEST_FACE * site.d)
+    return bool(np.hypot(*away) > OWN * site.d)
 
 
 def _same(box: Floats, known: Floats) -> bool:
