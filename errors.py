@@ -78,7 +78,10 @@ class NoFleet(NoGpu):
 
 
 class OperatorError(FaceValueError):
-    """What an operator can cause. The text is the sentence."""
+    """What an operator can cause. The text is the sentence, and one line whatever it quotes."""
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
 
 
 class PresetError(OperatorError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import select
 import socket
 import threading
 import time
@@ -35,13 +36,19 @@ async def drip(_: Request) -> Response:
     return StreamingResponse(parts())
 
 
+async def hold(_: Request) -> Response:
+    """Nothing else happens meanwhile."""
+    time.sleep(4 * SHORT_S)
+    return Response()
+
+
 @contextmanager
 def serving(most: int | None = None) -> Iterator[int]:
     """A server of the port that it gives, whose connections are bounded."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        routes = [Route("/", measure, methods=["GET", "POST"]), Route("/drip", drip)]
+        routes = [Route("/", measure, methods=["GET", "POST"]), Route("/drip", drip), Route("/busy", hold)]
         config = uvicorn.Config(Starlette(routes=routes), log_level="critical")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
@@ -172,6 +179,20 @@ def test_where_too_many_come_the_oldest_that_asks_nothing_goes() -> None:
         silent[-1].sendall(GET + b"Connection: close\r\n\r\n")
         assert b"200 OK" in read_all(silent[-1])  # the last to come is still there
         assert read_all(streaming)  # and who is being answered is not touched
+
+
+def test_of_many_that_came_at_once_the_last_stays_too() -> None:
+    with serving(most=20) as port, ExitStack() as stack:
+        busy = stack.enter_context(connect(port))
+        busy.sendall(b"GET /busy HTTP/1.1\r\nHost: booth\r\nConnection: close\r\n\r\n")
+        time.sleep(SHORT_S)  # the loop is held: it takes all that come now in one turn
+        silent = [stack.enter_context(connect(port)) for _ in range(60)]
+        assert b"200 OK" in ask(port, GET + b"Connection: close\r\n\r\n")
+        hung_up, *_ = select.select(silent, (), (), 0)
+        assert len(hung_up) >= 60 - 20
+        for last in silent[-10:]:
+            last.sendall(GET + b"Connection: close\r\n\r\n")
+            assert b"200 OK" in read_all(last)
 
 
 def test_as_many_files_may_be_open_as_the_system_allows() -> None:

@@ -49,6 +49,7 @@ def page(browser: Browser, booth: Booth) -> Iterator[Page]:
         page.on("console", lambda said: failures.append(said.text) if is_failure(said) else None)
         page.goto(booth.url)
         expect(button(page, "welcome.start")).to_be_visible(timeout=30_000)
+        page.wait_for_function("document.documentElement.classList.contains('kiosk')")  # its script is here
         yield page
     assert [failure for failure in failures if "401" not in failure] == []  # the pad: nobody is in yet
 

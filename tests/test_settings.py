@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import app
@@ -71,6 +71,7 @@ def test_no_value_of_a_setting_ends_in_a_traceback(
 
     @settings(max_examples=10, suppress_health_check=list(HealthCheck))
     @given(VALUES)
+    @example("\n")
     def run(value: str) -> None:
         monkeypatch.setenv(f"FACE_VALUE_{name.upper()}", value)
         code = app.main()

@@ -38,6 +38,7 @@ from errors import (
     PhotoError,
     PresetError,
     QuotaSpent,
+    StorageAway,
     VisitorError,
 )
 from pipelines.draw.drawer import DrawRequest
@@ -58,6 +59,7 @@ OURS: tuple[FaceValueError, ...] = (
     NoGpu(),
     NoFleet(),
     QuotaSpent(),
+    StorageAway(),
     OperatorError("A sentence."),
     PresetError("grey.toml: light.fill = 1.4."),
     ChoiceError("There is no such look."),

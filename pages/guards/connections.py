@@ -6,7 +6,9 @@ and body have a time, and a server whose connections run out closes those that a
 """
 
 import asyncio
+from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from typing import Any
 
 from uvicorn.config import Config
@@ -23,14 +25,15 @@ OWN_DESCRIPTORS = 256  # models, database, album, log
 class BoundedProtocol(HttpToolsProtocol):
     """A connection whose requests are bounded in bytes and seconds. Answers may take as long as they like."""
 
-    def __init__(self, most_connections: int, **of_server: Any) -> None:
-        """`of_server` is what uvicorn gives each connection."""
+    def __init__(self, most_connections: int, numbers: Iterator[int], **of_server: Any) -> None:
+        """`numbers` go to connections as they come; `of_server` is what uvicorn gives each."""
         super().__init__(**of_server)
         self._most_connections = most_connections
         self._beside_body = 0  # bytes of this request that are none of its body
         self._deadline: asyncio.TimerHandle | None = None  # of what the request is at
         self._silence: asyncio.TimerHandle | None = None
         self.is_awaited = True  # whether the other side has to send something
+        self._number = next(numbers)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody is there. Where too many are, the oldest that asks nothing goes; else this one."""
@@ -38,12 +41,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_within(HEAD_S)
         if len(self.connections) > self._most_connections:
             bounded = (other for other in self.connections if isinstance(other, BoundedProtocol))
-            waiting = (other for other in bounded if other.is_awaited)
-            min(waiting, key=BoundedProtocol.waits_until, default=self).abort()
+            waiting = (other for other in bounded if other.is_awaited and not other.transport.is_closing())
+            min(waiting, key=BoundedProtocol.waits_since, default=self).abort()
 
-    def waits_until(self) -> float:
-        """When it will have waited too long, in the loop's seconds."""
-        return self._deadline.when() if self._deadline else 0.0
+    def waits_since(self) -> tuple[float, int]:
+        """What orders those that wait: the loop's clock, and who came first where one turn took many."""
+        return self._deadline.when() if self._deadline else 0.0, self._number
 
     def abort(self) -> None:
         """Hang up, without a word."""
@@ -125,7 +128,7 @@ def bound_connections(config: Config, most: int | None = None) -> int:
     `most`: as many as the system allows, unless told.
     """
     most = most or raise_descriptor_limit() - OWN_DESCRIPTORS
-    config.http_protocol_class = partial(BoundedProtocol, most)  # type: ignore[assignment]
+    config.http_protocol_class = partial(BoundedProtocol, most, count())  # type: ignore[assignment]
     return most
 
 
