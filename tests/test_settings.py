@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app
@@ -71,7 +71,6 @@ def test_no_value_of_a_setting_ends_in_a_traceback(
 
     @settings(max_examples=10, suppress_health_check=list(HealthCheck))
     @given(VALUES)
-    @example("\n")
     def run(value: str) -> None:
         monkeypatch.setenv(f"FACE_VALUE_{name.upper()}", value)
         code = app.main()
@@ -101,3 +100,7 @@ def test_a_public_address_that_is_none_is_refused_by_name(
     monkeypatch.setenv("FACE_VALUE_PUBLIC_URL", address)
     with pytest.raises(OperatorError, match=r"^FACE_VALUE_PUBLIC_URL = '.*'\. A web address like https://"):
         read_settings()
+
+
+def test_an_operators_error_is_one_line_whatever_it_quotes() -> None:
+    assert str(OperatorError("FACE_VALUE_DECK = a\n b: no folder.")) == "FACE_VALUE_DECK = a b: no folder."
