@@ -81,7 +81,7 @@ class OperatorError(FaceValueError):
     """What an operator can cause. The text is the sentence, and one line whatever it quotes."""
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())
+        return " ".join(super().__str__().splitlines())
 
 
 class PresetError(OperatorError):

@@ -103,4 +103,4 @@ def test_a_public_address_that_is_none_is_refused_by_name(
 
 
 def test_an_operators_error_is_one_line_whatever_it_quotes() -> None:
-    assert str(OperatorError("FACE_VALUE_DECK = a\n b: no folder.")) == "FACE_VALUE_DECK = a b: no folder."
+    assert str(OperatorError("FACE_VALUE_DECK = a\n b: no folder.")) == "FACE_VALUE_DECK = a  b: no folder."
