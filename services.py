@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -268,11 +268,12 @@ def build_generators(
     sets, weights = read_model_sets(), weights or WEIGHTS
     where = settings.data, settings.device
     model_set, why = choose_commissioned(sets, settings.models, *where, words.say, weights)
-    small = Generator(sets[BUNDLED], "cpu", weights=weights, spared=spared)
+    build_small = partial(Generator, sets[BUNDLED], "cpu", weights=weights, spared=spared)
     if lend is None and settings.cluster:
-        return fleet_of(settings.cluster, model_set, settings.device), small, why
+        return fleet_of(settings.cluster, model_set, settings.device), build_small(), why
     if lend is None:
         return Generator(model_set, settings.device, weights=weights, spared=spared), None, why
+    small = build_small()
     borrowed = ZeroGpuGenerator(
         model_set, settings.device, weights=weights, lend=lend
     )  # ZeroGPU stops without one

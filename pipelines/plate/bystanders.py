@@ -8,7 +8,8 @@ are uint8 (H, W, 3) sRGB, masks float32 (H, W) 0..1. Lengths are in pupil distan
 they end in `_px`; constants come from scenes composed for `evaluation.scenes`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -84,30 +85,24 @@ class BystanderFinder:
 
         `hidden` is the least width of one that is seen only without the sitter's.
         """
+        mirrored, painted = _tiles(pixels, cv2.BORDER_REFLECT), _tiles(_without_face(pixels, site))
         boxes: list[Floats] = []
         with silence_mediapipe():
-            for seen, smallest in (
-                *((tile, SMALLEST_FACE) for tile in _tiles(pixels, cv2.BORDER_REFLECT)),
-                *((tile, hidden) for tile in _tiles(_without_face(pixels, site))),
+            for box in (
+                *_others_in(mirrored, self._faces, pixels.shape, site, LEAST_SURE, SMALLEST_FACE),
+                *_others_in(painted, self._faces, pixels.shape, site, LEAST_SURE, hidden),
             ):
-                for *edges, score in detected_boxes(seen, self._faces.process(seen.pixels)):
-                    box = _folded(np.array(edges), pixels.shape)
-                    least = SURE_ON_CHEST if on_chest(box, site) else LEAST_SURE
-                    sure = score >= least and _is_another(box, site) and box[2] > smallest * site.d
-                    if sure and not any(_same(box, known) for known in boxes):
-                        boxes.append(box)
+                if not any(_same(box, known) for known in boxes):
+                    boxes.append(box)
         return np.array(boxes).reshape(-1, 4)
 
     def is_face_beside(self, pixels: Pixels, site: Site) -> bool:
         """Whether the near detector sees half a face in what is beside the sitter's, enlarged."""
+        beside = _beside(_without_face(pixels, site), site)
         with silence_mediapipe():
-            for seen in _beside(_without_face(pixels, site), site):
-                for *edges, score in detected_boxes(seen, self._near.process(seen.pixels)):
-                    box = _folded(np.array(edges), pixels.shape)
-                    least = SURE_ON_CHEST if on_chest(box, site) else SURE_NEAR
-                    if score >= least and _is_another(box, site) and box[2] > SMALLEST_FACE * site.d:
-                        return True
-        return False
+            return any(
+                True for _ in _others_in(beside, self._near, pixels.shape, site, SURE_NEAR, SMALLEST_FACE)
+            )
 
     def body(self, pixels: Pixels, site: Site, others: Floats) -> tuple[Array, Floats]:
         """The sitter's body by BlazePose: its share (H, W), and the shoulders (2, 2) px.
@@ -328,6 +323,18 @@ def connected_share(alpha: Array, site: Site) -> Array:
     )
     share = blur((apart <= other).astype(np.float32), 0.8)
     return np.asarray(linear_step(resize(share, alpha.shape), 0.05, 0.95), np.float32)
+
+
+def _others_in(
+    windows: Iterable[Window], detector: Any, shape: tuple[int, ...], site: Site, sure: float, smallest: float
+) -> Iterator[Floats]:
+    """Boxes of faces that are seen in a picture's windows and are not the sitter's, some more than once."""
+    for seen in windows:
+        for *edges, score in detected_boxes(seen, detector.process(seen.pixels)):
+            box = _folded(np.array(edges), shape)
+            least = SURE_ON_CHEST if on_chest(box, site) else sure
+            if score >= least and _is_another(box, site) and box[2] > smallest * site.d:
+                yield box
 
 
 def _without_face(pixels: Pixels, site: Site) -> Pixels:
