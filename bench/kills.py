@@ -21,17 +21,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.votes import (
-    LOG,
-    PATIENCE_S,
-    Connection,
-    code_of,
-    command,
-    free_port,
-    new_cookie,
-    started,
-    voters_of,
-)
+from bench.apps import LOG, PATIENCE_S, Apps, free_port, new_cookie, started
+from bench.phones import Connection
 from pages.guards.voters import Voters
 from votes.store import Store
 
@@ -96,11 +87,12 @@ def vote_until_killed(
 def run(folder: Path, kills: int) -> tuple[str, set[str], dict[str, list[float]]]:
     """Round, acknowledged voters, and seconds until each page was back after each start."""
     port, acknowledged = free_port(), set[str]()
+    apps = Apps((port,), f"sqlite:///{folder}/votes.sqlite3")
     back: dict[str, list[float]] = {name: [] for name in IS_BACK}
     app = started(folder, port)
     healthy(port, folder)
-    round_id, code = command(port, "open"), code_of(folder)
-    voters = voters_of(folder)
+    round_id, code = apps.command("open"), apps.code()
+    voters = apps.voters()
     with sync_playwright() as playwright, ThreadPoolExecutor(1) as voting:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         addresses = {"stage": "stage", "phone": code}

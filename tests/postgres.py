@@ -1,119 +1,50 @@
-"""A real PostgreSQL for tests: clusters of their own in a temporary folder, reached by a socket there."""
+"""A real PostgreSQL for tests, as benches start it; where none is installed such a test is skipped."""
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
-DEBIAN = Path("/usr/lib/postgresql")  # `initdb` is not on the path there
-NOT_ROOT = "postgres"  # the server refuses to run as root; Debian's package brings this account
+from bench import postgres
+from bench.postgres import Server, ask, cut_off, make_read_only, promote, tool
+
+__all__ = [
+    "Server",
+    "ask",
+    "cluster",
+    "cut_off",
+    "make_read_only",
+    "promote",
+    "running_pair",
+    "running_server",
+]
+
+FAST = "fsync=off"  # no test cuts the power
 
 
-def tool(name: str) -> Path | None:
-    """One of the server's programs, of the newest version here."""
-    if found := shutil.which(name):
-        return Path(found)
-    return max(DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]), default=None)
-
-
-@dataclass(frozen=True)
-class Server:
-    """One cluster. Its folder holds its data and its socket."""
-
-    folder: str
-
-    @property
-    def data(self) -> Path:
-        return Path(self.folder, "data")
-
-    @property
-    def socket(self) -> str:
-        """The path of its socket, which PostgreSQL names after its port."""
-        return f"{self.folder}/.s.PGSQL.5432"
-
-    def run(self, name: str, *arguments: str | Path) -> None:
-        """One of the server's programs. Skips where PostgreSQL is not installed."""
-        program = tool(name)
-        if not program:
-            pytest.skip("PostgreSQL is not installed here (Debian: apt-get install postgresql)")
-        subprocess.run(
-            [program, *arguments],
-            user=NOT_ROOT if os.geteuid() == 0 else None,
-            cwd=self.folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-        )
-
-    @contextmanager
-    def running(self, *options: str) -> Iterator[None]:
-        """Until the block ends; `options` in the form NAME=VALUE."""
-        given = "".join(f" -c {option}" for option in ("listen_addresses=''", "fsync=off", *options))
-        self.run("pg_ctl", "-D", self.data, "-w", "-o", f"-k {self.folder}{given}", "start")
-        try:
-            yield
-        finally:
-            self.run("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
-
-
-@contextmanager
-def _server() -> Iterator[Server]:
-    """A folder for one."""
-    with tempfile.TemporaryDirectory(prefix="fv-pg-", ignore_cleanup_errors=True) as folder:
-        if os.geteuid() == 0 and tool("initdb"):
-            shutil.chown(folder, NOT_ROOT)
-        yield Server(folder)
+def _require() -> None:
+    if not tool("initdb"):
+        pytest.skip("PostgreSQL is not installed here (Debian: apt-get install postgresql)")
 
 
 @contextmanager
 def running_server(*options: str) -> Iterator[Server]:
     """A new cluster, until the block ends."""
-    with _server() as server:
-        made = ("-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        server.run("initdb", "-D", server.data, *made)
-        with server.running(*options):
-            yield server
-
-
-@contextmanager
-def cluster() -> Iterator[str]:
-    """The folder of its socket, until the block ends. Skips where PostgreSQL is not installed."""
-    with running_server() as server:
-        yield server.folder
+    _require()
+    with postgres.running_server(FAST, *options) as server:
+        yield server
 
 
 @contextmanager
 def running_pair() -> Iterator[tuple[Server, Server]]:
     """A primary, and a copy that has every commit before the primary answers it."""
-    with ExitStack() as stack:
-        primary, copy = stack.enter_context(running_server()), stack.enter_context(_server())
-        source = ("-h", primary.folder, "-U", "postgres")
-        copy.run("pg_basebackup", *source, "-D", copy.data, "-R", "-X", "stream", "-c", "fast", "--no-sync")
-        stack.enter_context(copy.running())
-        ask(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
-        yield primary, copy
+    _require()
+    with postgres.running_pair(FAST) as both:
+        yield both
 
 
-def ask(server: Server, *statements: str) -> None:
-    """As its owner, each in a transaction of its own."""
-    import psycopg
-
-    with psycopg.connect(host=server.folder, user="postgres", autocommit=True) as owner:
-        for statement in statements:
-            owner.execute(statement.encode())
-
-
-def make_read_only(server: Server) -> None:
-    """It stays, and only lets itself be read."""
-    ask(server, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
-
-
-def promote(copy: Server) -> None:
-    """It takes writes from now on."""
-    ask(copy, "SELECT pg_promote()")
+@contextmanager
+def cluster() -> Iterator[str]:
+    """The folder of a new cluster's socket, until the block ends."""
+    with running_server() as server:
+        yield server.folder

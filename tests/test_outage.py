@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from pages.health import WriteTest
 from pages.phone.routes import BURST, WITHIN_S
 from tests.forwarder import Forwarder, forwarding
-from tests.postgres import Server, make_read_only, promote, running_pair, running_server
+from tests.postgres import Server, cut_off, make_read_only, promote, running_pair, running_server
 from tests.served_room import HOST, ServedRoom, served_room
 from votes.database import ANSWER_S, CONNECT_S, PING_S, DatabaseAway, open_engine
 from votes.group_commit import GroupCommit
@@ -45,6 +45,8 @@ SILENT_S = 2.5  # for which requests are timed
 HEALTH_S = 2.0
 FOR_EVER_S = 25.0
 BEAT_S = 1.0
+VOTERS = 4
+CUT_S = 0.4  # in which every voter at both apps waits for a commit
 AGAIN_S = WITHIN_S / BURST  # as often as one phone may
 ITEM = Item("picture", Kind.GENERATED, "grey", "mini", "plate")
 
@@ -212,11 +214,11 @@ def send(client: httpx.Client, round_id: str, cookie: str) -> httpx.Response:
 
 
 @contextmanager
-def electorate(served: ServedRoom, voters: int = 4) -> Iterator[Electorate]:
-    """They vote until the block ends."""
-    people = Electorate(served, served.open())
-    with ThreadPoolExecutor(voters) as threads:
-        voting = [threads.submit(people.vote, f"voter-{i}") for i in range(voters)]
+def electorate(served: ServedRoom, round_id: str = "", name: str = "voter") -> Iterator[Electorate]:
+    """They vote until the block ends, in a round of their own if it is not named."""
+    people = Electorate(served, round_id or served.open())
+    with ThreadPoolExecutor(VOTERS) as threads:
+        voting = [threads.submit(people.vote, f"{name}-{i}") for i in range(VOTERS)]
         try:
             yield people
         finally:
@@ -264,6 +266,68 @@ def test_after_a_fail_over_the_room_votes_on_and_no_acknowledged_answer_is_lost(
         with Store(f"{both}&target_session_attrs=read-write") as store:
             kept = [served.name_of(one.voter) for one in store.guesses()]
         assert set(people.acknowledged) <= set(kept) and len(kept) == len(set(kept))
+
+
+@contextmanager
+def open_stage(served: ServedRoom) -> Iterator[Callable[[], dict[str, object]]]:
+    """A stage in a page that nobody reloads: what it shows last."""
+    shown = [dict[str, object]()]
+    with httpx.stream("GET", f"{served.url}api/stage", timeout=30) as stream:
+
+        def watch() -> None:
+            with suppress(httpx.TransportError):
+                for line in stream.iter_lines():
+                    if line.startswith("data: {"):
+                        shown[0] = json.loads(line.removeprefix("data: "))
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        try:
+            yield lambda: shown[0]
+        finally:
+            stream.close()
+            watching.join()
+
+
+def ask_again(served: ServedRoom) -> str:
+    """The same picture in a new round."""
+    said = httpx.post(f"{served.url}api/host/replay", headers=HOST, timeout=30)
+    return str(said.json()["round"])
+
+
+def test_two_apps_come_through_a_fail_over_as_one_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_pair() as (old, new), ExitStack() as stack:
+        ways = [stack.enter_context(forwarding(old.socket)) for _ in range(2)]
+        apps = [
+            stack.enter_context(served_room(through(way), tmp_path / str(i))) for i, way in enumerate(ways)
+        ]
+        stages = [stack.enter_context(open_stage(app)) for app in apps]
+        asked = apps[0].open()
+        until(lambda: asked in str(stages[1]()), "the other app's stage shows the round")
+        with electorate(apps[0], asked, "one") as one, electorate(apps[1], asked, "other") as other:
+            both = one, other
+            until(lambda: all(len(people.acknowledged) > 8 for people in both), "the first answers")
+            cut_off(new)
+            time.sleep(CUT_S)
+            with stopwatch("FAIL-OVER, from the end of the old node until both apps are themselves again"):
+                old.break_down()
+                for way in ways:
+                    way.backend = new.socket
+                promote(new)
+                before = [len(people.acknowledged) for people in both]
+                for people, at_least in zip(both, before, strict=True):
+                    until(lambda: len(people.acknowledged) > at_least, "  an app takes answers")  # noqa: B023
+                until(lambda: not any(stage()["note"] for stage in stages), "  both stages are current")
+        monkeypatch.setattr("votes.latest.FRESH_S", 3600.0)  # so that only a notification explains it
+        for teller, hearer in ((0, 1), (1, 0)):
+            asked = ask_again(apps[teller])
+            until(lambda: asked in str(stages[hearer]()), "  heard of a step elsewhere")  # noqa: B023
+        with Store(new.url) as store:
+            kept = [apps[0].name_of(guess.voter) for guess in store.guesses()]
+        acknowledged = {*one.acknowledged, *other.acknowledged}
+        assert acknowledged <= set(kept) and len(kept) == len(set(kept))
 
 
 def test_while_the_database_is_silent_pages_show_what_was_known_and_votes_are_refused_at_once(
