@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from bench.sleeper import MINI, STEPS, entries
-from bench.sleeper import grey_request as request
+from bench.sleeper import grey_request as grey
 from errors import ChoiceError, NoFleet, OperatorError, OutOfMemory
 from pages.health import health_route
 from pages.warmup import Warmup
@@ -41,7 +41,7 @@ from words import read_words
 pytestmark = pytest.mark.app
 
 ROOT = Path(__file__).parent.parent
-PATIENCE_S = 60  # on a busy machine, not a measurement
+PATIENCE_S = 120  # on a busy machine, not a measurement
 SLEEPY = MINI.model_copy(update={"name": "sleepy"})  # an application of its own on the cluster
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="Ray is not installed: pip install -r requirements-cluster.txt"
@@ -55,21 +55,36 @@ def wait_until(is_so: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@contextmanager
+def machine(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """One of a cluster, started as an operator would and ended as one would, unless it is gone already."""
+    command = [sys.executable, "-m", "pipelines", "cluster", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(PATIENCE_S)
+
+
 @pytest.fixture(scope="module")
-def node() -> Iterator["subprocess.Popen[bytes]"]:
-    """One machine of a cluster, started as an operator would; `address` is its own."""
+def head() -> Iterator[str]:
+    """Address of a head that is not there yet. 127.0.0.2, for others join none at 127.0.0.1."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind(("127.0.0.2", 0))
         port = free.getsockname()[1] % 3000 + 6000  # below those that Ray gives its workers
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        command = [sys.executable, "-m", "pipelines", "cluster", "--port", str(port)]
-        process: Any = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-        process.address = f"127.0.0.1:{port}"
+        yield f"127.0.0.2:{port}"
+
+
+@pytest.fixture(scope="module")
+def node(head: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """The machine at that address."""
+    host, _, port = head.partition(":")
+    with machine("--bind", host, "--port", port) as process:
         yield process
-        process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE_S)
-        process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +93,24 @@ def diary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sleepers(node: Any, diary: Path) -> Iterator[Fleet]:
-    """Two replicas that draw grey."""
-    fleet = Fleet(SLEEPY, "cpu", node.address, replicas=2, build=partial(FullSleeper, diary))
+def sleepers(node: Any, head: str, diary: Path) -> Iterator[Fleet]:
+    """One replica on each machine, that draws grey."""
+    fleet = Fleet(SLEEPY, "cpu", head, build=partial(FullSleeper, diary))
     wait_until(fleet._is_reachable)
     fleet.load()
     yield fleet
     fleet.close()
 
 
+@pytest.fixture(scope="module")
+def other(sleepers: Fleet, head: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A machine that joins later."""
+    with machine("--join", head, "--bind", "127.0.0.3") as process:
+        yield process
+
+
 @pytest.fixture
-def fleet(sleepers: Fleet, diary: Path) -> Fleet:
+def fleet(sleepers: Fleet, other: Any, diary: Path) -> Fleet:
     """The same with both at work, and an empty diary."""
     wait_until(lambda: sleepers.state.running == 2)
     diary.write_text("", encoding="utf-8")
@@ -97,14 +119,22 @@ def fleet(sleepers: Fleet, diary: Path) -> Fleet:
 
 def draw_in_thread(fleet: Fleet, *seeds: int) -> tuple[threading.Thread, list[Rendering]]:
     drawn: list[Rendering] = []
-    thread = threading.Thread(target=lambda: drawn.extend(portraits(fleet, request(*seeds))))
+    thread = threading.Thread(target=lambda: drawn.extend(portraits(fleet, grey(*seeds))))
     thread.start()
     return thread, drawn
 
 
 @needs_ray
+def test_a_machine_that_joins_later_draws_too(sleepers: Fleet, request: pytest.FixtureRequest) -> None:
+    assert (sleepers.state.running, sleepers.state.wanted) == (1, 1)
+    request.getfixturevalue("other")
+    wait_until(lambda: (sleepers.state.running, sleepers.state.wanted) == (2, 2))
+    assert sleepers.places == 2
+
+
+@needs_ray
 def test_progress_and_portraits_come_as_from_a_generator_here(fleet: Fleet) -> None:
-    events = list(fleet.draw(request(1, 2)))
+    events = list(fleet.draw(grey(1, 2)))
     steps = [(event.first, event.step) for event in events if isinstance(event, Progress)]
     assert steps == [(index, step) for index in (0, 1) for step in range(1, STEPS + 1)]
     assert [(e.index, e.seed, e.image[0, 0, 0]) for e in events if isinstance(e, Rendering)] == [
@@ -129,7 +159,7 @@ def test_as_many_are_drawn_at_once_as_there_are_replicas(fleet: Fleet, diary: Pa
 
 @needs_ray
 def test_a_cancelled_drawing_ends_before_its_replica_begins_the_next(fleet: Fleet, diary: Path) -> None:
-    with closing(fleet.draw(request(1))) as events:  # type: ignore[type-var]
+    with closing(fleet.draw(grey(1))) as events:  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Progress) and event.step == 3:
                 break
@@ -145,7 +175,7 @@ def test_a_cancelled_drawing_ends_before_its_replica_begins_the_next(fleet: Flee
 
 @needs_ray
 def test_its_people_read_how_it_is(fleet: Fleet) -> None:
-    list(fleet.draw(request(1)))
+    list(fleet.draw(grey(1)))
     assert fleet.state == FleetState(running=2, wanted=2, drawing=0, seconds=1.0)
     key, values = fleet.sentence
     assert read_words().say(key, **values) == (
@@ -158,7 +188,7 @@ def test_its_people_read_how_it_is(fleet: Fleet) -> None:
 def test_what_a_lost_replica_drew_is_drawn_again_elsewhere(fleet: Fleet, diary: Path) -> None:
     killed: list[int] = []
     drawn: list[Rendering] = []
-    for event in fleet.draw(request(5, 6, 7)):
+    for event in fleet.draw(grey(5, 6, 7)):
         if isinstance(event, Progress) and (event.first, event.step) == (1, 4) and not killed:
             killed.append(entries(diary)[-1].process)
             os.kill(killed[0], signal.SIGKILL)
@@ -176,27 +206,27 @@ def test_what_a_lost_replica_drew_is_drawn_again_elsewhere(fleet: Fleet, diary: 
 @needs_ray
 def test_a_card_without_memory_answers_as_one_here_and_draws_the_next(fleet: Fleet) -> None:
     with pytest.raises(OutOfMemory) as caught:
-        list(fleet.draw(request(FULL)))
+        list(fleet.draw(grey(FULL)))
     assert caught.value.key == "making.memory"
-    assert len(portraits(fleet, request(1))) == 1
+    assert len(portraits(fleet, grey(1))) == 1
 
 
 @needs_ray
 def test_what_cannot_be_drawn_is_refused_here(fleet: Fleet, diary: Path) -> None:
     with pytest.raises(ValueError, match="plates"):
-        fleet.draw(replace(request(1), plates=()))
+        fleet.draw(replace(grey(1), plates=()))
     with pytest.raises(ChoiceError):
-        fleet.draw(replace(request(1), start="noise"))
+        fleet.draw(replace(grey(1), start="noise"))
     assert entries(diary) == []
 
 
 @needs_ray
-def test_the_small_set_draws_there_what_it_draws_here(node: Any) -> None:
-    there = Fleet(MINI, "cpu", node.address, replicas=1)
+def test_the_small_set_draws_there_what_it_draws_here(node: Any, head: str) -> None:
+    there = Fleet(MINI, "cpu", head, replicas=1)
     try:
         there.load()
         here = Generator(MINI, "cpu")
-        asked = request(3, 4)
+        asked = grey(3, 4)
         pairs = zip(portraits(there, asked), portraits(here, asked), strict=True)
         assert [difference(one.image, other.image) <= 1 for one, other in pairs] == [True, True]
         assert there.revisions() == here.revisions()
@@ -210,20 +240,35 @@ def test_without_a_way_to_the_cluster_nobody_waits_and_it_is_taken_again_when_it
 ) -> None:
     (gateway,) = [child for child in multiprocessing.active_children() if child.name == "gateway"]
     with pytest.raises(NoFleet):
-        for _ in fleet.draw(request(1)):
+        for _ in fleet.draw(grey(1)):
             gateway.kill()
     wait_until(lambda: fleet.state.running == 0)
     assert (fleet.places, fleet.sentence[0]) == (1, "fleet.away")
     wait_until(lambda: fleet.state.running == 2)
-    assert [drawn.seed for drawn in portraits(fleet, request(8))] == [8]
+    assert [drawn.seed for drawn in portraits(fleet, grey(8))] == [8]
 
 
 @needs_ray
-def test_a_machine_leaves_at_ctrl_c_and_the_booth_draws_alone(fleet: Fleet, node: Any) -> None:
+def test_a_machine_leaves_at_ctrl_c_and_is_not_counted(fleet: Fleet, other: Any) -> None:
+    other.send_signal(signal.SIGINT)
+    assert other.wait(PATIENCE_S) == 0
+    wait_until(lambda: (fleet.state.running, fleet.state.wanted) == (1, 1))
+    assert [drawn.seed for drawn in portraits(fleet, grey(4))] == [4]
+
+
+@needs_ray
+def test_without_a_head_the_booth_draws_alone_and_takes_the_cluster_again_when_it_is_back(
+    sleepers: Fleet, node: Any, head: str
+) -> None:
     node.send_signal(signal.SIGINT)
     assert node.wait(PATIENCE_S) == 0
     with pytest.raises(NoFleet):
-        list(fleet.draw(request(1)))
+        list(sleepers.draw(grey(1)))
+    wait_until(lambda: sleepers.state.running == 0)
+    host, _, port = head.partition(":")
+    with machine("--bind", host, "--port", port):
+        wait_until(lambda: sleepers.state.running == 1)
+        assert [drawn.seed for drawn in portraits(sleepers, grey(9))] == [9]
     assert "ray" not in sys.modules  # of all this, nothing was imported here
 
 
@@ -234,7 +279,7 @@ def test_a_cluster_that_is_not_there_holds_nothing_up() -> None:
     fleet = Fleet(MINI, "cpu", "127.0.0.1:1")
     fleet.load()
     with pytest.raises(NoFleet):
-        list(fleet.draw(request(1)))
+        list(fleet.draw(grey(1)))
     fleet.close()
     warmup: Any = Warmup([], None)  # type: ignore[arg-type]
     with Store("sqlite://") as store:

@@ -1,17 +1,21 @@
-"""The files for a kiosk name what is there, and obey what reads them."""
+"""The files for a kiosk and for a cluster name what is there, and obey what reads them."""
 
 import json
 import re
 import subprocess
+from inspect import signature
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pipelines.draw.node import run_node
 from settings import Settings
 
 ROOT = Path(__file__).parent.parent
 KIOSK = ROOT / "examples" / "kiosk"
+NODE = ROOT / "examples" / "cluster" / "face-value-node.service"
 FILES = ("face-value.service", "kiosk-browser.service", "compose.yaml", "start.sh", "policies.json")
 
 
@@ -33,6 +37,21 @@ def test_the_units_start_what_is_there() -> None:
         ):
             assert program[0] == ".venv/bin/python" or (ROOT / program[0]).stat().st_mode & 0o111
             assert not program[1] or (ROOT / program[1]).is_file()
+
+
+def test_the_unit_of_a_cluster_lets_its_own_network_in_and_nobody_else() -> None:
+    unit = NODE.read_text(encoding="utf-8")
+    (command,) = re.findall(
+        r"^ExecStart=/home/booth/face-value/.venv/bin/python -m (.+)$", unit, re.MULTILINE
+    )
+    program, verb, option, address = command.split()
+    assert (program, verb) == ("pipelines", "cluster")
+    assert option.removeprefix("--") in signature(run_node).parameters
+    assert "\nIPAddressDeny=any\n" in unit
+    (let_in,) = re.findall(r"^IPAddressAllow=localhost (\S+)$", unit, re.MULTILINE)
+    network = ip_network(let_in)
+    assert network.is_private
+    assert ip_address(address) in network
 
 
 def test_the_script_is_one_for_any_shell_and_keeps_the_browser_within_the_page() -> None:

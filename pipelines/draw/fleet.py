@@ -79,7 +79,7 @@ class Fleet(Generator):
         replicas: int | None = None,
         build: Callable[[], Generator] | None = None,
     ) -> None:
-        """`replicas`: None for as many as the cluster has cards, or machines for a set that needs none.
+        """`replicas`: None for one on each card of the cluster, or on each machine for a set that needs none.
 
         `build` makes the Generator of a replica, on its own machine.
         """
