@@ -27,6 +27,7 @@ from bench.postgres import Server, running_server
 
 GOAL_MS, GOAL_RATIO = 50.0, 30.0
 SITTINGS = 4  # before the phones come
+CLIENTS, EACH = 50, 40
 
 
 def sittings(folder: Path) -> list[float]:
@@ -109,7 +110,7 @@ async def queued(port: int, clients: int, each: int) -> float:
 
 def compare(apps: Apps, folder: Path) -> None:
     """Our route and Gradio's queue, the same votes into the same kind of database."""
-    ours = asyncio.run(flood(apps, 50, 40))
+    ours = asyncio.run(flood(apps, CLIENTS, EACH))
     other = free_port()
     url = f"sqlite:///{folder}/queued.sqlite3"
     with subprocess.Popen([sys.executable, "-c", QUEUED, str(other), url], cwd=ROOT) as app:
@@ -118,11 +119,11 @@ def compare(apps: Apps, folder: Path) -> None:
                 with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{other}/config"):
                     break
                 time.sleep(0.25)
-            theirs = asyncio.run(queued(other, 50, 4))
+            theirs = asyncio.run(queued(other, CLIENTS, EACH // 10))
         finally:
             app.kill()
     print(
-        f"  50 clients: route {ours:.0f} votes/s, queued event {theirs:.1f}/s: {ours / theirs:.0f}x "
+        f"  {CLIENTS} clients: route {ours:.0f} votes/s, queued event {theirs:.1f}/s: {ours / theirs:.0f}x "
         f"(goal {GOAL_RATIO:.0f}x)"
     )
 
@@ -140,6 +141,36 @@ def measure(apps: Apps, phones: int, within: float, server: Server | None = None
     print(f"    votes {hall.votes}; polls {hall.polls}; goal p95 {GOAL_MS:.0f} ms; pages {hall.pages}")
     spent.append(f"the phones' process {time.process_time() - own:.1f}")
     print(f"    processor seconds: {', '.join(spent)}, which woke late by {hall.late}")
+
+
+def prices(apps: Apps, server: Server) -> None:
+    """Print what one request of each kind costs the first app and PostgreSQL, in processor time."""
+    code, voters, round_id = apps.code(), apps.voters(), apps.command("open")
+    vote = f'{{"round":"{round_id}","answer":"generated"}}'.encode()
+    kinds = {"page": ("GET", f"/{code}"), "poll": ("GET", "/api/round")}
+    kinds |= {"picture": ("GET", f"/round/{round_id}.jpg"), "vote": ("POST", "/api/guess")}
+
+    async def client(method: str, path: str) -> None:
+        one = Connection(apps.ports[0])
+        for _ in range(EACH):
+            one.cookie = new_cookie(voters, code)[1]
+            await one.ask(method, path, vote if method == "POST" else b"", Accept_Encoding="gzip")
+
+    async def all_of_them(method: str, path: str) -> None:
+        await asyncio.gather(*(client(method, path) for _ in range(CLIENTS)))
+
+    for kind, asked in kinds.items():
+        pids = apps.processes[0].pid, server.pid
+        before, began = [cpu_s(pid) for pid in pids], time.monotonic()
+        asyncio.run(all_of_them(*asked))
+        took = time.monotonic() - began
+        app, database = (
+            1000 * (cpu_s(pid) - then) / (CLIENTS * EACH) for pid, then in zip(pids, before, strict=True)
+        )
+        print(
+            f"    a {kind}: app {app:.2f}, PostgreSQL {database:.2f} ms of a processor; "
+            f"{CLIENTS * EACH / took:.0f} a second, {CLIENTS} clients at one app"
+        )
 
 
 def one_app(folder: Path, phones: int, within: float) -> None:
@@ -161,6 +192,7 @@ def several_apps(folder: Path, count: int, phones: int, within: float) -> None:
     with running_server() as server, serving(folders, database=server.url) as apps:
         measure(apps, phones, within, server)
         print(f"    connections that the apps keep to it: {server.connections()}")
+        prices(apps, server)
     print("  one app on SQLite:")
     with serving([folder / "alone"]) as apps:
         measure(apps, phones, within)
