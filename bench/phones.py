@@ -5,6 +5,7 @@ import json
 import random
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bench.apps import Apps
@@ -28,7 +29,17 @@ class Connection:
         self.cookie = ""
 
     async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
-        """Status and body. Raises `OSError` when the server is gone."""
+        """Status and body. Raises `OSError` when the server is gone.
+
+        As a browser does, it asks again where a connection that was kept turns out to be closed: the server
+        keeps one for five seconds.
+        """
+        if self._streams is not None:
+            with suppress(OSError):
+                return await self._ask_once(method, path, body, **headers)
+        return await self._ask_once(method, path, body, **headers)
+
+    async def _ask_once(self, method: str, path: str, body: bytes, **headers: str) -> tuple[int, bytes]:
         if self._streams is None:
             self._streams = await asyncio.open_connection(
                 "127.0.0.1", self._port, local_addr=(self._address, 0)
