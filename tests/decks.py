@@ -1,10 +1,19 @@
-"""Small decks in a folder of one's own: two pictures, and `deck.toml` as its items are written."""
+"""Small decks in a folder of one's own: two pictures, and `deck.toml` as its items are written.
 
+And the decks that come with the booth, which nobody changes: each is read once for all tests of a worker.
+"""
+
+from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
+from booth.deck import read_deck
 from tests.hostile import card
+
+STARTER = Path(__file__).parent.parent / "examples" / "deck"
+# Reading decodes every picture: half a second for the starter's.
+read_once = cache(read_deck)
 
 ONE = 'file = "a.jpg"\ntruth = "photograph"\ncredit = "Me"\nlicence = "Mine"\n'
 TWO = ONE.replace("a.jpg", "b.jpg").replace("photograph", "generated")

@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 
 from booth.album import Album
 from booth.catalogue import Catalogue
-from booth.deck import read_deck
 from pages.board import Board
 from pages.guards.host_auth import HostAuth
 from pages.guards.voters import Voter, Voters
@@ -27,13 +26,13 @@ from pages.stage.routes import Stage
 from pages.theme import style_routes
 from pipelines.look import read_looks
 from settings import Settings
+from tests.decks import STARTER, read_once
 from tests.forwarder import Forwarder, forwarding
 from votes.room import Room
 from votes.schema import VoterId
 from votes.store import Store
 from words import read_words
 
-ROOT = Path(__file__).parent.parent
 KEY = "a key for the test"
 HOST = {"Authorization": f"Bearer {KEY}"}
 
@@ -78,7 +77,7 @@ class ServedRoom:
 
 def serve_room(store: Store, album: Album) -> tuple[Starlette, Board, Voters]:
     """The routes, the board behind them, and who signs its voters' cookies."""
-    catalogue = Catalogue(read_deck(ROOT / "examples" / "deck"), album)
+    catalogue = Catalogue(read_once(STARTER), album)
     board = Board(Room(store, catalogue), catalogue, Settings())
     voters = Voters(store.voters_secret(), 1000, False, board.room.pardoned_until)
     services: Any = SimpleNamespace(

@@ -18,7 +18,8 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from booth.catalogue import Pair, offer
-from booth.deck import DECK_FILE, read_deck
+from booth.deck import DECK_FILE
+from pages import attract
 from pages.attract import DECK, attract_routes
 from pages.board import Board
 from pages.guards.addresses import BoothHere
@@ -29,6 +30,7 @@ from pipelines.exhibit import EXHIBIT, exhibit
 from services import DECK as STARTER
 from services import Services
 from settings import Settings
+from tests.decks import read_once
 from tests.test_answers import ITEMS, Evening
 from votes.rounds import SCENES, Scene
 from votes.schema import Kind
@@ -68,7 +70,8 @@ class Kiosk(Evening):
 
 
 @pytest.fixture
-def kiosk(tmp_path: Path) -> Iterator[Kiosk]:
+def kiosk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kiosk]:
+    monkeypatch.setattr(attract, "read_deck", read_once)
     with Store("sqlite://") as store:
         yield Kiosk(store, tmp_path)
 
@@ -122,7 +125,7 @@ def test_a_loop_is_a_wipe_a_ladder_and_a_question_about_somebody_else(screen: Te
 def test_the_question_is_told_its_truth_and_its_address_tells_nothing(screen: TestClient) -> None:
     files = {
         exhibit(np.asarray(Image.open(card.path)), EXHIBIT): card.item.truth.value
-        for group in read_deck(DECK).groups
+        for group in read_once(DECK).groups
         for card in group
     }
     told = set()

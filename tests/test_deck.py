@@ -29,15 +29,13 @@ from pipelines.marks.note import mark, read_mark
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo, open_photo
-from tests.decks import ONE, SIX, TWO, deck_of
+from tests.decks import ONE, SIX, STARTER, TWO, deck_of, read_once
 from tests.hostile import card
 from votes.room import Room
 from votes.rounds import Scene
 from votes.schema import Kind
 from votes.store import Store
 from words import read_words
-
-STARTER = Path(__file__).parent.parent / "examples" / "deck"
 
 
 def test_an_operators_own_folder_is_a_deck(tmp_path: Path) -> None:
@@ -93,7 +91,7 @@ def test_the_making_of_a_portrait_shows_that_portrait_and_no_other_of_its_sitter
 
 
 def test_the_order_is_of_chance() -> None:
-    deck, rng = read_deck(STARTER), random.Random(3)
+    deck, rng = read_once(STARTER), random.Random(3)
     orders = {tuple(card.item.look for card in deck.shuffle_cards(rng)) for _ in range(10)}
     assert len(orders) == 10
 
@@ -292,7 +290,7 @@ def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_starter_deck_holds_each_sitter_in_three_looks_as_six_pairs() -> None:
-    deck = read_deck(STARTER)
+    deck = read_once(STARTER)
     assert [sorted(card.item.truth for card in group) for group in deck.groups] == [sorted(Kind)] * 6
     cards = [card for group in deck.groups for card in group]
     seen = Counter((card.item.look, card.credit.split(".")[0]) for card in cards)
@@ -305,7 +303,7 @@ def test_the_starter_deck_holds_each_sitter_in_three_looks_as_six_pairs() -> Non
 
 
 def test_the_starter_decks_pictures_are_as_large_as_a_sittings() -> None:
-    deck = read_deck(STARTER)
+    deck = read_once(STARTER)
     assert deck.size == EXHIBIT
     cards = [card for group in deck.groups for card in group]
     assert {Image.open(io.BytesIO(step.read_bytes())).size for card in cards for step in card.ladder} == {
@@ -315,7 +313,7 @@ def test_the_starter_decks_pictures_are_as_large_as_a_sittings() -> None:
 
 def test_nobody_is_shown_a_sitter_in_the_look_that_is_asked_about_before_the_question() -> None:
     asked = {
-        (card.entry.pair.split()[0], card.item.look) for group in read_deck(STARTER).groups for card in group
+        (card.entry.pair.split()[0], card.item.look) for group in read_once(STARTER).groups for card in group
     }
     names = {"astronaut": "collins", "hopper": "hopper"}
     shown = {(names[face_of(look)], look) for look in read_looks()}
@@ -324,7 +322,7 @@ def test_nobody_is_shown_a_sitter_in_the_look_that_is_asked_about_before_the_que
 
 
 def test_nothing_of_its_files_tells_the_truth() -> None:
-    deck = read_deck(STARTER)
+    deck = read_once(STARTER)
     traces: dict[Kind, set[str]] = {kind: set() for kind in Kind}
     for one in [one for group in deck.groups for one in group]:
         assert re.fullmatch(r"[0-9a-f]{8}\.jpg", one.path.name)
@@ -343,7 +341,7 @@ def test_its_pictures_are_what_the_script_makes(astronaut: Photo, finder: FaceFi
     made = drawn_anew(astronaut, read_looks()["grey"], finder, studio, Generator(model_set, "cpu"))
     group = [
         one
-        for group in read_deck(STARTER).groups
+        for group in read_once(STARTER).groups
         for one in group
         if one.item.look == "grey" and one.credit.startswith(CREDITS["collins"])
     ]

@@ -263,6 +263,7 @@ def test_the_version_stands_in_one_place() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", version())
     released = re.findall(r"^## \[(\d[\w.]*)\] - \d{4}-\d\d-\d\d$", text_of("CHANGELOG.md"), re.MULTILINE)
     assert released[0] == version()  # what is newest has a section
+    states_it = re.compile(rf"""^.*["'>]v?{re.escape(version())}["'<].*$""", re.MULTILINE)
     for path in [
         *ROOT.glob("*.py"),
         *ROOT.glob("*/*.py"),
@@ -270,8 +271,7 @@ def test_the_version_stands_in_one_place() -> None:
         *ROOT.glob("*.toml"),
     ]:
         if path.name != "pyproject.toml" and path.parent.name != "tests":
-            lines = path.read_text(encoding="utf-8").splitlines()
-            stated = [line for line in lines if re.search(rf"""["'>]v?{re.escape(version())}["'<]""", line)]
+            stated = states_it.search(path.read_text(encoding="utf-8"))
             assert not stated, f"{path.name}: {stated[0]}"
     assert "__version__" not in {
         target.id

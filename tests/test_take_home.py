@@ -17,7 +17,6 @@ from starlette.testclient import TestClient
 
 from booth.album import Album
 from booth.catalogue import Catalogue, Pair
-from booth.deck import read_deck
 from booth.take_home import Keepsake, TakeHome, pictures_to_take
 from booth.visit import ScreenName, Visit
 from booth.visits import Visits
@@ -27,6 +26,7 @@ from pages.take.routes import MISSES, REQUESTS, TakeHomePages
 from settings import Settings
 from tests.clocks import Clock
 from tests.clocks import clock as clock  # the fixture
+from tests.decks import STARTER, read_once
 from tests.test_visit import FACE, JPEG, with_portraits
 from tests.test_visit import album as album  # the fixtures
 from tests.test_visit import visits as visits
@@ -35,7 +35,6 @@ from votes.schema import Drift
 from votes.store import Store
 from words import read_words
 
-ROOT = Path(__file__).parent.parent
 WORDS = read_words()
 PHONE = "192.0.2.44"
 PAGE_BYTES = 10_000  # without its pictures: it is fetched over a venue's network
@@ -51,7 +50,7 @@ def store() -> Iterator[Store]:
 def services(album: Album, visits: Visits, store: Store) -> Any:
     from types import SimpleNamespace
 
-    catalogue = Catalogue(read_deck(ROOT / "examples" / "deck"), album)
+    catalogue = Catalogue(read_once(STARTER), album)
     board = Board(Room(store, catalogue), catalogue, Settings())
     return SimpleNamespace(words=WORDS, visits=visits, album=album, store=store, board=board)
 
