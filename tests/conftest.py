@@ -14,7 +14,7 @@ from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
 from tests.kinds import KINDS, Guard, kinds_by, order_of, says_its_kind
-from tests.remembering import RememberingFinder, RememberingStudio
+from tests.remembering import RememberingFinder, RememberingLamps, RememberingStudio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
@@ -100,6 +100,12 @@ def studio() -> Iterator[Studio]:
 def remembering(finder: FaceFinder, studio: Studio) -> tuple[RememberingFinder, RememberingStudio]:
     """The same two for pages, whose tests are not about faces."""
     return RememberingFinder(finder), RememberingStudio(studio)
+
+
+@pytest.fixture(scope="session")
+def lamps() -> RememberingLamps:
+    """And what stands before `set_up`."""
+    return RememberingLamps()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Looks at a picture once: the pages' tests sit the same two people down again and again."""
+"""Looks at a picture once, lights it once: the pages' tests sit the same two people down again and again."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -7,12 +7,16 @@ from typing import Any
 
 from errors import PhotoError
 from pipelines.arrays import Pixels, Points
+from pipelines.draw.model_set import ModelSet
+from pipelines.order import Order
 from pipelines.plate.matte import Cutout
+from pipelines.plate.shot import Shot
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.photo import Photo
+from pipelines.sitting import Setup, set_up
 
-MOST = 24  # faces or cut-outs, up to 20 MB each, or meshes
+MOST = 24  # faces, cut-outs or setups, up to 20 MB each, or meshes
 
 
 class Kept(OrderedDict[Hashable, Any]):
@@ -71,3 +75,18 @@ class RememberingStudio:
         _, cutout = self._kept.answer(id(face), lambda: (face, self._studio.cut_out(face)))  # keeps the face
         assert isinstance(cutout, Cutout)
         return cutout
+
+
+class RememberingLamps:
+    """Stands before `set_up`: of the very same cut-out, order and shot there is one plate."""
+
+    def __init__(self) -> None:
+        self._kept = Kept()
+
+    def set_up(self, cutout: Cutout, order: Order, shot: Shot, model_set: ModelSet) -> Setup:
+        asked = repr((order.look, order.expression, shot, model_set))
+        _, setup = self._kept.answer(
+            (id(cutout), asked), lambda: (cutout, set_up(cutout, order, shot, model_set))
+        )
+        assert isinstance(setup, Setup)
+        return setup

@@ -12,17 +12,18 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import gradio as gr
 import numpy as np
 import pytest
+from gradio.routes import App
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from booth.album import Album
 from booth.catalogue import Catalogue
-from booth.deck import read_deck
 from booth.line import Line
 from booth.take_home import TakeHome
 from booth.visit import GRACE_S, ScreenName, Visit
@@ -43,6 +44,7 @@ from pages.look_pictures import LookPictures
 from pages.stage.scenes import Scenes
 from pages.take.routes import TakeHomePages
 from pages.warmup import Warmup
+from pipelines import sitting
 from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Progress, Rendering
 from pipelines.draw.model_set import read_model_sets
@@ -59,6 +61,8 @@ from pipelines.selfie.hints import FrameJudge
 from pipelines.selfie.photo import Photo
 from services import Services
 from settings import Settings
+from tests.decks import STARTER, read_once
+from tests.remembering import RememberingLamps
 from votes.room import Room
 from votes.rounds import Scene
 from votes.schema import Guess, Kind, Source, VoterId
@@ -103,8 +107,9 @@ class Painter:
 
 @pytest.fixture
 def services(
-    remembering: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remembering: tuple[Any, Any], lamps: RememberingLamps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Services]:
+    monkeypatch.setattr(sitting, "set_up", lamps.set_up)
     seeds = count(1, 100)  # the same plates in every test, whose faces are then looked for once
     monkeypatch.setattr(look, "secrets", SimpleNamespace(randbelow=lambda _: next(seeds)))
     painter: Any = Painter()
@@ -112,7 +117,7 @@ def services(
     looks, error_boundary = read_looks(), ErrorBoundary(WORDS)
     album = Album(tmp_path / "sittings", 30, 12)
     with Store("sqlite://") as store:
-        deck = read_deck(ROOT / "examples" / "deck")
+        deck = read_once(STARTER)
         catalogue = Catalogue(deck, album)
         board = Board(Room(store, catalogue), catalogue, Settings())
         line = Line()
@@ -154,7 +159,8 @@ def page_of(services: Services) -> tuple[BoothPage, BoothPage]:
             booth.wire(page)
             return booth
 
-    booth = asyncio.run(lay_out())  # without a running loop Gradio makes three and closes none
+    with patch.object(App, "create_app"):  # nobody asks over HTTP: it would build 83 routes, twice
+        booth = asyncio.run(lay_out())  # without a running loop Gradio makes three and closes none
     return booth, booth
 
 
