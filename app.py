@@ -32,6 +32,9 @@ for _name in () if "SPACE_ID" in os.environ else ("http_proxy", "https_proxy", "
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 SWITCH_S = 0.001  # how long a thread that computes in Python keeps others waiting; Python's own is 0.005
+# How often Gradio looks for a tap. It would a thousand times a second, and a hundred times for progress that
+# our pages never tell: 3 % of a core from morning to night, measured on a 2-core server with nobody there.
+TAP_S, PROGRESS_S = 0.02, 0.1
 LOG = logging.getLogger("face_value")
 NO_DOCS = {"openapi_url": None, "docs_url": None, "redoc_url": None}
 PAGE_ALONE: dict[str, Any] = {  # of both pages: nothing of Gradio's around them
@@ -83,14 +86,13 @@ def require_opencv() -> None:
 
 def serve(settings: Settings, services: "Services") -> None:
     """Open the port, then load the models; returns when interrupted. Raises `OperatorError`."""
-    from booth.visits import MOST_VISITS
     from pages.booth.page import booth_page
     from pages.guards.connections import bound_connections
 
     require_address(settings)
     os.environ["FORWARDED_ALLOW_IPS"] = settings.proxies  # uvicorn reads it, whom Gradio starts
     page = booth_page(services)
-    page.queue(max_size=MOST_VISITS)  # on ZeroGPU Gradio would let one event wait and refuse the next
+    let_wait(page)
     try:
         page.launch(**launch_arguments(services, settings, page), prevent_thread_lock=True)
         bound_connections(page.server.config)
@@ -243,10 +245,9 @@ def mount(host: "Blocks", path: str, base_path: str, words: Words) -> "FastAPI":
     import gradio
     from fastapi import FastAPI
 
-    from booth.visits import MOST_VISITS
     from pages.theme import host_head, theme
 
-    host.queue(max_size=MOST_VISITS)  # as in `serve`
+    let_wait(host)
     helper = FastAPI(openapi_url=None)
     gradio.mount_gradio_app(
         helper,
@@ -259,6 +260,14 @@ def mount(host: "Blocks", path: str, base_path: str, words: Words) -> "FastAPI":
         **PAGE_ALONE,
     )
     return helper
+
+
+def let_wait(page: "Blocks") -> None:
+    """A page's events wait in line, as many as there may be visits, for a server that rests between them."""
+    from booth.visits import MOST_VISITS
+
+    page.queue(max_size=MOST_VISITS)  # on ZeroGPU Gradio would let one event wait and refuse the next
+    page._queue.sleep_when_free, page._queue.progress_update_sleep_when_free = TAP_S, PROGRESS_S
 
 
 if __name__ == "__main__":

@@ -175,6 +175,22 @@ def test_the_log_names_neither_voters_nor_pictures_nor_places(booth: Booth, open
     assert not re.search(rf"Traceback|{voter}|{KEY}|/data|[.]jpe?g", booth.log)
 
 
+def test_an_app_that_nobody_visits_rests(booth: Booth) -> None:
+    """Gradio by itself wakes some 600 times a second, all evening; this booth some 70 times."""
+    before = wakings(booth)
+    time.sleep(2)
+    assert wakings(booth) - before < 2 * 200
+
+
+def wakings(booth: Booth) -> int:
+    """How often a thread of the app has gone to sleep so far."""
+    tasks = Path(f"/proc/{booth.process.pid}/task").glob("*/status")
+    said = re.findall(
+        r"^voluntary_ctxt_switches:\s+(\d+)", "".join(one.read_text() for one in tasks), re.MULTILINE
+    )
+    return sum(map(int, said))
+
+
 def test_two_apps_on_one_postgresql_are_one_room(tmp_path: Path) -> None:
     sets = weights(tmp_path / "weights")
     with cluster() as folder, contextlib.ExitStack() as apps:
