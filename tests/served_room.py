@@ -24,6 +24,7 @@ from pages.host.routes import Commands
 from pages.phone.routes import Phones
 from pages.stage.routes import Stage
 from pages.theme import style_routes
+from pipelines.draw.model_set import read_model_sets
 from pipelines.look import read_looks
 from settings import Settings
 from tests.decks import STARTER, read_once
@@ -75,16 +76,18 @@ class ServedRoom:
         return voter.rstrip("_")
 
 
-def serve_room(store: Store, album: Album) -> tuple[Starlette, Board, Voters]:
+def serve_room(store: Store, album: Album, deck: Path = STARTER) -> tuple[Starlette, Board, Voters]:
     """The routes, the board behind them, and who signs its voters' cookies."""
-    catalogue = Catalogue(read_once(STARTER), album)
+    catalogue = Catalogue(read_once(deck), album)
     board = Board(Room(store, catalogue), catalogue, Settings())
     voters = Voters(store.voters_secret(), 1000, False, board.room.pardoned_until)
+    words = read_words()
     services: Any = SimpleNamespace(
-        words=read_words(),
+        words=words,
         settings=Settings(),
         looks=read_looks(),
-        model_titles={},
+        look_titles={name: words.say(f"looks.{name}") for name in read_looks()},
+        model_titles={name: words.say(f"model_sets.{name}") for name in read_model_sets()},
         store=store,
         board=board,
         visits=None,
@@ -103,11 +106,11 @@ def serve_room(store: Store, album: Album) -> tuple[Starlette, Board, Voters]:
 
 
 @contextmanager
-def served_room(url: str, folder: Path) -> Iterator[ServedRoom]:
+def served_room(url: str, folder: Path, deck: Path = STARTER) -> Iterator[ServedRoom]:
     """Until the block ends."""
     with Store(url) as store:
         album = Album(folder / "album", 30, 12)
-        app, board, voters = serve_room(store, album)
+        app, board, voters = serve_room(store, album, deck)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run)
         thread.start()

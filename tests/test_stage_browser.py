@@ -5,7 +5,6 @@ FACE_VALUE_SCREENSHOTS names a folder for a picture of each scene.
 
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.decks import ONE, TWO
 from tests.hostile import card
-from tests.serving import Booth, serving, weights
+from tests.served_room import HOST, ServedRoom, served_room
 
 pytestmark = pytest.mark.browser
 
-KEY = "a key for the test"
 SCREENS = ((1920, 1080), (1280, 720))
 LOOK = 'look = "grey"\nmodel_set = "mini"\nstart = "plate"\n'
 DRAWN = (
@@ -71,36 +69,30 @@ def deck(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
-    folder = tmp_path_factory.mktemp("stage")
-    own = deck(folder / "deck")
-    with serving(
-        folder / "served", weights(folder / "weights"), models=False, DECK=str(own), HOST_KEY=KEY
-    ) as booth:
-        yield booth
-
-
-def test_every_making_and_the_ladder_fill_the_screen_whole_and_sharp(browser: Browser, booth: Booth) -> None:
-    with browser.new_context(viewport={"width": 1920, "height": 1080}) as context:
+def test_every_making_and_the_ladder_fill_the_screen_whole_and_sharp(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with (
+        served_room(f"sqlite:///{tmp_path}/votes.sqlite3", tmp_path, deck(tmp_path / "deck")) as room,
+        browser.new_context(viewport={"width": 1920, "height": 1080}) as context,
+    ):
         page = context.new_page()
-        page.goto(f"{booth.url}stage")
+        page.goto(f"{room.url}stage")
         for name, (making, least) in MAKINGS.items():
             expect(page.locator(".stage.waiting")).to_be_visible()
-            moved(page, booth, 5)  # open, closed, split, truth, made
+            moved(page, room, 5)  # open, closed, split, truth, made
             expect(page.locator(".stage.made .strip figure")).to_have_count(2 + making.count("="))
             fills(page, name, least)
             if not making:
-                moved(page, booth, 1)
+                moved(page, room, 1)
                 expect(page.locator(".stage.ladder figure")).to_have_count(7)
                 fills(page, "ladder", LADDER_COVERS)
-            moved(page, booth, 2)  # the room so far, and the next picture
+            moved(page, room, 2)  # the room so far, and the next picture
 
 
-def moved(page: Page, booth: Booth, steps: int) -> None:
+def moved(page: Page, room: ServedRoom, steps: int) -> None:
     for _ in range(steps):
-        host = {"Authorization": f"Bearer {KEY}"}
-        assert page.request.post(f"{booth.url}api/host/next", headers=host).ok
+        assert page.request.post(f"{room.url}api/host/next", headers=HOST).ok
 
 
 def fills(page: Page, name: str, least: float) -> None:
