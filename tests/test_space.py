@@ -1,9 +1,5 @@
 """A Hugging Face Space: it starts with the real `spaces` package, and is pushed as one folder."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import requires
 from pathlib import Path
@@ -21,7 +17,7 @@ from pipelines.draw.fetch import downloads
 from pipelines.draw.model_set import read_model_sets
 from pipelines.draw.zero_gpu import STATED_S
 from settings import version
-from tests.zero_gpu import OURS, REFUSALS, Space, space
+from tests.zero_gpu import OURS, REFUSALS, space
 
 ROOT = Path(__file__).parent.parent
 SETS = read_model_sets()
@@ -33,13 +29,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.hub import build_local  # here: it imports torch
 
     return build_local(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Iterator[Space]:
-    """A Space to which nothing was downloaded."""
-    with space(tmp_path, tmp_path / "hub") as found:
-        yield found
 
 
 @dataclass(frozen=True)
@@ -101,18 +90,20 @@ def test_the_welcome_portrait_borrows_no_gpu(full: Started) -> None:
     assert full.paths == ["/startup-report", "/schedule", "/allow", "/release"]  # for the test's own drawing
 
 
-def test_where_only_the_small_set_is_the_page_starts_and_borrows_nothing(bare: Space, weights: Path) -> None:
-    found = bare.told("start", str(weights))
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory, weights: Path, folder: Path) -> Started:
+    """The folder that is pushed, as a Space to which nothing was downloaded."""
+    place = tmp_path_factory.mktemp("bare")
+    with space(place, place / "hub", folder) as running:
+        return Started(running.told("start", str(weights)), running.lender.asked)
+
+
+def test_where_only_the_small_set_is_the_page_starts_and_borrows_nothing(bare: Started) -> None:
+    found = bare.found
     assert (found["exit"], found["state"], found["order"]) == (0, "ready", ["spaces", "torch"])
     assert (found["sets"], found["lent"], found["signs_in"]) == (["mini"], ["Rendering"] * 2, False)
     # ZeroGPU stops a Space that has nothing decorated: the package then reports nothing
-    assert [path for path, _ in bare.lender.asked] == ["/startup-report"]
-
-
-def test_the_package_refuses_whoever_asks_torch_first(bare: Space, weights: Path) -> None:
-    done = bare.do("late", str(weights))
-    assert done.returncode != 0
-    assert "CUDA has been initialized before importing the `spaces` package" in done.stderr
+    assert bare.paths == ["/startup-report"]
 
 
 def kinds(of: type[Exception] = errors.FaceValueError) -> set[str]:
@@ -127,6 +118,10 @@ def lent(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Started:
         running.lender.answers.extend(answer for answer, _ in REFUSALS.values())
         found = running.told("lend", str(weights))
     return Started(found, running.lender.asked)
+
+
+def test_the_package_refuses_whoever_asks_torch_first(lent: Started) -> None:
+    assert "CUDA has been initialized before importing the `spaces` package" in lent.found["late"]
 
 
 def test_every_refusal_of_a_card_is_known_as_one(lent: Started) -> None:
@@ -207,20 +202,9 @@ def test_the_folder_holds_what_a_space_needs_and_nothing_else(folder: Path) -> N
     assert (folder / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
 
 
-@pytest.mark.app
-def test_the_app_starts_from_the_folder_alone(folder: Path, tmp_path: Path) -> None:
-    code = (
-        "import app; from services import build_services;"
-        "from settings import Settings, version; from words import read_words;"
-        "from pages.booth.page import booth_page;"
-        "services = build_services(Settings(models='mini'), read_words());"
-        "booth_page(services); print(app.__file__, version(), services.generator.revisions() != {})"
-    )
-    environment = os.environ | {"FACE_VALUE_DATA": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.stdout.split() == [str(folder / "app.py"), version(), "True"], done.stderr
+def test_the_app_starts_from_the_folder_alone(bare: Started) -> None:
+    assert bare.found["strays"] == []
+    assert (bare.found["version"], bare.found["bundled"]) == (version(), ["weights/mini"])
 
 
 def test_its_requirements_are_what_was_tried_but_for_what_a_space_takes_instead(

@@ -45,6 +45,7 @@ from pipelines.draw.drawer import DrawRequest
 from pipelines.draw.generate import Generator, Progress, Rendering
 from pipelines.draw.model_set import ModelSet, read_model_sets
 from pipelines.draw.zero_gpu import ZeroGpuGenerator, zero_gpu
+from settings import version
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 300  # on a busy machine, not a measurement
@@ -135,28 +136,25 @@ class Space:
     folder: Path
     lender: Lender
     environment: dict[str, str]
+    code: Path  # where the product lies
 
-    def do(self, task: str, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run a task in a process of its own."""
-        return subprocess.run(
+    def told(self, task: str, *words: str) -> dict[str, Any]:
+        """What a task found, in a process of its own."""
+        done = subprocess.run(
             [sys.executable, "-m", "tests.zero_gpu", task, *words],
-            cwd=ROOT,
+            cwd=self.code,
             env=self.environment,
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
         )
-
-    def told(self, task: str, *words: str) -> dict[str, Any]:
-        """What a task found."""
-        done = self.do(task, *words)
         assert done.returncode == 0, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 
 
 @contextlib.contextmanager
-def space(folder: Path, hub: Path) -> Iterator[Space]:
+def space(folder: Path, hub: Path, code: Path = ROOT) -> Iterator[Space]:
     """Its settings, and its lender as long as the block runs."""
     lender = Lender()
     threading.Thread(target=lender.serve_forever, daemon=True).start()
@@ -182,9 +180,11 @@ def space(folder: Path, hub: Path) -> Iterator[Space]:
         "HF_HUB_OFFLINE": "1",
         "FACE_VALUE_DATA": str(folder / "data"),
         "FACE_VALUE_PORT": str(port),
+        "PYTHONPATH": str(ROOT),  # for the tests; whatever lies in `code` comes before it
+        "PYTHONDONTWRITEBYTECODE": "" if code == ROOT else "1",
     }
     try:
-        yield Space(folder, lender, {**os.environ, **own})
+        yield Space(folder, lender, {**os.environ, **own}, code)
     finally:
         lender.shutdown()
         lender.server_close()
@@ -240,7 +240,19 @@ def start(weights: Path) -> dict[str, Any]:
     app.serve = lambda settings, services: (desks.append(services), serve(settings, services))[1]
     app.mount = lambda host, *where: (pages.append(host), mount(host, *where))[1]
     app.wait_for_end = look
-    return {"exit": app.main(weights), "order": order.seen, **found}
+    return {"exit": app.main(weights), "order": order.seen, **found, **of_the_folder()}
+
+
+def of_the_folder() -> dict[str, Any]:
+    """What it says of itself, and which modules of ours were found elsewhere."""
+    ours = {path.name.removesuffix(".py") for path in ROOT.iterdir()} - {"tests"}
+    files = {name: getattr(module, "__file__", None) for name, module in [*sys.modules.items()]}
+    strays = [
+        name
+        for name, file in files.items()
+        if file and name.partition(".")[0] in ours and not Path(file).is_relative_to(Path.cwd())
+    ]
+    return {"version": version(), "bundled": [*Generator(mini()).revisions()], "strays": strays}
 
 
 def status_of(address: str) -> int:
@@ -260,22 +272,34 @@ def outcome(generator: Generator) -> list[str]:
     return [type(one).__name__ for one in events if isinstance(one, Rendering)]
 
 
-def late(_: Path) -> dict[str, Any]:
-    """What the package says to whoever asks torch first, on this machine too."""
+def late() -> str:
+    """What the package says to whoever asks torch first, on this machine too: a fork, for ours asks later."""
     import torch
 
-    torch.cuda.is_available()
-    return {"lend": str(zero_gpu())}
+    there, here = os.pipe()
+    if not os.fork():
+        torch.cuda.is_available()
+        try:
+            said = str(zero_gpu())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test hears of it
+            said = str(error)
+        os.write(here, said.encode())
+        os._exit(0)
+    os.close(here)
+    with os.fdopen(there, encoding="utf-8") as told:
+        return told.read()
 
 
 def lend(weights: Path) -> dict[str, Any]:
     """Everything that a lent card may come to; a processor stands for it, as it begins without CUDA."""
     import torch
+
+    found: dict[str, Any] = {"late": late()}
     from spaces.zero import torch as there
 
     given = zero_gpu()
     there.init, there.move = (lambda _: None), (lambda **_: None)
-    found = {"refused": refused(weights, given), "crossed": crossed(weights, given), **drawn(weights, given)}
+    found |= {"refused": refused(weights, given), "crossed": crossed(weights, given), **drawn(weights, given)}
     there.move = raising(torch.OutOfMemoryError("1 GiB"))  # of what is packed
     return {**found, "full": outcome(borrowed(weights, given))}
 
@@ -343,7 +367,7 @@ def borrowed(weights: Path, lend: Any, loader: Callable[..., Any] | None = None)
     return ZeroGpuGenerator(mini(), "cpu", weights=weights, lend=lend, **named)
 
 
-TASKS = {task.__name__: task for task in (start, late, lend)}
+TASKS = {task.__name__: task for task in (start, lend)}
 
 if __name__ == "__main__":
     outcome_of_task = TASKS[sys.argv[1]](Path(sys.argv[2]))
