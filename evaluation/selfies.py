@@ -21,6 +21,7 @@ from PIL import Image
 
 from errors import PhotoError
 from evaluation.likeness import BANDS, ROOT, band_of, rows_of
+from evaluation.real_hands import REAL_HANDS
 from evaluation.spoilt_selfies import COVERED, CUT, HIDDEN, TILTED, TURNED, Spoil
 from pipelines.arrays import Pixels
 from pipelines.selfie.face import Face, FaceFinder
@@ -42,7 +43,7 @@ KINDS: Mapping[str, Mapping[str, Spoil]] = {
     "turned": TURNED,
     "cut": CUT,
     "covered": COVERED,
-    "hidden": HIDDEN,
+    "hidden": {**HIDDEN, **REAL_HANDS},
 }
 
 

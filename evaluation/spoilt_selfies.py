@@ -99,7 +99,7 @@ def palm(where: str, pixels: Pixels, points: Points) -> Pixels:
     size = pupil_distance(points)
     across = (points[PUPILS[1], :2] - points[PUPILS[0], :2]) / size
     down = np.array([-across[1], across[0]])
-    skin = _skin(pixels, points)
+    skin = skin_of(pixels, points)
     picture = pixels.astype(np.float32)
     for finger in range(4):
         if where == "mouth":
@@ -163,7 +163,7 @@ def _outline(points: Points, edge: tuple[int, ...]) -> Floats:
     return np.vstack([points[list(edge), :2], middle + (jaw - middle) * 1.06]).astype(np.float64)
 
 
-def _skin(pixels: Pixels, points: Points) -> Floats:
+def skin_of(pixels: Pixels, points: Points) -> Floats:
     """Median colour of both cheeks, (3,)."""
     half = max(1, round(0.06 * pupil_distance(points)))
     spots = [pixels[int(y) - half : int(y) + half, int(x) - half : int(x) + half].reshape(-1, 3)
@@ -177,7 +177,7 @@ def _cloth(colour: str, pixels: Pixels, points: Points) -> Array:
              "grey": (120, 124, 128),
              "red": (150, 38, 44), }  # fmt: skip
     ground = np.array(
-        _skin(pixels, points) if colour == "skin" else plain.get(colour, (225, 220, 205)), np.float32
+        skin_of(pixels, points) if colour == "skin" else plain.get(colour, (225, 220, 205)), np.float32
     )
     cloth = np.broadcast_to(ground, pixels.shape).astype(np.float32)
     y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evaluation.real_hands import REAL_HANDS
 from evaluation.spoilt_selfies import HIGH_EDGE, LOW_EDGE, Spoil, dark_glasses, flat_mask, masked, palm
+from pipelines.look import read_looks
+from pipelines.measure.likeness import compare, subject_in
 from pipelines.mesh import Angles, align_face
+from pipelines.plate.studio import Studio, plate
 from pipelines.selfie.check import judge
 from pipelines.selfie.face import Face, FaceFinder
 from pipelines.selfie.occlusion import PATCHES, REFUSED, REGIONS, hidden_regions
@@ -69,6 +73,28 @@ def test_masks_on_all_tones_of_skin_are_seen(finder: FaceFinder, portraits: Path
 
 def test_a_hand_over_the_mouth_is_asked_away(finder: FaceFinder, faces: list[Face]) -> None:
     assert [seen(finder, face, partial(palm, "mouth")).verdict.key for face in faces] == ["face.covered"] * 2
+
+
+def test_a_hand_on_a_cheek_passes_and_hides_it(finder: FaceFinder, faces: list[Face]) -> None:
+    found = [seen(finder, face, partial(palm, "cheek")) for face in faces]
+    assert ["cheeks" in face.hidden for face in found] == [True] * 2
+    assert found[1].verdict.good  # only a mouth must be free
+
+
+@pytest.mark.parametrize("how", list(REAL_HANDS))
+def test_a_real_hand_hides_a_cheek_of_any_tone(finder: FaceFinder, portraits: Path, how: str) -> None:
+    for face in of_portraits(finder, portraits / "test", ("021137", "021726", "022139")):
+        assert "cheeks" in seen(finder, face, REAL_HANDS[how]).hidden
+
+
+def test_skin_is_not_measured_in_the_plate_of_a_face_with_a_hand_on_it(
+    finder: FaceFinder, faces: list[Face], studio: Studio
+) -> None:
+    held = seen(finder, faces[1], partial(palm, "cheek"))
+    shown = subject_in(plate(studio.cut_out(held), read_looks()["grey"], (576, 720)).pixels, finder)
+    assert shown is not None
+    found = compare(shown, shown).measures
+    assert {found[name].key for name in ("skin", "smoothing")} == {"likeness.hidden"}
 
 
 @pytest.mark.parametrize("style", ["black", "brown"])

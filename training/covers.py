@@ -30,15 +30,20 @@ Place = Callable[[Array, Points, Eyes, np.random.Generator], None]
 
 def covered(pixels: Pixels, points: Points, other: Pixels, dice: np.random.Generator) -> tuple[Pixels, Array]:
     """The face with something over it, and where that lies, (H, W) 0..1. `other`: what it may be made of."""
-    right, left = np.asarray(points[list(PUPILS), :2], np.float64)
-    across = left - right
-    eyes = Eyes((right + left) / 2, across, np.array([-across[1], across[0]]), pupil_distance(points))
+    eyes = eyes_of(points)
     lies = np.zeros(pixels.shape[:2], np.float32)
     PLACES[dice.choice(list(PLACES), p=SHARES)](lies, points, eyes, dice)
     lies = np.asarray(cv2.GaussianBlur(lies, (0, 0), dice.uniform(0.4, 0.04 * eyes.size)), np.float32)
     share = lies[..., None] * dice.uniform(0.88, 1.0)
     laid = pixels * (1 - share) + _stuff(pixels, points, other, dice) * share
     return np.asarray(laid.clip(0, 255), np.uint8), lies
+
+
+def eyes_of(points: Points) -> Eyes:
+    """The measure of the face with those landmarks."""
+    right, left = np.asarray(points[list(PUPILS), :2], np.float64)
+    across = left - right
+    return Eyes((right + left) / 2, across, np.array([-across[1], across[0]]), pupil_distance(points))
 
 
 def light_changed(pixels: Pixels, dice: np.random.Generator) -> Pixels:
@@ -139,7 +144,7 @@ def _stuff(pixels: Pixels, points: Points, other: Pixels, dice: np.random.Genera
     height, width = pixels.shape[:2]
     size = pupil_distance(points)
     kind = dice.choice(("plain", "skin", "picture", "stripes", "dots"), p=(0.25, 0.33, 0.18, 0.12, 0.12))
-    colour = _skin(pixels, points, dice) if kind == "skin" else dice.uniform(0, 255, 3)
+    colour = skin_near(pixels, points, dice) if kind == "skin" else dice.uniform(0, 255, 3)
     ground = np.broadcast_to(colour, pixels.shape).astype(np.float32)
     if kind == "picture":
         top, left = int(dice.integers(0, other.shape[0] - 40)), int(dice.integers(0, other.shape[1] - 40))
@@ -161,7 +166,7 @@ def _turned_grid(shape: tuple[int, int], step: float, dice: np.random.Generator)
     return x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
 
 
-def _skin(pixels: Pixels, points: Points, dice: np.random.Generator) -> Floats:
+def skin_near(pixels: Pixels, points: Points, dice: np.random.Generator) -> Floats:
     """The forehead's colour, a little off."""
     aside = 0.2 * pupil_distance(points) * np.array((dice.uniform(-1, 1), dice.uniform(0.5, 2)))
     x, y = (points[HAIRLINE, :2] + aside).astype(int)
