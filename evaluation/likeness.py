@@ -82,11 +82,13 @@ def sitters(folder: Path) -> list[BenchSitter]:
 
 
 def thinned(everyone: list[BenchSitter], every: int) -> list[BenchSitter]:
-    """One of so many of each part and band."""
-    groups: dict[tuple[str, str], list[BenchSitter]] = defaultdict(list)
+    """One of so many of each band of those that check, whose full-size pictures take long; everyone else."""
+    groups: dict[str, list[BenchSitter]] = defaultdict(list)
     for sitter in everyone:
-        groups[sitter.part, sitter.band].append(sitter)
-    return [sitter for group in groups.values() for sitter in group[::every]]
+        if sitter.part == "check":
+            groups[sitter.band].append(sitter)
+    others = [sitter for sitter in everyone if sitter.part != "check"]
+    return [sitter for group in groups.values() for sitter in group[::every]] + others
 
 
 def sizes_of(sitter: BenchSitter) -> tuple[str, ...]:
@@ -244,12 +246,12 @@ def work(job: tuple[str, Path, list[Any]]) -> None:
 
 
 def jobs(folder: Path, every: int) -> Iterator[tuple[str, Path, list[Any]]]:
-    """What is not answered yet, of one in `every` sitters and pairs."""
+    """What is not answered yet; of the sitters that check one in `every`."""
     pairs = [
         (row["first"], row["second"])
         for row in rows_of(folder / "pairs.csv")
         if float(row["distance"]) >= SAME_PICTURE
-    ][::every]
+    ]
     everyone = thinned(sitters(folder), every)
     judges = [sitter for sitter in everyone if sitter.part != "set"]
     setting = [sitter for sitter in everyone if sitter.part == "set"]
@@ -318,7 +320,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--mean", action="store_true", help="work out the average face first")
-    options.add_argument("--every", type=int, default=1, help="one of so many sitters and pairs")
+    options.add_argument("--every", type=int, default=1, help="one of so many sitters that check")
     options.add_argument("--limits", default=",".join(MEASURES), help="measures whose limits are set anew")
     options.add_argument("--workers", type=int, default=2, help="processes")
     given = options.parse_args()

@@ -1,6 +1,6 @@
 """How well a lightened skin tone is restored.
 
-    FACE_VALUE_PORTRAITS=... python -m evaluation.skin_tone
+    FACE_VALUE_PORTRAITS=... python -m evaluation.skin_tone [check|test ...]
 
 Of the sitters that check the likeness report those with full-size pictures, and those of `test/`, each on
 the plate of the grey look, 1080 x 1350, as portraits are finished. Skin is made lighter or darker by
@@ -37,6 +37,7 @@ METHODS = {"additive": lighter, "gamma": lighter_by_gamma, "gain": lighter_by_ga
 AMOUNTS = (-6, 4, 6, 8)  # L*
 SHOWN = 6  # the amount on the sheets
 SHEET_ROWS = 6
+PARTS = ("check", "test")  # of the sitters; a page of some of them says so
 
 
 class Answer(NamedTuple):
@@ -101,10 +102,10 @@ def work(job: tuple[Path, list[BenchSitter], int]) -> list[Answer]:
     return answers
 
 
-def jobs(folder: Path) -> Iterator[tuple[Path, list[BenchSitter], int]]:
+def jobs(folder: Path, parts: Sequence[str] = PARTS) -> Iterator[tuple[Path, list[BenchSitter], int]]:
     """Sheets of few sitters, one part each."""
     everyone = [sitter for sitter in sitters(folder) if "finished" in sizes_of(sitter)]
-    for part in ("check", "test"):
+    for part in parts:
         some = sorted((sitter for sitter in everyone if sitter.part == part), key=lambda sitter: sitter.band)
         for number, start in enumerate(range(0, len(some), SHEET_ROWS)):
             yield folder, some[start : start + SHEET_ROWS], number
@@ -119,12 +120,13 @@ def page(answers: Sequence[Answer]) -> str:
         "| sitters | change, L* | band | n | tone before | tone after, p95 | pixels after, p50 | p95 |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for part in ("check", "test"):
+    for part in PARTS:
         for amount in AMOUNTS:
             for band in BANDS:
                 if some := groups[part, amount, band]:
                     rows.append(_row(part, amount, band, some))
-    return HEAD + "\n".join(rows) + "\n" + TAIL
+    asked = "".join(f" {part}" for part in PARTS if any(answer.part == part for answer in answers))
+    return HEAD.format(asked=asked) + "\n".join(rows) + "\n" + TAIL
 
 
 def _row(part: str, amount: int, band: str, some: Sequence[Answer]) -> str:
@@ -139,10 +141,10 @@ def _row(part: str, amount: int, band: str, some: Sequence[Answer]) -> str:
 
 HEAD = """# How well a skin tone is restored
 
-Written by `python -m evaluation.skin_tone`. Plates (1080 x 1350, as portraits are finished) of sitters on
-whom no threshold was set, their skin made lighter or darker by three methods (added in L*, a gamma curve,
-more light), then restored. CIEDE2000 against the plate: *tone* by the skin measure of the report, *pixels*
-the median over the face. Three methods a sitter make n.
+Written by `python -m evaluation.skin_tone{asked}`. Plates (1080 x 1350, as portraits are finished) of
+sitters on whom no threshold was set, their skin made lighter or darker by three methods (added in L*, a gamma
+curve, more light), then restored. CIEDE2000 against the plate: *tone* by the skin measure of the report,
+*pixels* the median over the face. Three methods a sitter make n.
 
 """
 TAIL = """
@@ -156,13 +158,10 @@ def main() -> None:
     """Both cores, then the page."""
     folder = Path(os.environ["FACE_VALUE_PORTRAITS"])
     RUNS.mkdir(parents=True, exist_ok=True)
-    todo = list(jobs(folder))[: int(sys.argv[1]) if len(sys.argv) > 1 else None]
     with ProcessPoolExecutor(2) as pool:
-        answers = [answer for some in pool.map(work, todo) for answer in some]
-    told = page(answers)
-    if len(sys.argv) == 1:
-        (ROOT / "docs" / "skin-tone.md").write_text(told, encoding="utf-8")
-    print(told)
+        parts = pool.map(work, jobs(folder, sys.argv[1:] or PARTS))
+        answers = [answer for some in parts for answer in some]
+    (ROOT / "docs" / "skin-tone.md").write_text(page(answers), encoding="utf-8")
 
 
 if __name__ == "__main__":
