@@ -47,6 +47,9 @@ MAX_PACKET = 65_502  # bytes, what one APP1 can hold
 OURS = re.compile(rf"{SOFTWARE} [\w.+-]{{1,20}}", re.ASCII)
 
 JPEG_QUALITY = 95  # without chroma subsampling: skin and lips keep their fine colour
+# zlib's: of a portrait of 1080 x 1350 px with grain 2.23 MB in 0.28 s, where Pillow's own 6 takes 0.48 s for
+# 2.24 MB, and 1 makes 2.57 MB of it.
+PNG_LEVEL = 4
 # The caption of a contact-sheet print: the ground and ink of the dark pages, no chroma beside skin.
 STRIP, INK = (24, 24, 24), (244, 244, 244)
 TEXT_SHARE, TEXT_LEAST = 0.031, 12  # of the picture's width; px, the least that is read at 100 %
@@ -72,7 +75,7 @@ def mark(
     else:
         info = PngInfo()
         info.add_itxt(PNG_KEY[:-1], packet)
-        image.save(file, "PNG", pnginfo=info)
+        image.save(file, "PNG", pnginfo=info, compress_level=PNG_LEVEL)
     return file.getvalue()
 
 
