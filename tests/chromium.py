@@ -2,17 +2,19 @@
 
 import contextlib
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+FPS = 5  # of the fake camera: each of its frames is drawn anew, mirrored and shaded, without a GPU
 FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
@@ -53,15 +55,16 @@ def window(browser: Browser) -> Iterator[Window]:
         yield Window(context)
 
 
-def film(scene: Image.Image, folder: Path, fps: int) -> Path:
-    """A second of that scene, for the fake camera; skips where there is no ffmpeg."""
-    if not shutil.which("ffmpeg"):
-        pytest.skip("no ffmpeg to make the camera's picture")
-    still, film = folder / "scene.png", folder / "film.mjpeg"
-    scene.save(still)
-    command = f"ffmpeg -loglevel error -loop 1 -i {still} -t 1 -r {fps} -pix_fmt yuvj420p -q:v 2 {film}"
-    subprocess.run(command.split(), check=True)
-    return film
+def film(folder: Path, *scenes: Image.Image, seconds: int = 1) -> Path:
+    """Each scene for so long, again and again, for the fake camera; not compressed, so nothing is decoded."""
+    width, height = scenes[0].size
+    path = folder / "film.y4m"
+    with path.open("wb") as film:
+        film.write(f"YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg\n".encode())
+        for scene in scenes:
+            frame = cv2.cvtColor(np.asarray(scene), cv2.COLOR_RGB2YUV_I420).tobytes()
+            film.write((b"FRAME\n" + frame) * FPS * seconds)
+    return path
 
 
 SLOW = """(() => {

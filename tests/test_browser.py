@@ -78,7 +78,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scene = Image.new("RGB", (1280, 720), RED)
     scene.paste(BLUE, (640, 0, 1280, 720))
     scene.paste(Image.fromarray(astronaut()).crop((90, 0, 360, 270)).resize((720, 720)), (280, 0))
-    return chromium.film(scene, tmp_path_factory.mktemp("film"), fps=5)
+    return chromium.film(tmp_path_factory.mktemp("film"), scene)
 
 
 @pytest.fixture(scope="module")
