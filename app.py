@@ -106,6 +106,8 @@ def serve(settings: Settings, services: "Services") -> None:
         services.visits.close()  # first: pictures of open visits are gone whatever takes its time now
         services.album.close()
         page.close(verbose=False)
+        services.pictures.close()
+        services.warmup.close()
         services.generator.close()
         services.studio.close()
         services.finder.close()

@@ -7,6 +7,7 @@ afterwards, and no request waits for a picture, as a browser sends six at a time
 """
 
 import io
+import threading
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -54,6 +55,7 @@ class LookPictures:
         self._line = line
         self._pictures: dict[str, bytes] = {}
         self._expected = {*looks, *WELCOME}
+        self._is_over = threading.Event()
 
     def draw(self) -> None:
         """Every look. The first visitor then finds every part of the chain but the generator loaded."""
@@ -68,12 +70,17 @@ class LookPictures:
         """The portrait beside the welcome's photograph, when nobody stands in line; none without a model."""
         portrait = None
         try:
-            while portrait is None:
+            while portrait is None and not self._is_over.is_set():
                 self._line.wait_until_free()
                 portrait = self._draw_portrait()
-            self._pictures[WELCOME[1]] = _jpeg(crop_to_fit(portrait, LARGE))
+            if portrait is not None:
+                self._pictures[WELCOME[1]] = _jpeg(crop_to_fit(portrait, LARGE))
         finally:
             self._expected &= set(self._pictures)
+
+    def close(self) -> None:
+        """Nothing is drawn any more; what is begun ends within one step."""
+        self._is_over.set()
 
     def route(self) -> Route:
         """Answers at once: 202 for a picture that is still to be drawn, 404 for one that will not come."""
@@ -88,14 +95,14 @@ class LookPictures:
         return Route("/looks/{name}.jpg", picture)
 
     def _draw_portrait(self) -> Pixels | None:
-        """None where a visitor came meanwhile: closing the chain ends the drawing within one step."""
+        """None where a visitor came meanwhile, or the end: closing the chain ends it within one step."""
         order = Order(self._welcome_look(), variations=1, seed=WELCOME_SEED)
         chain = sit([sample(WELCOME_FACE)], order, self._finder, self._studio, self._generator)
         with closing(chain) as events:  # before the portrait is measured, which nobody here asks for
             for event in events:
                 if isinstance(event, PortraitReady):
                     return event.portrait.image
-                if self._line.is_busy:
+                if self._line.is_busy or self._is_over.is_set():
                     break
         return None
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pages.guards.error_boundary import ErrorBoundary
 
+END_S = 10.0  # for a step that is begun; reading large networks from a slow disk takes longer
+
 
 class Warmup:
     """Runs the loading steps in order, in a thread of its own; what is only nice to have comes after."""
@@ -22,6 +24,7 @@ class Warmup:
         self._afterwards = afterwards
         self._before: tuple[Callable[[], object], ...] = ()
         self._error_boundary = error_boundary
+        self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
 
     def start(self) -> None:
@@ -41,12 +44,25 @@ class Warmup:
         """Wait until it has ended, well or not."""
         self._thread.join()
 
+    def close(self) -> None:
+        """Begin no further step and wait for the one that is begun.
+
+        The program must not end before: Python ends a thread that is left over wherever it stands, and inside
+        of the networks' C++ that aborts the whole process.
+        """
+        self._is_over.set()
+        if self._thread.is_alive():
+            self._thread.join(END_S)
+
     def _run(self) -> None:
         with self._error_boundary.catch() as failure:
-            for step in (*self._before, *self._steps):
-                step()
+            self._do((*self._before, *self._steps))
         self.reason = failure.sentence
         self.state = "missing" if failure.sentence else "ready"
         with self._error_boundary.catch():
-            for step in self._afterwards:
+            self._do(self._afterwards)
+
+    def _do(self, steps: Sequence[Callable[[], object]]) -> None:
+        for step in steps:
+            if not self._is_over.is_set():
                 step()

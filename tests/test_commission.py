@@ -763,7 +763,7 @@ def test_only_a_record_of_these_weights_and_this_file_is_taken(
     assert model_set.strength == (0.4 if standing == Standing.READY else 0.25)
     sentences = {
         Standing.READY: "is ready, with strength 0.4.",
-        Standing.STALE: "python -m pipelines commission mini",
+        Standing.STALE: "(python -m pipelines commission mini).",
         Standing.NOT_READY: "is not ready for the stage: sharpness 0.12 (0.7 to 1.3).",
     }
     assert why.startswith("Because. mini was commissioned on 2027-05-03") and why.endswith(
@@ -811,7 +811,7 @@ def test_the_host_page_says_what_draws_and_that_it_was_never_commissioned(
     services: Services, tmp_path: Path
 ) -> None:
     _, why = as_commissioned((MINI, "Because."), tmp_path, "cpu", read_words().say)
-    told = "mini was never commissioned on this machine: python -m pipelines commission mini"
+    told = "mini was never commissioned on this machine (python -m pipelines commission mini)."
     assert why == f"Because. {told}"
 
     async def laid_out() -> gr.Blocks:  # whose queue wants a running loop

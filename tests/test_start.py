@@ -76,6 +76,39 @@ def test_what_is_only_nice_to_have_comes_last_and_may_fail() -> None:
 
 
 @pytest.mark.draws
+def test_the_end_waits_for_the_step_that_is_begun_and_begins_no_other() -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), list[str]()
+
+    def load() -> None:
+        begun.set()
+        assert go_on.wait(60)
+        done.append("load")
+
+    warmup = Warmup([load, lambda: done.append("draw")], ErrorBoundary(WORDS), [lambda: done.append("nice")])
+    warmup.start()
+    assert begun.wait(60)
+    threading.Timer(0.2, go_on.set).start()
+    warmup.close()
+    assert done == ["load"]
+
+
+def test_at_the_end_the_welcomes_portrait_stops_within_a_step(services: Services) -> None:
+    painter: Any = services.generator
+    paint, drawn = painter.draw, list[object]()
+
+    def watched(request: DrawRequest) -> Iterator[Progress | Rendering]:
+        for event in paint(request):
+            drawn.append(event)
+            services.pictures.close()
+            yield event
+
+    painter.draw = watched
+    services.pictures.draw_welcome()
+    assert len(drawn) == 1
+    client = TestClient(Starlette(routes=[services.pictures.route()]))
+    assert client.get(f"/looks/{WELCOME[1]}.jpg").status_code == 404
+
+
 def test_each_look_is_shown_on_a_sample_face(services: Services) -> None:
     services.pictures.draw()
     client = TestClient(Starlette(routes=[services.pictures.route()]))
