@@ -13,11 +13,13 @@ from PIL import Image
 from pipelines.plate.studio import Studio
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.photo import Photo
-from tests.kinds import KINDS, Guard, kinds_by, order_of, says_its_kind
+from tests.kinds import KINDS, ByApp, Guard, kinds_by, order_of, says_its_kind
 from tests.remembering import RememberingFinder, RememberingLamps, RememberingStudio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
+
+    from tests.serving import Booth
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +48,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     """One more than cores: who drives a browser or waits for another process works half of the time."""
     workers = yield
     return workers if config.option.quick else workers + 1
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByApp:
+    return ByApp(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks
@@ -106,6 +112,17 @@ def remembering(finder: FaceFinder, studio: Studio) -> tuple[RememberingFinder, 
 def lamps() -> RememberingLamps:
     """And what stands before `set_up`."""
     return RememberingLamps()
+
+
+@pytest.fixture(scope="session")
+def booth(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Booth]":
+    """An app with models for every file that visits it (`TOGETHER`): its start costs as much as a visit."""
+    from tests.serving import KEY, serving, weights
+
+    folder = tmp_path_factory.mktemp("booth")
+    settings = {"BIND": "0.0.0.0", "BOOTH": "open", "HOST_KEY": KEY}
+    with serving(folder / "served", weights(folder / "weights"), **settings) as booth:
+        yield booth
 
 
 @pytest.fixture(scope="module")

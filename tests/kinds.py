@@ -9,6 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 KINDS = {
     "browser": "drives a real browser",
@@ -28,21 +29,21 @@ SAID = re.compile(rf"^pytestmark = .*\bmark\.({'|'.join(KINDS)})\b", re.MULTILIN
 HEAVY = frozenset({"torch", "diffusers", "transformers", "mediapipe", "controlnet_aux", "dlib", "playwright"})
 STARTED = ("python", "node", "chromium")  # node drives the browser
 
+# Files that visit one app, one after the other on one worker.
+TOGETHER = ("test_room_browser.py", "test_browser.py", "test_result_browser.py", "test_verify_browser.py")
 # Two workers end together where the longest files begin first; the rest follow by name.
 LONGEST = (
-    "test_browser.py",
+    *TOGETHER,
     "test_camera.py",
     "test_generate.py",
     "test_fleet.py",
     "test_space.py",
-    "test_room_browser.py",
     "test_booth.py",
     "test_command_line.py",
     "test_commission.py",
     "test_dial.py",
     "test_climbing.py",
     "test_ladder.py",
-    "test_result_browser.py",
     "test_sitting.py",
     "test_face.py",
     "test_studio.py",
@@ -66,6 +67,14 @@ def says_its_kind(path: Path) -> bool:
 
 def order_of(file: str) -> int:
     return LONGEST.index(file) if file in LONGEST else len(LONGEST)
+
+
+class ByApp(LoadFileScheduling):
+    """Hands a worker whole files; those that share an app all at once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "an app" if Path(file).name in TOGETHER else file
 
 
 class Guard:

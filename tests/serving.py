@@ -23,6 +23,7 @@ from votes.store import Store
 ROOT = Path(__file__).parent.parent
 SERVE = "import sys, app; from pathlib import Path; sys.exit(app.main(Path(sys.argv[1])))"
 BARE = "from pages.warmup import Warmup; Warmup.start = lambda warmup: None; "
+KEY = "a key for the test"  # of the host
 STARTING_S = 120  # patience on a busy machine, not a measurement
 
 

@@ -13,7 +13,7 @@ from pipelines.order import Order
 from pipelines.plate.framing import framing_matrix, transform_points
 from pipelines.selfie.face import FaceFinder
 from pipelines.selfie.samples import SAMPLES, sample
-from tests.serving import Booth, serving, weights
+from tests.serving import Booth
 from tests.test_browser import (
     MAKING_MS,
     SIZES,
@@ -62,13 +62,6 @@ STAND = """([offers, sentence]) => {
 
 # A window of another size is laid out within two frames.
 LAID_OUT = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-@pytest.fixture(scope="module")
-def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
-    folder = tmp_path_factory.mktemp("booth")
-    with serving(folder / "served", weights(folder / "weights")) as booth:
-        yield booth
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +197,17 @@ def test_no_german_is_cut_or_stands_on_other_words(browser: Browser, booth: Boot
         page.locator(".goodbye .go").click()
         expect(page.locator(".welcome .go")).to_have_text(WORDS.say("welcome.start"))  # the next visitor's
         expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_a_reload_and_a_double_tap_change_no_answer(result: Page, booth: Booth) -> None:
+    """The last here, for it leaves the result behind."""
+    button(result, "result.vote").click()
+    with booth.store as store:
+        before = len(store.guesses())
+    button(result, "vote.photo").dblclick()
+    expect(result.locator(".truth")).to_be_visible()
+    told = result.locator(".screen.vote h1").inner_text()
+    result.reload()
+    expect(result.locator(".screen.vote h1")).to_have_text(told)
+    with booth.store as store:
+        assert len(store.guesses()) == before + 1

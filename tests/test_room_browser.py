@@ -7,7 +7,6 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import chromium
-from tests.serving import Booth, is_failure, serving, weights
-from tests.test_browser import AXE, button, made, visitor, with_sample
+from tests.serving import KEY, Booth, is_failure
+from tests.test_browser import axe, button, look_at, made, visitor, with_sample
 from tests.test_phones import SEALED
 from words import read_words
 
 pytestmark = pytest.mark.browser
 
 WORDS = read_words()
-KEY = "a key for the test"
 PHONES = {
     "phone": (390, 844, "light", "en-US"),
     "small": (320, 568, "light", "de-DE"),
@@ -37,13 +35,6 @@ SCENES = {
     "ladder": ".ladder",
     "room": ".studies",
 }
-
-
-@pytest.fixture(scope="module")
-def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
-    folder = tmp_path_factory.mktemp("room")
-    with serving(folder / "served", weights(folder / "weights"), BIND="0.0.0.0", HOST_KEY=KEY) as booth:
-        yield booth
 
 
 class Watched:
@@ -71,8 +62,7 @@ def picture(page: Page, name: str) -> None:
 
 
 def accessible(page: Page) -> None:
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'best-practice']})")
+    found = axe(page, "{runOnly: ['wcag2a', 'wcag2aa', 'best-practice']}")
     assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -91,9 +81,11 @@ def logged_in(browser: Browser, url: str) -> Watched:
 def test_a_room_from_the_sitters_leave_to_the_export(browser: Browser, booth: Booth) -> None:
     with visitor(browser, booth.url) as sitter:
         with_sample(sitter)
-        made(sitter)
+        made(sitter, 1)
         button(sitter, "ladder.link").click()
-        sitter.locator(".ladder .to-stage").click(timeout=120_000)
+        expect(sitter.locator(".ladder .to-stage")).to_be_visible(timeout=120_000)
+        look_at(sitter, "laptop", "ladder")
+        sitter.locator(".ladder .to-stage").click()
         sitter.locator(".ladder .pane.stage .ticks input").check()
         expect(sitter.get_by_text(re.compile("Your code: "))).to_be_visible()
         host = logged_in(browser, booth.url)
@@ -215,8 +207,9 @@ def export_is_right(host: Page) -> None:
     with host.expect_download() as taken:
         host.get_by_role("link", name="guesses.csv").click()
     rows = list(csv.DictReader(io.StringIO(Path(taken.value.path()).read_text(encoding="utf-8-sig"))))
+    rows = [row for row in rows if row["source"] == "phone"]  # visitors of the booth have answered too
     assert [row["answer"] for row in rows] == ["generated"] * 3
-    assert {row["source"] for row in rows} == {"phone"} and len({row["voter"] for row in rows}) == 3
+    assert len({row["voter"] for row in rows}) == 3
     assert {row["right"] for row in rows} == {str(rows[0]["truth"] == "generated").lower()}
 
 

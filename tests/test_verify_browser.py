@@ -3,34 +3,26 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pipelines.draw.model_set import read_model_sets
 from pipelines.marks.signing import Signer
 from tests.hostile import card
-from tests.serving import Booth, is_failure, serving, weights
+from tests.serving import Booth, is_failure
+from tests.test_browser import axe
 from words import read_words
 
 pytestmark = pytest.mark.browser
 
 WORDS = read_words()
 SIZES = {"laptop": (1920, 1080), "kiosk": (1080, 1920), "phone": (390, 844), "small phone": (320, 568)}
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 DROP = """(bytes) => {
   const data = new DataTransfer();
   data.items.add(new File([new Uint8Array(bytes)], "somebody.jpg", { type: "image/jpeg" }));
   const event = new DragEvent("drop", { dataTransfer: data, bubbles: true });
   document.querySelector(".drop span").dispatchEvent(event);
 }"""
-
-
-@pytest.fixture(scope="module")
-def booth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booth]:
-    folder = tmp_path_factory.mktemp("booth")
-    with serving(folder / "served", weights(folder / "weights"), models=False) as booth:
-        yield booth
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +54,7 @@ def test_a_dropped_picture_gets_its_sentence_and_everybody_can_read_it(
     expect(told.locator(".truth.generated")).to_have_text(WORDS.say("verify.ai"))
     expect(page.get_by_alt_text(WORDS.say("verify.alt"))).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = page.evaluate(
-        f"async () => {{ {AXE}; return (await axe.run()).violations.map((one) => one.id) }}"
-    )
-    assert found == []
+    assert [one["id"] for one in axe(page)["violations"]] == []
     assert not [path for path in booth.pictures if "sittings" not in path.parts]
     assert "somebody" not in booth.log
 
