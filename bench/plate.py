@@ -27,7 +27,7 @@ CANVAS = (1080, 1350)
 GOAL_S = 0.6
 STAGES = {
     matte: (
-        "sitter_mask", "grabcut_veto", "raise_missed_hair", "room_colour_share", "trimap",
+        "sitter_mask", "grabcut_veto", "key_hair", "room_colour_share", "trimap",
         "closed_form_alpha", "guided_filter", "colour_cut", "veil_correction", "unmix_colours",
     ),
     studio: ("place_on_canvas", "draw_ground", "light_gain", "add_rim_light", "grain"),

@@ -1,5 +1,6 @@
 """Whoever stands beside a sitter stays out of the plate: on scenes composed of faces whose alpha is known."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 
 from errors import PhotoError
 from evaluation.scenes import SceneJudge, compose, person_of, read_person
+from pipelines.arrays import Pixels
 from pipelines.plate.bystanders import BystanderFinder
 from pipelines.plate.matte import Cutout
 from pipelines.plate.studio import Studio
@@ -64,6 +66,13 @@ def test_half_a_face_is_found_and_a_whole_one_once(both: tuple[Cutout, Cutout], 
     assert np.hypot(*(boxes[0, :2] + boxes[0, 2:] / 2 - eyes)) < 1.8 * sitter.site.d
 
 
+def noisy(pixels: Pixels, count: int) -> Iterator[Photo]:
+    """The same photo as often, each time with a noise of its own."""
+    for seed in range(count):
+        noise = np.random.default_rng(seed).normal(0, 1, pixels.shape)
+        yield Photo(np.asarray((pixels + noise).round().clip(0, 255), np.uint8))
+
+
 def test_a_shoulder_and_an_ear_beside_other_people_are_not_cut(
     portraits: Path, finder: FaceFinder, studio: Studio
 ) -> None:
@@ -71,8 +80,11 @@ def test_a_shoulder_and_an_ear_beside_other_people_are_not_cut(
         read_person(portraits, name, finder, studio) for name in ("G000061", "E000296", "021974")
     )
     scene = compose("bystanders", sitter, others, np.random.default_rng(1))
-    missing = scene.alpha - studio.cut_out(finder.find(Photo(scene.pixels))).alpha > 0.5
-    assert missing.sum() < 0.5 * sitter.site.d**2  # 2 where the mask is not asked again
+    missing = [
+        (scene.alpha - studio.cut_out(finder.find(photo)).alpha > 0.5).sum()
+        for photo in noisy(scene.pixels, 5)  # one grey value moves what is missing between .1 and .8
+    ]
+    assert np.mean(missing) < 0.5 * sitter.site.d**2  # 2 where the mask is not asked again
 
 
 def test_as_large_as_the_sitter_is_asked_to_step_aside(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from errors import PhotoError
 from pipelines.look import Framing, Look, read_looks
+from pipelines.plate.masks import signed_distance
 from pipelines.plate.matte import Cutout
 from pipelines.plate.studio import Plate, Studio, plate
 from pipelines.selfie.check import SelfieVerdict
@@ -102,9 +103,10 @@ def test_the_face_is_whole_and_the_far_room_is_gone(sample: Photo, cut: Cut) -> 
     assert cutout.alpha[far(cutout.face)].mean() < 0.01
 
 
-def test_where_the_sitter_is_whole_the_colours_are_the_photos(sample: Photo, cut: Cut) -> None:
+def test_well_inside_the_sitter_the_colours_are_the_photos(sample: Photo, cut: Cut) -> None:
     cutout = cut(sample)
-    whole = cutout.alpha >= 1
+    # nearer to the outline the room's light is taken out of hair
+    whole = signed_distance(cutout.alpha >= 1) > 0.4 * cutout.face.pupil_distance
     assert whole.mean() > 0.15
     assert np.array_equal(cutout.foreground[whole], sample.pixels[whole])
 

@@ -182,24 +182,6 @@ def room_colour_share(picture: Array, mask: Array, site: Site) -> Array:
     return np.asarray(cv2.medianBlur(share, 3) * site.below(NOSE_TIP, 0.25, mask.shape), np.float32)
 
 
-def raise_missed_hair(picture: Array, mask: Array, site: Site) -> Array:
-    """The mask, raised round the hair where a colour is not the plain room's: a cap that the models miss."""
-    distance = signed_distance(mask > 0.5)
-    room = ((distance < -0.3 * site.d) & (mask < 0.1)).astype(np.float32)
-    size = (2 * round(0.5 * site.d) + 1,) * 2
-    share = cv2.blur(room, size)
-    level, square = (
-        cv2.blur(value * room[..., None], size) / np.maximum(share, 1e-4)[..., None]
-        for value in (picture, picture**2)
-    )
-    plain = linear_step(share, 0.1, 0.25) * linear_step(
-        (square - level**2).clip(0).sum(axis=2), 0.10**2, 0.05**2
-    )
-    strange = linear_step(((picture - level) ** 2).sum(axis=2), 0.25**2, 0.45**2)
-    near = (distance > -0.3 * site.d) * (1 - site.below(NOSE_TIP, 0.25, mask.shape))
-    return np.asarray(np.maximum(mask, plain * strange * near), np.float32)
-
-
 def trimap(mask: Array, site: Site) -> tuple[Array, Array]:
     """Signed distance from the contour (px) and the half width of the unknown band there (0 outside it)."""
     inside = largest_component(mask > 0.5) | site.oval(mask.shape)

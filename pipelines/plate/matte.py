@@ -14,13 +14,13 @@ from scipy.sparse.linalg import cg
 
 from pipelines.arrays import Array, Floats, Mask, Pixels
 from pipelines.plate.bystanders import BystanderFinder, connected_share, require_alone, sitter_mask
+from pipelines.plate.colours import Key, find_spill, key_hair, sitter_and_room_colours, unmix_colours
 from pipelines.plate.masks import (
     Segmenter,
     Site,
     blur,
     grabcut_veto,
     linear_step,
-    raise_missed_hair,
     resize,
     room_colour_share,
     shrink_to,
@@ -33,6 +33,8 @@ WORK_PX, MATTING_PX = 640, 400  # longest side that each step sees
 REACH = (5.0, 4.4, 9.7)  # what a framing can show: to each side, above and below the pupils, d
 EPSILON = 1e-4  # closed form: colour noise, variance
 PRIOR = (0.003, 0.15)  # closed form: the mask's pull at the contour and at the band's edge
+KEY_PRIOR = 0.1  # closed form: the key's pull, .03 to .3 are as good
+EVERYWHERE = 1e6  # px: a band whose edge is nowhere near
 STRETCH = (0.10, 0.93)  # alphas that count as nothing and as all
 
 
@@ -58,18 +60,21 @@ def visible_crop(face: Face) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def closed_form_alpha(picture: Array, mask: Array, distance: Array, wide: Array) -> Array:
+def closed_form_alpha(picture: Array, mask: Array, distance: Array, wide: Array, key: Key) -> Array:
     """Alpha by closed-form matting (Levin, Lischinski, Weiss 2008), solved on the unknown band only.
 
-    `distance` and `wide` are `trimap`'s. The mask is a weak prior that grows towards the band's edge.
+    `distance` and `wide` are `trimap`'s. The mask is a weak prior that grows towards the band's edge; the
+    key takes its place where it is to be trusted.
     """
     alpha = (distance > 0).astype(np.float32)
     unknown = wide > 0
     if not unknown.any():
         return alpha
     laplacian, pull = _laplacian(picture, alpha, unknown)
-    prior = mask[unknown].astype(np.float64)
+    trust = key.trust[unknown]
+    prior = (mask[unknown] + trust * (key.share[unknown] - mask[unknown])).astype(np.float64)
     weight = PRIOR[0] + (PRIOR[1] - PRIOR[0]) * (distance[unknown] / wide[unknown]) ** 2
+    weight += trust * (KEY_PRIOR - weight)
     matrix = laplacian + sparse.diags(weight, format="csr")
     jacobi = sparse.diags(1 / matrix.diagonal(), format="csr")
     alpha[unknown] = cg(matrix, pull + weight * prior, prior, rtol=1e-3, maxiter=50, M=jacobi)[0]
@@ -143,33 +148,6 @@ def guided_filter(picture: Array, alpha: Array, radius_px: int, epsilon: float) 
     return np.asarray(mean(np.dstack([slope, offset])), np.float32)
 
 
-def push_pull(colours: Array, weight: Array) -> Array:
-    """Fill where weight is 0 from where it is 1, smoothly (push-pull, Gortler 1996)."""
-    levels = [(colours * weight[..., None], weight)]
-    while min(levels[-1][1].shape) > 1:
-        total, share = levels[-1]
-        half = tuple((n + 1) // 2 for n in share.shape)
-        levels.append((resize(total, half), resize(share, half)))
-    filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
-    for total, share in reversed(levels[:-1]):
-        filled = cv2.resize(filled, share.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        own = np.minimum(share * 4, 1)[..., None]  # a quarter of a cell is enough to speak for it
-        filled = own * total / np.maximum(share, 1e-6)[..., None] + (1 - own) * filled
-    return np.asarray(filled, np.float32)
-
-
-def sitter_and_room_colours(picture: Array, alpha: Array) -> tuple[Array, Array]:
-    """The sitter's and the room's colours, each carried on under the other: smooth, so at half the size."""
-    half = tuple((n + 1) // 2 for n in alpha.shape)
-    small, kernel = resize(picture, half), np.ones((5, 5), np.uint8)
-    sure = (cv2.erode(part.astype(np.uint8), kernel) for part in (alpha > 0.97, alpha < 0.03))
-    # a small pixel counts only when all of its own pixels are sure
-    sitter, room = (
-        push_pull(small, linear_step(resize(part.astype(np.float32), half), 0.9, 1)) for part in sure
-    )
-    return resize(sitter, alpha.shape), resize(room, alpha.shape)
-
-
 def colour_cut(picture: Array, alpha: Array, distance: Array, site: Site) -> Array:
     """Factor for alpha (H, W), below 1 outside the contour where the colour is the room's."""
     sitter, room = sitter_and_room_colours(picture, alpha)
@@ -207,16 +185,18 @@ class Matte:
         return np.asarray(linear_step(alpha, 0.004, 0.996), np.float32)  # what is all but whole is whole
 
 
-def matte(picture: Array, mask: Array, site: Site) -> Matte:
-    """The matte of a picture from a person mask."""
+def matte(picture: Array, mask: Array, theirs: Array, site: Site) -> Matte:
+    """The matte of a picture from the sitter's mask; `theirs` (H, W) is the share of other people."""
     small = shrink_to(picture, MATTING_PX)
     share = small.shape[1] / picture.shape[1]
     there = site.at(share)
     coarse = resize(grabcut_veto(picture, mask, site), small.shape[:2])
     coarse = coarse * (1 - 0.9 * room_colour_share(small, coarse, there))
-    coarse = raise_missed_hair(small, coarse, there)
+    key = key_hair(small, coarse, resize(theirs, coarse.shape), there)
+    coarse = np.maximum(coarse, key.trust * key.share)
     distance, wide = trimap(coarse, there)
-    alpha = resize(closed_form_alpha(small, coarse, distance, wide), mask.shape).clip(0, 1)
+    wide = np.where((wide == 0) & key.sees_more(distance > 0), EVERYWHERE, wide)
+    alpha = resize(closed_form_alpha(small, coarse, distance, wide, key), mask.shape).clip(0, 1)
     lines = guided_filter(picture, alpha, 4, 1e-5)
     alpha = alpha_along(lines, picture)
     cut = colour_cut(picture, alpha, resize(distance, mask.shape) / share, site)
@@ -243,30 +223,19 @@ def cut_out(face: Face, segmenter: Segmenter, finder: BystanderFinder) -> Cutout
     picture = small.astype(np.float32) / 255
     mask = segmenter.mask(small)
     own = sitter_mask(finder, segmenter, small, mask, site)
-    found = matte(picture, own, site)
+    found = matte(picture, own, mask - own, site)
     alpha = found.alpha(picture)
     connected = connected_share(alpha, site)
     alpha *= connected
     if own is not mask:
         require_alone(finder, small, alpha, site)
     sitter, room = sitter_and_room_colours(picture, alpha)
+    spill = find_spill(picture, alpha, room, site)
     if share < 1:
         alpha = found.alpha(whole.astype(np.float32) / 255) * resize(connected, whole.shape[:2])
         sitter, room = resize(sitter, alpha.shape), resize(room, alpha.shape)
     full = np.zeros(face.photo.pixels.shape[:2], np.float32)
     full[rows, columns] = alpha
     foreground = face.photo.pixels.copy()
-    foreground[rows, columns] = unmix_colours(whole, alpha, sitter, room)
+    foreground[rows, columns] = spill.take(unmix_colours(whole, alpha, sitter, room), alpha)
     return Cutout(face, full, foreground)
-
-
-def unmix_colours(pixels: Pixels, alpha: Array, sitter: Array, room: Array) -> Pixels:
-    """The sitter's own colours, uint8 (H, W, 3) sRGB: F0 + alpha^2 (I - alpha F0 - (1 - alpha) B0)."""
-    colours: Pixels = cv2.convertScaleAbs(sitter, alpha=255)
-    cv2.copyTo(pixels, (alpha >= 1).astype(np.uint8), colours)
-    mixed = (alpha > 0) & (alpha < 1)
-    share = alpha[mixed][:, None]
-    own = sitter[mixed]
-    rest = pixels[mixed].astype(np.float32) / 255 - share * own - (1 - share) * room[mixed]
-    colours[mixed] = np.round((own + share**2 * rest).clip(0, 1) * 255).astype(np.uint8)
-    return colours
