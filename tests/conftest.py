@@ -45,9 +45,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
-    """One more than cores: who drives a browser or waits for another process works half of the time."""
+    """Two more than cores: who drives a browser or waits for another process works half of the time."""
     workers = yield
-    return workers if config.option.quick else workers + 1
+    return workers if config.option.quick else workers + 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByApp:

@@ -139,15 +139,14 @@ def find_spill(picture: Array, alpha: Array, room: Array, site: Site) -> Spill:
 
     Grey is spared, so that white hair beside skin stays white.
     """
-    half = tuple((n + 1) // 2 for n in alpha.shape)
-    distance = signed_distance(alpha > 0.5)
-    inner = linear_step(resize((distance > OWN_COLOUR * site.d).astype(np.float32), half), 0.9, 1)
-    own = resize(push_pull(resize(picture, half), inner), alpha.shape)
-    chroma = _chroma(room)
-    strength = np.linalg.norm(chroma, axis=2)
-    hue = chroma / np.maximum(strength, 1e-3)[..., None]
+    half = tuple((n + 1) // 2 for n in alpha.shape)  # all of it is smooth
+    small, behind = resize(picture, half), _chroma(resize(room, half))
+    distance = signed_distance(resize(alpha, half) > 0.5) / site.at(0.5).d
+    own = push_pull(small, (distance > OWN_COLOUR).astype(np.float32))
+    strength = np.linalg.norm(behind, axis=2)
+    hue = behind / np.maximum(strength, 1e-3)[..., None]
     most = (hue * _chroma(own)).sum(axis=2).clip(0) + SPARED
-    share = linear_step(strength, *COLOURFUL) * linear_step(distance / site.d, *SPILL_ZONE)
+    share = linear_step(strength, *COLOURFUL) * linear_step(distance, *SPILL_ZONE)
     return Spill(hue, most, share.astype(np.float32))
 
 
