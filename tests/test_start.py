@@ -75,7 +75,6 @@ def test_what_is_only_nice_to_have_comes_last_and_may_fail() -> None:
     assert warmup.state == "ready"
 
 
-@pytest.mark.draws
 def test_the_end_waits_for_the_step_that_is_begun_and_begins_no_other() -> None:
     begun, go_on, done = threading.Event(), threading.Event(), list[str]()
 
@@ -92,6 +91,7 @@ def test_the_end_waits_for_the_step_that_is_begun_and_begins_no_other() -> None:
     assert done == ["load"]
 
 
+@pytest.mark.draws
 def test_at_the_end_the_welcomes_portrait_stops_within_a_step(services: Services) -> None:
     painter: Any = services.generator
     paint, drawn = painter.draw, list[object]()
@@ -109,6 +109,7 @@ def test_at_the_end_the_welcomes_portrait_stops_within_a_step(services: Services
     assert client.get(f"/looks/{WELCOME[1]}.jpg").status_code == 404
 
 
+@pytest.mark.draws
 def test_each_look_is_shown_on_a_sample_face(services: Services) -> None:
     services.pictures.draw()
     client = TestClient(Starlette(routes=[services.pictures.route()]))
