@@ -14,7 +14,7 @@ FRESH_S = 0.25  # how old it may be; a thousand phones that ask do not reach the
 # A read that takes longer than a twentieth of that is done more seldom, once a second at last: 100 booths
 # that each count 100,000 answers four times a second (23 ms of PostgreSQL's processor) would keep nine cores
 # busy.
-EASY_S, MOST_SELDOM = 0.0125, 4.0
+EASY_S, MOST_SELDOM = FRESH_S / 20, 1 / FRESH_S
 LATE_S = 1.0  # a read takes some ms; whoever waited for this long gets what was known before
 REST_S = 0.5  # from a read that failed to the next one
 Read = TypeVar("Read")

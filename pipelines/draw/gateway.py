@@ -122,12 +122,9 @@ def count_places(ray: Any, wanted: Wanted) -> int:
     """How many replicas the cluster has room for now."""
     if wanted.replicas:
         return wanted.replicas
-    return int(ray.cluster_resources().get("GPU", 0)) if wanted.has_card else len(alive_nodes(ray))
-
-
-def alive_nodes(ray: Any) -> list[Any]:
-    """The machines that are part of the cluster now."""
-    return [node for node in ray.nodes() if node["Alive"]]
+    if wanted.has_card:
+        return int(ray.cluster_resources().get("GPU", 0))
+    return sum(node["Alive"] for node in ray.nodes())
 
 
 def deploy(serve: Any, wanted: Wanted) -> Any:
